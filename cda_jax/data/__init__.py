@@ -1,0 +1,1 @@
+"""From a dataset's own folder to batches on the device."""
