@@ -1,9 +1,13 @@
-"""The one exception for input that a user can mend."""
+"""The exceptions whose message is all that a user sees."""
 
 
 class InputError(ValueError):
     """A file, row, field or argument that cannot be used.
 
-    The message is all that the user sees: it names the file, row or field and says what was
-    expected there. Programs print it on one line and end with exit code 1.
+    The message names the file, row or field and says what was expected there. Programs print it on
+    one line and end with exit code 1.
     """
+
+
+class DivergenceError(RuntimeError):
+    """Training left the finite numbers. The message names the step and the terms."""

@@ -1,0 +1,118 @@
+"""Checkpoints, and the only file that knows Orbax."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from cda_jax.errors import InputError
+from cda_jax.parallel import replicated
+from cda_jax.step import TrainState
+
+_SCORE = 'validation_accuracy'
+
+
+class Checkpoints:
+    """The checkpoints of one working directory.
+
+    A checkpoint is written while training goes on, and bears its final name only when complete.
+
+    Args:
+        folder: Where they are; made if needed.
+        keep: How many of the latest stay. The best by validation, if any, stays besides.
+    """
+
+    def __init__(self, folder: str | Path, *, keep: int = 1):
+        policies = preservation_policy
+        options = ocp.CheckpointManagerOptions(
+            best_fn=_score,
+            # Both are needed: the policy alone would write no scores.
+            preservation_policy=policies.AnyPreservationPolicy(
+                [
+                    policies.LatestN(keep),
+                    policies.BestN(
+                        get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False
+                    ),
+                ]
+            ),
+        )
+        self._manager = ocp.CheckpointManager(Path(folder).absolute(), options=options)
+
+    def save(
+        self, state: TrainState, step: int, *, data: dict, validation_accuracy: float | None = None
+    ) -> None:
+        """Starts to write a checkpoint, unless there is one of this step.
+
+        Args:
+            state: To save; its memory may be used again as soon as this returns.
+            step: Steps done.
+            data: What the position in the data means (see `cda_jax.experiment.data_position`).
+            validation_accuracy: Makes the checkpoint a candidate for the best.
+        """
+        if step in self._manager.all_steps():
+            return
+        score = None if validation_accuracy is None else {_SCORE: validation_accuracy}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)
+            ),
+            metrics=score,
+            force=True,
+        )
+
+    def latest_step(self) -> int | None:
+        """Steps done in the newest checkpoint; None if there is none."""
+        return self._manager.latest_step()
+
+    def best_step(self) -> int | None:
+        """Steps done in the checkpoint that was best in validation; None without validation."""
+        scored = [
+            step for step in self._manager.all_steps() if self._manager.metrics(step) is not None
+        ]
+        return max(scored, key=lambda step: _score(self._manager.metrics(step)), default=None)
+
+    def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict]:
+        """Reads a checkpoint onto the devices of this run, whatever they were when it was written.
+
+        Args:
+            step: Which.
+            like: A state of the same shapes; may be abstract.
+
+        Returns:
+            The state, replicated, and the `data` it was saved with.
+
+        Raises:
+            InputError: The checkpoint does not fit `like`.
+        """
+        target = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), like
+        )
+        try:
+            restored = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
+                ),
+            )
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise InputError(
+                f'{self._manager.directory}/{step}: cannot be restored for this config: {error}'
+            ) from error
+        return restored.state, restored.data
+
+    def finish(self) -> None:
+        """Waits until everything is written."""
+        self._manager.wait_until_finished()
+
+    def __enter__(self) -> 'Checkpoints':
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._manager.close()
+
+
+def _score(metrics: dict[str, float]) -> float:
+    return metrics[_SCORE]

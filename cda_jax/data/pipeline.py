@@ -1,0 +1,183 @@
+"""Batches for training and evaluation, read by Grain.
+
+Which records make up which batch depends on the sites, the batch size and the seed alone: not on
+the number of processes, workers or threads. The position in the stream of training batches is
+therefore just the number of steps done, and a run can go on with other workers or other processes.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import grain
+import numpy as np
+
+from cda_jax.data.records import decode_record
+from cda_jax.data.sites import Part
+
+Batch = dict[str, np.ndarray]
+
+
+class Reading(NamedTuple):
+    """How this process reads.
+
+    Attributes:
+        batch_size: Rows of the global batch.
+        num_workers: Processes that read and decode; 0 does it in this one.
+        process_index: Which of the training processes this is.
+        process_count: How many there are; each reads its own rows of every batch.
+    """
+
+    batch_size: int
+    num_workers: int
+    process_index: int = 0
+    process_count: int = 1
+
+
+class PartSource:
+    """Random access to the decoded examples of one part, padded at the end if asked.
+
+    Args:
+        part: The records.
+        site_index: Number of the site, as the dataset classifier counts.
+        label: What to put in place of the recorded label, or None.
+        padded_length: Length with padding: rows of zeros that the mask leaves out.
+    """
+
+    def __init__(
+        self, part: Part, site_index: int, label: int | None = None, padded_length: int = 0
+    ):
+        manifest = part.site.manifest
+        self._records = part.records
+        self._site_index = site_index
+        self._label = label
+        self._image_size = manifest.image_size
+        self._encoding = manifest.encoding
+        self._num_classes = len(manifest.class_names)
+        self._folder = str(part.site.folder)
+        self._length = max(padded_length, len(part.records))
+        self._source = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __repr__(self) -> str:
+        return f'PartSource({self._folder})'
+
+    def __getitem__(self, index: int) -> Batch:
+        if index >= len(self._records):
+            image = np.zeros((self._image_size, self._image_size, 3), np.uint8)
+            return self._row(image, 0, counts=False)
+        place = int(self._records[index])
+        # Grain hands on only exceptions with one argument, and of known types.
+        try:
+            record = decode_record(
+                self._source[place], image_size=self._image_size, encoding=self._encoding
+            )
+        except Exception as error:
+            raise ValueError(f'{self._folder}: record {place} cannot be read: {error}') from error
+        if not 0 <= record.label < self._num_classes:
+            raise ValueError(
+                f'{self._folder}: record {place} ({record.id}) has label {record.label}, expected '
+                f'0 to {self._num_classes - 1}'
+            )
+        return self._row(record.image, record.label, counts=True)
+
+    def _row(self, image, label, counts):
+        return {
+            'image': image,
+            'label': np.int32(label if self._label is None else self._label),
+            'site': np.int32(self._site_index),
+            'mask': np.bool_(counts),
+        }
+
+
+def train_batches(
+    sources: Sequence[PartSource],
+    weights: Sequence[float],
+    reading: Reading,
+    *,
+    seed: int,
+    first_step: int,
+) -> Iterator[Batch]:
+    """The endless stream of training batches from a step on.
+
+    Each site is shuffled anew in each of its epochs, and mixed into every batch in proportion to
+    its weight.
+
+    Args:
+        sources: One for each site.
+        weights: Positive, one for each site; in proportion to their sizes, an epoch shows every
+            example once.
+        reading: How this process reads.
+        seed: Of the shuffling.
+        first_step: Batches to leave out at the start, those a restored run has seen.
+
+    Returns:
+        Iterator of this process's rows, `batch_size / process_count` of each global batch: `image`
+        uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. It has a method
+        `close`.
+    """
+    parts = [
+        grain.MapDataset.source(source).seed(seed + number).shuffle().repeat(None)
+        for number, source in enumerate(sources)
+    ]
+    mixed = grain.MapDataset.mix(parts, weights)
+    start = first_step * reading.process_count + reading.process_index
+    return iter(_read(_batches(mixed, reading)[start :: reading.process_count], reading))
+
+
+def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
+    """Every example of a source once, in order; build the source with `padded_length`.
+
+    Args:
+        source: Padded to a multiple of the batch size.
+        reading: How this process reads.
+
+    Returns:
+        Iterator of batches as from `train_batches`; in the last, rows of padding are masked out.
+    """
+    batches = _batches(grain.MapDataset.source(source), reading)
+    return iter(_read(batches[reading.process_index :: reading.process_count], reading))
+
+
+def padded_length(num_examples: int, batch_size: int) -> int:
+    """The next multiple of the batch size."""
+    return -(-num_examples // batch_size) * batch_size
+
+
+def _batches(rows, reading):
+    """Blocks of b rows, P of which in a row make up one global batch."""
+    return rows.batch(reading.batch_size // reading.process_count, drop_remainder=True)
+
+
+def _read(batches, reading):
+    read_ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    stream = batches.to_iter_dataset(read_ahead)
+    if not reading.num_workers:
+        return stream
+    workers = grain.MultiprocessingOptions(
+        num_workers=reading.num_workers, per_worker_buffer_size=2
+    )
+    return stream.mp_prefetch(workers, worker_init_fn=_DieWithParent(os.getpid()))
+
+
+class _DieWithParent:
+    """Sets up a worker: no accelerator, and no life of its own.
+
+    A parent that is killed cannot stop its workers, which would hold memory and output open.
+    """
+
+    def __init__(self, parent: int):
+        self._parent = parent
+
+    def __call__(self, worker_index: int, worker_count: int) -> None:
+        del worker_index, worker_count
+        os.environ['JAX_PLATFORMS'] = 'cpu'
+        if sys.platform == 'linux':
+            pr_set_pdeathsig, sigkill = 1, 9
+            ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill)
+            if os.getppid() != self._parent:
+                os._exit(1)

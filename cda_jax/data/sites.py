@@ -1,0 +1,102 @@
+"""Prepared datasets as training sites: which of their records belong to which split."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cda_jax.data.manifest import Manifest, read_index, read_manifest
+from cda_jax.errors import InputError
+
+SPLITS = ('train', 'validation', 'test')
+
+
+class Site(NamedTuple):
+    """A prepared dataset.
+
+    Attributes:
+        name: Of its folder.
+        folder: Where manifest and shards are.
+        manifest: What it says of itself.
+    """
+
+    name: str
+    folder: Path
+    manifest: Manifest
+
+
+class Part(NamedTuple):
+    """The records of one split of a site.
+
+    Attributes:
+        site: The site.
+        files: Its shards, in order.
+        records: int64[N], places of the records in the concatenated shards.
+        class_counts: int64[C], how many of them carry each label.
+    """
+
+    site: Site
+    files: tuple[Path, ...]
+    records: np.ndarray
+    class_counts: np.ndarray
+
+
+def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:
+    """Opens the prepared datasets `<data_dir>/<name>`.
+
+    Args:
+        data_dir: Folder of the prepared datasets.
+        names: Their folders' names.
+
+    Raises:
+        InputError: One is missing or damaged, or they differ in classes or image size.
+    """
+    sites = []
+    for name in names:
+        folder = Path(data_dir) / name
+        sites.append(Site(name, folder, read_manifest(folder)))
+    first = sites[0]
+    for site in sites[1:]:
+        for field in ('class_names', 'image_size'):
+            expected, found = getattr(first.manifest, field), getattr(site.manifest, field)
+            if found != expected:
+                raise InputError(
+                    f'{site.folder}/manifest.json: {field} is {found}, expected {expected} as in '
+                    f'{first.folder}: sites that are used together must agree'
+                )
+    return sites
+
+
+def open_part(site: Site, split: str, validation_fraction: float) -> Part:
+    """Finds the records of a split.
+
+    Validation photos are held out of the training split, by a hash of the photo's name that is
+    independent of everything else, so that they are the same in every run.
+
+    Args:
+        site: The site.
+        split: 'train', 'validation' or 'test'.
+        validation_fraction: Share of the training photos that is held out, 0 to below 1.
+
+    Raises:
+        InputError: The index is damaged, or nothing is left.
+    """
+    stored_split = 'test' if split == 'test' else 'train'
+    index = read_index(site.folder, stored_split)
+    chosen = np.ones(len(index.label), bool)
+    if split != 'test':
+        held_out = index.photo_hash / 2.0**64 < validation_fraction
+        chosen = held_out if split == 'validation' else ~held_out
+    records = np.flatnonzero(chosen)
+    if not len(records):
+        raise InputError(
+            f'{site.folder}: no records in the {split} split at validation_fraction '
+            f'{validation_fraction}; expected at least one'
+        )
+    shards = site.manifest.splits[stored_split].shards
+    return Part(
+        site=site,
+        files=tuple(site.folder / shard.file for shard in shards),
+        records=records,
+        class_counts=np.bincount(index.label[records], minlength=len(site.manifest.class_names)),
+    )

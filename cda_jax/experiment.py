@@ -1,0 +1,192 @@
+"""From a config to the plain values of a run: sites, network, recipe."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from cda_jax.data.sites import Part, Site, open_part, open_sites
+from cda_jax.errors import InputError
+from cda_jax.losses import find_loss
+from cda_jax.models import CDA, ResNet
+from cda_jax.objective import Losses
+from cda_jax.schedules import reversal_strength, steps_per_epoch, warmup_cosine
+from cda_jax.step import AXIS, Recipe
+
+
+class Experiment(NamedTuple):
+    """A training run.
+
+    Attributes:
+        recipe: Of its steps.
+        parts: The training records of each site.
+        weights: Share of each site in a batch, in proportion to the others.
+        steps_per_epoch: Steps of one epoch.
+        total_steps: Steps of the whole training.
+    """
+
+    recipe: Recipe
+    parts: list[Part]
+    weights: tuple[float, ...]
+    steps_per_epoch: int
+    total_steps: int
+
+
+def build_experiment(config: ConfigDict) -> Experiment:
+    """Opens the training data and makes everything that training needs.
+
+    Args:
+        config: Checked by `check_config`.
+
+    Raises:
+        InputError: The data, a loss or a schedule of the config cannot be used.
+    """
+    sites = open_sites(config.data_dir, tuple(config.sites))
+    parts = [open_part(site, 'train', config.validation_fraction) for site in sites]
+    sizes = tuple(float(len(part.records)) for part in parts)
+    epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
+    return Experiment(
+        recipe=_build_recipe(config, sites, epoch),
+        parts=parts,
+        weights=tuple(config.site_weights) or sizes,
+        steps_per_epoch=epoch,
+        total_steps=epoch * config.num_epochs,
+    )
+
+
+def class_names(config: ConfigDict, sites: list[Site]) -> tuple[str, ...]:
+    """Names of the classes that the emotion classifiers tell apart."""
+    return tuple(config.sites) if config.target == 'site' else sites[0].manifest.class_names
+
+
+def build_model(config: ConfigDict, num_classes: int) -> CDA:
+    """The network of a config.
+
+    Args:
+        config: Checked by `check_config`.
+        num_classes: Classes that the emotion classifiers tell apart.
+    """
+    return CDA(
+        feature_extractor=ResNet(
+            depth=config.resnet_depth,
+            width=config.resnet_width,
+            feature_size=config.feature_size,
+            dtype=jnp.dtype(config.compute_dtype),
+            remat=config.remat,
+            axis_name=AXIS,
+        ),
+        num_classes=num_classes,
+        num_heads=1 if config.shared_head else len(config.sites),
+        num_sites=len(config.sites) if config.dataset_classifier else 0,
+        pseudo_label=config.pseudo_label,
+        classifier_widths=tuple(config.classifier_widths),
+        label_extractor_widths=tuple(config.label_extractor_widths),
+        dropout=config.dropout,
+        negative_slope=config.negative_slope,
+    )
+
+
+def data_position(config: ConfigDict, parts: list[Part], step: int) -> dict:
+    """Where a run stands in its data: which stream of batches it reads, and how many it has read.
+
+    Kept in every checkpoint; a run goes on only in the same stream.
+
+    Args:
+        config: Of the run.
+        parts: The training records of each site.
+        step: Steps done, and so batches read.
+    """
+    return {
+        'batches_read': step,
+        'batch_size': config.batch_size,
+        'seed': config.seed,
+        'site_weights': list(config.site_weights),
+        'sites': {
+            part.site.name: {
+                'examples': len(part.records),
+                'rows_sha256': part.site.manifest.rows_sha256,
+            }
+            for part in parts
+        },
+    }
+
+
+def check_image_size(config: ConfigDict, sites: list[Site]) -> None:
+    """Checks that the network's input can be cut from the records.
+
+    Raises:
+        InputError: The records are too small.
+    """
+    for site in sites:
+        if site.manifest.image_size < config.image_size:
+            raise InputError(
+                f'config field image_size is {config.image_size}, but the records of '
+                f'{Path(site.folder)} are {site.manifest.image_size} pixels wide; expected no more'
+            )
+
+
+def _build_recipe(config, sites, epoch):
+    check_image_size(config, sites)
+    num_classes = len(class_names(config, sites))
+    peak = config.learning_rate * config.batch_size / 256
+    learning_rate = warmup_cosine(
+        peak=peak,
+        warmup_steps=round(config.warmup_epochs * epoch),
+        total_steps=epoch * config.num_epochs,
+    )
+
+    def reversal(maximum):
+        return reversal_strength(
+            config.lambda_schedule,
+            maximum=maximum,
+            warmup_fraction=config.lambda_warmup_fraction,
+            total_steps=epoch * config.num_epochs,
+        )
+
+    return Recipe(
+        model=build_model(config, num_classes),
+        optimizer=_build_optimizer(config, learning_rate),
+        losses=Losses(
+            emotion=_build_loss(config, 'emotion_loss', num_classes),
+            dataset=_build_loss(config, 'dataset_loss', len(config.sites)),
+            averaging=config.averaging,
+        ),
+        lambda_1=reversal(config.lambda1_max),
+        lambda_2=reversal(config.lambda2_max),
+        learning_rate=learning_rate,
+        image_size=config.image_size,
+        random_crop=config.random_crop,
+        random_flip=config.random_flip,
+    )
+
+
+def _build_optimizer(config, learning_rate):
+    """SGD with momentum; weight decay acts on kernels, not on biases or batch norm."""
+
+    def kernels(params):
+        return jax.tree.map_with_path(lambda path, _: path[-1].key == 'kernel', params)
+
+    return optax.chain(
+        optax.add_decayed_weights(config.weight_decay, mask=kernels),
+        optax.sgd(learning_rate, momentum=config.momentum),
+    )
+
+
+def _build_loss(config, field, num_classes):
+    """The named loss, tried on shapes alone so that a bad argument shows before training."""
+    loss = find_loss(config[field], dict(config[f'{field}_args']))
+    rows = 2
+    scores = jax.ShapeDtypeStruct((rows, num_classes), jnp.float32)
+    mask = jax.ShapeDtypeStruct((rows,), bool)
+    try:
+        result = jax.eval_shape(loss, scores, scores, mask)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'config field {field}: {config[field]} fails: {error}') from error
+    if getattr(result, 'shape', None) != (rows,):
+        raise InputError(
+            f'config field {field}: {config[field]} returns {result}, expected one loss a sample'
+        )
+    return loss

@@ -1,0 +1,147 @@
+"""Where figures of a run go: console, JSON lines and TensorBoard."""
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+METRICS_FILE = 'metrics.jsonl'
+
+# Shown on the console, with a short name each; the files hold everything.
+_CONSOLE = {
+    'loss_emotion': 'L_e',
+    'loss_label': 'L_2',
+    'loss_dataset': 'L_d',
+    'accuracy_emotion': 'acc e',
+    'accuracy_dataset': 'acc d',
+    'lambda_1': 'lambda',
+    'learning_rate': 'lr',
+}
+
+
+class Logs:
+    """The log files of one working directory. Only process 0 of several writes.
+
+    Args:
+        workdir: Where the files are.
+        first_step: Steps already done. Lines of later steps, written after the checkpoint that the
+            run goes on from, are removed: the run writes them again.
+        active: Whether to write at all.
+    """
+
+    def __init__(self, workdir: Path, *, first_step: int, active: bool):
+        self._active = active
+        if not active:
+            return
+        _cut(workdir / METRICS_FILE, first_step)
+        self._file = (workdir / METRICS_FILE).open('a', encoding='utf-8')
+        self._board = SummaryWriter(
+            str(workdir), purge_step=first_step + 1 if first_step else None, flush_secs=30
+        )
+
+    def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
+        """Writes figures to both files.
+
+        Args:
+            kind: 'train' or 'validation'; in TensorBoard the group.
+            step: Steps done.
+            figures: By name.
+        """
+        if not self._active:
+            return
+        # JSON has no NaN; null says the same.
+        line = {'kind': kind, 'step': step} | {
+            name: value if math.isfinite(value) else None for name, value in figures.items()
+        }
+        self._file.write(json.dumps(line, allow_nan=False) + '\n')
+        self._file.flush()
+        for name, value in figures.items():
+            self._board.add_scalar(f'{kind}/{name}', value, step)
+
+    def say(self, text: str) -> None:
+        """Prints a line to the console."""
+        if self._active:
+            print(text, flush=True)
+
+    def __enter__(self) -> 'Logs':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._active:
+            self._file.close()
+            self._board.close()
+
+
+class Clock:
+    """Measures the pace of training since it was made.
+
+    Args:
+        step: Steps done by then.
+        total_steps: Steps of the whole training.
+        batch_size: Images a step.
+    """
+
+    def __init__(self, step: int, total_steps: int, batch_size: int):
+        self._total_steps = total_steps
+        self._batch_size = batch_size
+        self._first = self._last = (step, time.monotonic())
+
+    def lap(self, step: int) -> dict[str, float]:
+        """Images per second since the last lap, and seconds left at the pace since the start."""
+        now = (step, time.monotonic())
+        steps, seconds = now[0] - self._last[0], now[1] - self._last[1]
+        all_steps, all_seconds = now[0] - self._first[0], now[1] - self._first[1]
+        self._last = now
+        return {
+            'images_per_second': steps * self._batch_size / max(seconds, 1e-9),
+            'seconds_left': (self._total_steps - step) * all_seconds / max(all_steps, 1),
+        }
+
+
+def console_line(step: int, total_steps: int, epoch: float, figures: dict[str, float]) -> str:
+    """One line on the state of training.
+
+    Args:
+        step: Steps done.
+        total_steps: Steps of the whole training.
+        epoch: Epochs done.
+        figures: Metrics of the step and of `Clock.lap`.
+    """
+    shown = '  '.join(
+        f'{short} {figures[name]:.3f}' for name, short in _CONSOLE.items() if name in figures
+    )
+    width = len(str(total_steps))
+    return (
+        f'step {step:>{width}}/{total_steps}  epoch {epoch:5.1f}  {shown}  '
+        f'{figures["images_per_second"]:,.0f} images/s  {duration(figures["seconds_left"])} left'
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person writes them: '1:02:03' or '2:03'."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+
+
+def warn(text: str) -> None:
+    """Prints a warning to the error output."""
+    print(f'warning: {text}', file=sys.stderr, flush=True)
+
+
+def _cut(path: Path, last_step: int) -> None:
+    """Keeps the whole lines up to a step; a line that a crash broke off is dropped too."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding='utf-8').splitlines(keepends=True):
+        if not line.endswith('\n') or json.loads(line)['step'] > last_step:
+            break
+        kept.append(line)
+    temporary = path.with_suffix('.tmp')
+    temporary.write_text(''.join(kept), encoding='utf-8')
+    os.replace(temporary, path)

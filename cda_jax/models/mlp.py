@@ -1,0 +1,81 @@
+"""The label extractor g, the emotion classifiers e and the dataset classifier d.
+
+Table 3 of Han et al. (2020) writes them as 1x1 convolutions on a 1x1 map; those are dense layers.
+All compute in float32: they are a small share of the work, and their outputs enter the losses.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class Classifier(nn.Module):
+    """Multi-layer perceptron with LeakyReLU, the form of both e and d.
+
+    Source: Han et al. (2020), table 3, second and third column.
+
+    Attributes:
+        num_classes: Width of the output.
+        widths: Widths of the hidden layers.
+        negative_slope: Of LeakyReLU.
+    """
+
+    num_classes: int
+    widths: Sequence[int] = (512, 256)
+    negative_slope: float = 0.2
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """float32[B, D] -> logits float32[B, num_classes]."""
+        for index, width in enumerate(self.widths):
+            x = nn.Dense(width, name=f'dense{index + 1}')(x)
+            x = nn.leaky_relu(x, self.negative_slope)
+        return nn.Dense(self.num_classes, name='logits')(x)
+
+
+class LabelExtractor(nn.Module):
+    """From a label to scores for a pseudo label.
+
+    Source: Han et al. (2020), table 3, first column.
+
+    Attributes:
+        num_classes: Width of the input and of the output.
+        widths: Widths of the hidden layers.
+        dropout: Share of the hidden units that is dropped.
+        negative_slope: Of LeakyReLU.
+    """
+
+    num_classes: int
+    widths: Sequence[int] = (512, 512, 512, 512, 256)
+    dropout: float = 0.5
+    negative_slope: float = 0.2
+
+    @nn.compact
+    def __call__(self, labels: jax.Array, dropout_keys: jax.Array) -> jax.Array:
+        """Scores every class for each label.
+
+        Args:
+            labels: float32[B, C], one-hot.
+            dropout_keys: key[B], one for each row, so that a row's draw depends neither on the
+                number of devices nor on its neighbours.
+
+        Returns:
+            float32[B, C].
+        """
+        x = labels
+        for index, width in enumerate(self.widths):
+            x = nn.Dense(width, name=f'dense{index + 1}')(x)
+            x = _drop_units(x, dropout_keys, layer=index, rate=self.dropout)
+            x = nn.leaky_relu(x, self.negative_slope)
+        return nn.Dense(self.num_classes, name='logits')(x)
+
+
+def _drop_units(x, keys, *, layer, rate):
+    """Dropout, inverted so that the mean stays, with each row's own key."""
+
+    def kept(key):
+        return jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - rate, x.shape[1:])
+
+    return jnp.where(jax.vmap(kept)(keys), x / (1 - rate), 0)

@@ -1,0 +1,126 @@
+"""The feature extractor f: a residual network with pre-activation."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+# Depth -> blocks in each stage. From 50 on the blocks are bottlenecks of three convolutions, below
+# they have two. 18 and up are the networks of He et al. (2016); 6 to 10 are for small machines.
+RESNET_DEPTHS = {
+    6: (1, 1),
+    8: (1, 1, 1),
+    10: (1, 1, 1, 1),
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+
+_Conv = functools.partial(
+    nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal(), padding='SAME'
+)
+
+
+class ResidualBlock(nn.Module):
+    """Pre-activation residual block of two 3x3 convolutions, or of a bottleneck 1x1, 3x3, 1x1.
+
+    Source: He et al. (2016), "Identity mappings in deep residual networks", figure 4(e).
+
+    Attributes:
+        features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
+        stride: Of the (first) 3x3 convolution.
+        bottleneck: Which form.
+        norm: Makes a batch norm layer, given its name.
+        dtype: Of the computation; parameters are float32.
+    """
+
+    features: int
+    stride: int
+    bottleneck: bool
+    norm: functools.partial
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """float[B, H, W, C] -> float[B, H / stride, W / stride, features (x 4)]."""
+        conv = functools.partial(_Conv, dtype=self.dtype)
+        strides = (self.stride, self.stride)
+        channels = 4 * self.features if self.bottleneck else self.features
+
+        y = nn.relu(self.norm(name='norm1')(x))
+        if x.shape[-1] != channels or self.stride != 1:
+            x = conv(channels, (1, 1), strides, name='shortcut')(y)
+        if self.bottleneck:
+            y = conv(self.features, (1, 1), name='conv1')(y)
+            y = nn.relu(self.norm(name='norm2')(y))
+            y = conv(self.features, (3, 3), strides, name='conv2')(y)
+            y = nn.relu(self.norm(name='norm3')(y))
+            y = conv(channels, (1, 1), name='conv3')(y)
+        else:
+            y = conv(self.features, (3, 3), strides, name='conv1')(y)
+            y = nn.relu(self.norm(name='norm2')(y))
+            y = conv(self.features, (3, 3), name='conv2')(y)
+        return x + y
+
+
+class ResNet(nn.Module):
+    """Residual network with pre-activation, from pictures to features.
+
+    Source: He et al. (2016), "Identity mappings in deep residual networks"; the feature of 1000
+    dimensions is table 3's in Han et al. (2020). The last layer is linear.
+
+    Attributes:
+        depth: A key of `RESNET_DEPTHS`.
+        width: Channels of the stem; each stage has twice the channels of the one before.
+        feature_size: Dimensions of the feature.
+        dtype: Of the computation; parameters, batch statistics and the feature are float32.
+        remat: Recompute each block's activations on the way back instead of keeping them.
+        axis_name: Mapped axis over which batch norm's statistics are averaged.
+    """
+
+    depth: int = 50
+    width: int = 64
+    feature_size: int = 1000
+    dtype: jnp.dtype = jnp.float32
+    remat: bool = False
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Extracts features.
+
+        Args:
+            x: float[B, H, W, 3], scaled to about -1 to 1.
+            train: Whether batch norm uses (and records) the batch's own statistics.
+
+        Returns:
+            float32[B, feature_size].
+        """
+        norm = functools.partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=self.dtype,
+            axis_name=self.axis_name if train else None,
+        )
+        block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
+
+        x = _Conv(self.width, (7, 7), (2, 2), dtype=self.dtype, name='stem')(x.astype(self.dtype))
+        x = nn.max_pool(x, (3, 3), (2, 2), padding='SAME')
+        for stage, num_blocks in enumerate(RESNET_DEPTHS[self.depth]):
+            for index in range(num_blocks):
+                x = block(
+                    features=self.width * 2**stage,
+                    stride=2 if stage > 0 and index == 0 else 1,
+                    bottleneck=self.depth >= 50,
+                    norm=norm,
+                    dtype=self.dtype,
+                    name=f'stage{stage + 1}_block{index + 1}',
+                )(x)
+        x = nn.relu(norm(name='norm')(x))
+        x = x.mean(axis=(1, 2), dtype=jnp.float32)
+        return nn.Dense(self.feature_size, name='feature')(x)

@@ -1,0 +1,131 @@
+"""E, the sum that one step of training descends."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from cda_jax.models.cda import CDA, Outputs, pseudo_labels
+
+AVERAGINGS = ('batch', 'site')
+
+
+class Terms(NamedTuple):
+    """The three terms of E.
+
+    Each is this device's share: summed over the mapped axis it is the term of the whole batch.
+
+    Attributes:
+        emotion: L_e's first part, the error against the pseudo labels.
+        label: L_2, the squared distance of g(y) from y.
+        dataset: L_d, the dataset classifier's error.
+    """
+
+    emotion: jax.Array
+    label: jax.Array
+    dataset: jax.Array
+
+
+class Losses(NamedTuple):
+    """How the terms are computed.
+
+    Attributes:
+        emotion: Per-sample loss of the emotion classifiers, in the form of `cda_jax.losses`.
+        dataset: Per-sample loss of the dataset classifier.
+        averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
+            over its own samples and the means add up.
+    """
+
+    emotion: Callable
+    dataset: Callable
+    averaging: str = 'batch'
+
+
+def objective(
+    params: dict,
+    batch_stats: dict,
+    batch: dict,
+    *,
+    model: CDA,
+    losses: Losses,
+    lambda_1: jax.Array,
+    lambda_2: jax.Array,
+    dropout_keys: jax.Array,
+    axis_name: str | None = None,
+) -> tuple[jax.Array, tuple[Terms, Outputs, dict]]:
+    """E of one batch, as this device's share of the sum over the mapped axis.
+
+    Differentiate this share, then sum the gradients over the axis. The reversal layers give f and g
+    their negative share of L_d's gradient; d itself gets the plain one.
+
+    Source: Han et al. (2020), equations 1 to 4, whose gradients are equations 5 to 7.
+
+    Args:
+        params: Parameters of `model`.
+        batch_stats: Batch norm statistics of `model`.
+        batch: `image` float[B, H, W, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
+        model: The network.
+        losses: The per-sample losses and how they are averaged.
+        lambda_1: Scalar, strength of the reversal between d and f.
+        lambda_2: Scalar, strength of the reversal between d and g.
+        dropout_keys: key[B], a random key for each row.
+        axis_name: Mapped axis over which the batch is spread.
+
+    Returns:
+        The scalar to differentiate, and (terms, the network's outputs, new batch statistics).
+    """
+    labels = jax.nn.one_hot(batch['label'], model.num_classes)
+    outputs, updates = model.apply(
+        {'params': params, 'batch_stats': batch_stats},
+        batch['image'],
+        labels,
+        lambda_1,
+        lambda_2,
+        dropout_keys,
+        mutable=['batch_stats'],
+    )
+    total = _count(batch['mask'], axis_name)
+    terms = Terms(
+        emotion=_emotion_term(outputs, batch, model, losses, axis_name),
+        label=_label_term(outputs, labels, batch['mask'], model) / total,
+        dataset=_dataset_term(outputs, batch, losses, axis_name) / total,
+    )
+    return sum(terms), (terms, outputs, updates.get('batch_stats', {}))
+
+
+def _emotion_term(outputs, batch, model, losses, axis_name):
+    targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
+    term = jnp.float32(0)
+    for head, logits in enumerate(outputs.emotion_logits):
+        mask = head_mask(batch, head, model.num_heads)
+        averaged_over = batch['mask'] if losses.averaging == 'batch' else mask
+        error = losses.emotion(logits, targets, mask, axis_name=axis_name)
+        term += error.sum() / _count(averaged_over, axis_name)
+    return term
+
+
+def _label_term(outputs, labels, mask, model):
+    if model.pseudo_label == 'none':
+        return jnp.float32(0)
+    distance = jnp.square(outputs.label_codes - labels).sum(axis=-1)
+    return jnp.where(mask, distance, 0).sum()
+
+
+def _dataset_term(outputs, batch, losses, axis_name):
+    if outputs.dataset_logits is None:
+        return jnp.float32(0)
+    sites = jax.nn.one_hot(batch['site'], outputs.dataset_logits.shape[-1])
+    error = losses.dataset(outputs.dataset_logits, sites, batch['mask'], axis_name=axis_name)
+    return error.sum()
+
+
+def head_mask(batch: dict, head: int, num_heads: int) -> jax.Array:
+    """bool[B]: the samples that emotion classifier `head` answers for; all, if it is the only."""
+    return batch['mask'] if num_heads == 1 else batch['mask'] & (batch['site'] == head)
+
+
+def _count(mask, axis_name):
+    """Samples that count in the whole mapped batch, at least 1 so that it can divide."""
+    count = mask.sum(dtype=jnp.float32)
+    return jnp.maximum(jax.lax.psum(count, axis_name) if axis_name else count, 1)

@@ -1,0 +1,113 @@
+"""Devices and processes: lift a per-device step over them, place states and batches on them.
+
+In one process the step is lifted by `jax.pmap`, the state unstacked. Where several processes take
+part, by what pmap itself expands to, `jit(shard_map)`: pmap's outputs belong to one process there,
+and a checkpoint of all cannot be made of them. The step is the same function in both.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from cda_jax.errors import InputError
+from cda_jax.step import AXIS
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Checks that every device gets the same number of rows.
+
+    Raises:
+        InputError: The devices do not divide the batch.
+    """
+    if batch_size <= 0 or batch_size % jax.device_count():
+        raise InputError(
+            f'batch_size is {batch_size}, expected a multiple of the {jax.device_count()} devices'
+        )
+
+
+def lift_train_step(step: Callable) -> Callable:
+    """Lifts `step(state, batch) -> (state, metrics)`; the given state's memory is used again.
+
+    Args:
+        step: Per device, with sums over the axis `AXIS`.
+
+    Returns:
+        Function of a replicated state (see `replicate`) and a batch placed by `put_batch`.
+    """
+    if jax.process_count() == 1:
+        return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
+    return jax.jit(
+        jax.shard_map(step, mesh=_mesh(), in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False),
+        donate_argnums=0,
+    )
+
+
+def lift_eval_step(step: Callable) -> Callable:
+    """Lifts `step(params, batch_stats, batch) -> sums`.
+
+    Args:
+        step: Per device, with sums over the axis `AXIS`.
+
+    Returns:
+        Function of replicated parameters and statistics and a batch placed by `put_batch`.
+    """
+    if jax.process_count() == 1:
+        return jax.pmap(step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None)
+    return jax.jit(
+        jax.shard_map(
+            step, mesh=_mesh(), in_specs=(P(), P(), P(AXIS)), out_specs=P(), check_vma=False
+        )
+    )
+
+
+def replicated() -> NamedSharding:
+    """The sharding of what is the same on every device of every process."""
+    return NamedSharding(_mesh(), P())
+
+
+def replicate(tree):
+    """Places a tree of arrays, the same in every process, on every device."""
+    # Through jit, because device_put refuses random keys where several processes take part.
+    return jax.jit(lambda x: x, out_shardings=replicated())(tree)
+
+
+def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Places this process's rows of a global batch on its devices.
+
+    The transfer runs on while the caller goes on.
+
+    Args:
+        batch: Arrays [B / processes, ...]; the processes' rows one after another are the batch.
+
+    Returns:
+        Arrays as the lifted steps take them.
+    """
+    rows = NamedSharding(_mesh(), P(AXIS))
+    if jax.process_count() > 1:
+        return {
+            name: jax.make_array_from_process_local_data(rows, values)
+            for name, values in batch.items()
+        }
+    devices = jax.local_device_count()
+    return jax.device_put(
+        {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()},
+        rows,
+    )
+
+
+def must_wait_each_step() -> bool:
+    """Whether steps in flight can lock each other out.
+
+    Virtual CPU devices share one pool of threads; with several steps queued, the collectives of one
+    can wait for threads that those of the next hold.
+    """
+    return jax.default_backend() == 'cpu' and jax.device_count() > 1
+
+
+@functools.cache
+def _mesh() -> Mesh:
+    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))

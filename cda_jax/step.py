@@ -1,0 +1,236 @@
+"""One step of training and one of evaluation: pure, for one device's share of a batch.
+
+Both talk to the other devices only by sums over the mapped axis `AXIS`; `cda_jax.parallel` lifts
+them over the devices. Random draws are keyed by (key, step, row of the global batch), so that step
+n draws the same numbers after a restart and on any number of devices.
+"""
+
+from typing import NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from cda_jax.data.augment import augment, centre_crop
+from cda_jax.models import CDA
+from cda_jax.objective import Losses, Terms, head_mask, objective
+from cda_jax.schedules import Schedule
+
+AXIS = 'data'
+
+# What is watched for NaN and infinity, in the order of TrainState.fault_terms.
+WATCHED_TERMS = ('loss_emotion', 'loss_label', 'loss_dataset', 'gradient_norm')
+
+
+class Recipe(NamedTuple):
+    """Everything of a step that does not change over training.
+
+    Attributes:
+        model: The network.
+        optimizer: Its learning rate included.
+        losses: Of the objective.
+        lambda_1: Strength of the reversal between d and f, by step.
+        lambda_2: Strength of the reversal between d and g, by step.
+        learning_rate: By step; only reported, the optimizer has its own.
+        image_size: Side of the network's input in pixels.
+        random_crop: Whether training crops at random.
+        random_flip: Whether training mirrors at random.
+    """
+
+    model: CDA
+    optimizer: optax.GradientTransformation
+    losses: Losses
+    lambda_1: Schedule
+    lambda_2: Schedule
+    learning_rate: Schedule
+    image_size: int
+    random_crop: bool
+    random_flip: bool
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that training changes, as arrays.
+
+    Attributes:
+        step: int32 scalar, steps done.
+        params: Parameters of the network.
+        batch_stats: Running statistics of batch norm.
+        opt_state: State of the optimizer.
+        key: Random key of the run; it never changes.
+        fault_step: int32 scalar, the first step at which a watched term was not finite; -1 if none.
+        fault_terms: bool[len(WATCHED_TERMS)], which terms these were.
+    """
+
+    step: jax.Array
+    params: dict
+    batch_stats: dict
+    opt_state: optax.OptState
+    key: jax.Array
+    fault_step: jax.Array
+    fault_terms: jax.Array
+
+
+def init_state(recipe: Recipe, seed: int) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        recipe: Of the run.
+        seed: Decides the parameters and every later draw.
+    """
+    init_key, run_key = jax.random.split(jax.random.key(seed))
+    size = recipe.image_size
+    variables = recipe.model.init(
+        init_key,
+        jnp.zeros((2, size, size, 3)),
+        jnp.zeros((2, recipe.model.num_classes)),
+        jnp.float32(0),
+        jnp.float32(0),
+        jax.random.split(run_key, 2),
+    )
+    return TrainState(
+        step=jnp.int32(0),
+        params=variables['params'],
+        batch_stats=variables['batch_stats'],
+        opt_state=recipe.optimizer.init(variables['params']),
+        key=run_key,
+        fault_step=jnp.int32(-1),
+        fault_terms=jnp.zeros(len(WATCHED_TERMS), bool),
+    )
+
+
+def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[TrainState, dict]:
+    """One step of stochastic gradient descent on E.
+
+    Args:
+        state: The same on every device.
+        batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
+            `mask` bool[B].
+        recipe: Of the run.
+
+    Returns:
+        The next state, the same on every device, and the step's metrics over the global batch,
+        scalars by name.
+    """
+    augment_keys, dropout_keys = _row_keys(state, len(batch['mask']))
+    inputs = batch | {
+        'image': augment(
+            batch['image'],
+            augment_keys,
+            image_size=recipe.image_size,
+            random_crop=recipe.random_crop,
+            random_flip=recipe.random_flip,
+        )
+    }
+    lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
+
+    def share_of_objective(params):
+        return objective(
+            params,
+            state.batch_stats,
+            inputs,
+            model=recipe.model,
+            losses=recipe.losses,
+            lambda_1=lambda_1,
+            lambda_2=lambda_2,
+            dropout_keys=dropout_keys,
+            axis_name=AXIS,
+        )
+
+    gradients, (terms, outputs, batch_stats) = jax.grad(share_of_objective, has_aux=True)(
+        state.params
+    )
+    gradients = jax.lax.psum(gradients, AXIS)
+    updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
+    metrics = _loss_metrics(jax.lax.psum(terms, AXIS)) | _hit_rates(outputs, batch)
+    metrics |= {
+        'lambda_1': lambda_1,
+        'lambda_2': lambda_2,
+        'learning_rate': recipe.learning_rate(state.step),
+        'gradient_norm': optax.tree.norm(gradients),
+    }
+    fault_step, fault_terms = _watch(state, metrics)
+    next_state = state.replace(
+        step=state.step + 1,
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=batch_stats,
+        opt_state=opt_state,
+        fault_step=fault_step,
+        fault_terms=fault_terms,
+    )
+    return next_state, metrics
+
+
+def eval_step(params: dict, batch_stats: dict, batch: dict, *, recipe: Recipe) -> jax.Array:
+    """Confusion counts of every emotion classifier, and of the mean of their probabilities.
+
+    Args:
+        params: Parameters of the network.
+        batch_stats: Running statistics of batch norm.
+        batch: This device's rows, as for `train_step`.
+        recipe: Of the run.
+
+    Returns:
+        int32[H + 1, C, C] over the global batch: for each head, and last for their mean, the
+        samples of class i (rows) that were taken for class j (columns).
+    """
+    _, logits = recipe.model.apply(
+        {'params': params, 'batch_stats': batch_stats},
+        centre_crop(batch['image'], image_size=recipe.image_size),
+        method='classify',
+    )
+    probabilities = jax.nn.softmax(logits)
+    scores = jnp.concatenate([probabilities, probabilities.mean(axis=0, keepdims=True)])
+    num_classes = logits.shape[-1]
+    predicted = jax.nn.one_hot(jnp.argmax(scores, axis=-1), num_classes, dtype=jnp.int32)
+    true = jax.nn.one_hot(batch['label'], num_classes, dtype=jnp.int32) * batch['mask'][:, None]
+    return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), AXIS)
+
+
+def _row_keys(state, num_rows):
+    """Two keys [B] for each row of this device's share, by its place in the global batch."""
+    step_key = jax.random.fold_in(state.key, state.step)
+    rows = jax.lax.axis_index(AXIS) * num_rows + jnp.arange(num_rows)
+    keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(step_key, row)))(rows)
+    return keys[:, 0], keys[:, 1]
+
+
+def _loss_metrics(terms: Terms):
+    return {
+        'loss': sum(terms),
+        'loss_emotion': terms.emotion,
+        'loss_label': terms.label,
+        'loss_dataset': terms.dataset,
+    }
+
+
+def _hit_rates(outputs, batch):
+    """Shares of the global batch that e, d and g get right."""
+    num_heads = len(outputs.emotion_logits)
+    emotion_hits = sum(
+        _hits(logits, batch['label'], head_mask(batch, head, num_heads))
+        for head, logits in enumerate(outputs.emotion_logits)
+    )
+    hits = {
+        'accuracy_emotion': emotion_hits,
+        'pseudo_label_agreement': _hits(outputs.label_codes, batch['label'], batch['mask']),
+    }
+    if outputs.dataset_logits is not None:
+        hits['accuracy_dataset'] = _hits(outputs.dataset_logits, batch['site'], batch['mask'])
+    hits, total = jax.lax.psum((hits, batch['mask'].sum()), AXIS)
+    return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+
+
+def _hits(scores, labels, mask):
+    return jnp.sum((jnp.argmax(scores, axis=-1) == labels) & mask)
+
+
+def _watch(state, metrics):
+    """The first step with a term that is not finite, kept on the device until someone looks."""
+    faults = ~jnp.isfinite(jnp.stack([metrics[name] for name in WATCHED_TERMS]))
+    is_first = (state.fault_step < 0) & faults.any()
+    return (
+        jnp.where(is_first, state.step, state.fault_step),
+        jnp.where(is_first, faults, state.fault_terms),
+    )

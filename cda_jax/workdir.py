@@ -1,0 +1,73 @@
+"""The working directory: whose it is, and files in it that are whole or not there."""
+
+import json
+import os
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from cda_jax.config import CHANGEABLE, NETWORK, as_plain, differences
+from cda_jax.errors import InputError
+
+_CONFIG = 'config.json'
+
+
+def claim(workdir: Path, config: ConfigDict) -> None:
+    """Makes the directory this config's own, or checks that it is.
+
+    Args:
+        workdir: Made if needed.
+        config: Of the run.
+
+    Raises:
+        InputError: It belongs to a run of another config, or cannot be made.
+    """
+    new = as_plain(config)
+    if (workdir / _CONFIG).exists():
+        _refuse(workdir, differences(_read(workdir), new, ignore=CHANGEABLE))
+        return
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_whole(workdir / _CONFIG, json.dumps(new, indent=2) + '\n')
+    except OSError as error:
+        raise InputError(f'workdir {workdir} cannot be written: {error}') from error
+
+
+def check_network(workdir: Path, config: ConfigDict) -> None:
+    """Checks that the checkpoints of a directory are of this config's network.
+
+    Raises:
+        InputError: They are not, or there was no run.
+    """
+    if not (workdir / _CONFIG).exists():
+        raise InputError(f'{workdir / _CONFIG}: no such file; expected the workdir of a run')
+    old, new = _read(workdir), as_plain(config)
+    _refuse(workdir, differences(old, new, ignore=frozenset(old.keys() | new.keys()) - NETWORK))
+
+
+def trained_test_sites(workdir: Path) -> tuple[str, ...]:
+    """The test sites that the run in this directory was configured with."""
+    config = _read(workdir)
+    return tuple(config['test_sites'] or config['sites'])
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is never seen half written."""
+    temporary = path.with_name(path.name + '.tmp')
+    temporary.write_text(text, encoding='utf-8')
+    os.replace(temporary, path)
+
+
+def _read(workdir):
+    try:
+        return json.loads((workdir / _CONFIG).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f'{workdir / _CONFIG}: expected the config of a run: {error}') from error
+
+
+def _refuse(workdir, found):
+    if found:
+        raise InputError(
+            f'workdir {workdir} belongs to a run of another config; expected the same, or a new '
+            'workdir:\n  ' + '\n  '.join(found)
+        )
