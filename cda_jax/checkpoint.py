@@ -87,21 +87,42 @@ class Checkpoints:
         Raises:
             InputError: The checkpoint does not fit `like`.
         """
-        target = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), like
+        arguments = ocp.args.Composite(
+            state=ocp.args.StandardRestore(_on_all_devices(like)), data=ocp.args.JsonRestore()
         )
+        restored = self._read(self._manager, step, arguments)
+        return restored.state, restored.data
+
+    def restore_weights(self, step: int, like: dict) -> dict:
+        """Reads only what a trained network needs.
+
+        Args:
+            step: Which checkpoint.
+            like: `params` and `batch_stats` of the same shapes; may be abstract.
+
+        Returns:
+            The same tree, replicated over the devices of this run.
+
+        Raises:
+            InputError: The checkpoint does not fit `like`.
+        """
+        target = _on_all_devices(like)
+        partial = ocp.args.PyTreeRestore(
+            item=target,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+            partial_restore=True,
+        )
+        # Fresh, because a manager that has saved is bound to the form in which it saved.
+        with ocp.CheckpointManager(self._manager.directory) as manager:
+            return self._read(manager, step, ocp.args.Composite(state=partial)).state
+
+    def _read(self, manager, step, arguments):
         try:
-            restored = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore()
-                ),
-            )
-        except (ValueError, KeyError, FileNotFoundError) as error:
+            return manager.restore(step, args=arguments)
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
             raise InputError(
                 f'{self._manager.directory}/{step}: cannot be restored for this config: {error}'
             ) from error
-        return restored.state, restored.data
 
     def finish(self) -> None:
         """Waits until everything is written."""
@@ -112,6 +133,12 @@ class Checkpoints:
 
     def __exit__(self, *error: Any) -> None:
         self._manager.close()
+
+
+def _on_all_devices(tree):
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), tree
+    )
 
 
 def _score(metrics: dict[str, float]) -> float:

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -102,21 +101,20 @@ class Clock:
         }
 
 
-def console_line(step: int, total_steps: int, epoch: float, figures: dict[str, float]) -> str:
+def console_line(step: int, total_steps: int, figures: dict[str, float]) -> str:
     """One line on the state of training.
 
     Args:
         step: Steps done.
         total_steps: Steps of the whole training.
-        epoch: Epochs done.
-        figures: Metrics of the step and of `Clock.lap`.
+        figures: Metrics of the step, `epoch`, and those of `Clock.lap`.
     """
     shown = '  '.join(
         f'{short} {figures[name]:.3f}' for name, short in _CONSOLE.items() if name in figures
     )
     width = len(str(total_steps))
     return (
-        f'step {step:>{width}}/{total_steps}  epoch {epoch:5.1f}  {shown}  '
+        f'step {step:>{width}}/{total_steps}  epoch {figures["epoch"]:5.1f}  {shown}  '
         f'{figures["images_per_second"]:,.0f} images/s  {duration(figures["seconds_left"])} left'
     )
 
@@ -126,11 +124,6 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
-
-
-def warn(text: str) -> None:
-    """Prints a warning to the error output."""
-    print(f'warning: {text}', file=sys.stderr, flush=True)
 
 
 def _cut(path: Path, last_step: int) -> None:

@@ -5,8 +5,10 @@ part, by what pmap itself expands to, `jit(shard_map)`: pmap's outputs belong to
 and a checkpoint of all cannot be made of them. The step is the same function in both.
 """
 
+import collections
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import numpy as np
@@ -15,6 +17,18 @@ from jax.sharding import PartitionSpec as P
 
 from cda_jax.errors import InputError
 from cda_jax.step import AXIS
+
+_BATCHES_AHEAD = 2
+
+
+def join_processes() -> None:
+    """Joins the processes of one SLURM step into one training program, if there are several.
+
+    Call it before anything is computed.
+    """
+    if int(os.environ.get('SLURM_STEP_NUM_TASKS', '1')) > 1:
+        # The default waits 100 s before it takes a silent process for dead.
+        jax.distributed.initialize(heartbeat_timeout_seconds=30)
 
 
 def check_batch_size(batch_size: int) -> None:
@@ -47,20 +61,18 @@ def lift_train_step(step: Callable) -> Callable:
 
 
 def lift_eval_step(step: Callable) -> Callable:
-    """Lifts `step(params, batch_stats, batch) -> sums`.
+    """Lifts `step(weights, batch) -> sums`.
 
     Args:
         step: Per device, with sums over the axis `AXIS`.
 
     Returns:
-        Function of replicated parameters and statistics and a batch placed by `put_batch`.
+        Function of replicated weights and a batch placed by `put_batch`.
     """
     if jax.process_count() == 1:
-        return jax.pmap(step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None)
+        return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None)
     return jax.jit(
-        jax.shard_map(
-            step, mesh=_mesh(), in_specs=(P(), P(), P(AXIS)), out_specs=P(), check_vma=False
-        )
+        jax.shard_map(step, mesh=_mesh(), in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False)
     )
 
 
@@ -97,6 +109,20 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()},
         rows,
     )
+
+
+def prefetch(batches: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:
+    """Places batches on the devices ahead of their use, so that transfer and work overlap.
+
+    Args:
+        batches: As for `put_batch`.
+    """
+    ahead = collections.deque()
+    for batch in batches:
+        ahead.append(put_batch(batch))
+        if len(ahead) > _BATCHES_AHEAD:
+            yield ahead.popleft()
+    yield from ahead
 
 
 def must_wait_each_step() -> bool:

@@ -162,24 +162,21 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
     return next_state, metrics
 
 
-def eval_step(params: dict, batch_stats: dict, batch: dict, *, recipe: Recipe) -> jax.Array:
+def eval_step(weights: dict, batch: dict, *, model: CDA, image_size: int) -> jax.Array:
     """Confusion counts of every emotion classifier, and of the mean of their probabilities.
 
     Args:
-        params: Parameters of the network.
-        batch_stats: Running statistics of batch norm.
+        weights: `params` of the network and `batch_stats`, batch norm's running statistics.
         batch: This device's rows, as for `train_step`.
-        recipe: Of the run.
+        model: The network.
+        image_size: Side of the network's input in pixels.
 
     Returns:
         int32[H + 1, C, C] over the global batch: for each head, and last for their mean, the
         samples of class i (rows) that were taken for class j (columns).
     """
-    _, logits = recipe.model.apply(
-        {'params': params, 'batch_stats': batch_stats},
-        centre_crop(batch['image'], image_size=recipe.image_size),
-        method='classify',
-    )
+    images = centre_crop(batch['image'], image_size=image_size)
+    _, logits = model.apply(weights, images, method='classify')
     probabilities = jax.nn.softmax(logits)
     scores = jnp.concatenate([probabilities, probabilities.mean(axis=0, keepdims=True)])
     num_classes = logits.shape[-1]

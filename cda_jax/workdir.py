@@ -12,23 +12,27 @@ from cda_jax.errors import InputError
 _CONFIG = 'config.json'
 
 
-def claim(workdir: Path, config: ConfigDict) -> None:
-    """Makes the directory this config's own, or checks that it is.
-
-    Args:
-        workdir: Made if needed.
-        config: Of the run.
+def check_owner(workdir: Path, config: ConfigDict) -> None:
+    """Checks that the directory is new, or of a run with this config.
 
     Raises:
-        InputError: It belongs to a run of another config, or cannot be made.
+        InputError: It belongs to a run of another config.
     """
-    new = as_plain(config)
     if (workdir / _CONFIG).exists():
-        _refuse(workdir, differences(_read(workdir), new, ignore=CHANGEABLE))
+        _refuse(workdir, differences(_read(workdir), as_plain(config), ignore=CHANGEABLE))
+
+
+def claim(workdir: Path, config: ConfigDict) -> None:
+    """Makes the directory, if it is new, and this config its own.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    if (workdir / _CONFIG).exists():
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        write_whole(workdir / _CONFIG, json.dumps(new, indent=2) + '\n')
+        write_whole(workdir / _CONFIG, json.dumps(as_plain(config), indent=2) + '\n')
     except OSError as error:
         raise InputError(f'workdir {workdir} cannot be written: {error}') from error
 

@@ -101,8 +101,9 @@ def train_batches(
     *,
     seed: int,
     first_step: int,
+    total_steps: int,
 ) -> Iterator[Batch]:
-    """The endless stream of training batches from a step on.
+    """The training batches from a step on to the end of training.
 
     Each site is shuffled anew in each of its epochs, and mixed into every batch in proportion to
     its weight.
@@ -114,6 +115,7 @@ def train_batches(
         reading: How this process reads.
         seed: Of the shuffling.
         first_step: Batches to leave out at the start, those a restored run has seen.
+        total_steps: Batches of the whole training, those left out included.
 
     Returns:
         Iterator of this process's rows, `batch_size / process_count` of each global batch: `image`
@@ -125,8 +127,9 @@ def train_batches(
         for number, source in enumerate(sources)
     ]
     mixed = grain.MapDataset.mix(parts, weights)
-    start = first_step * reading.process_count + reading.process_index
-    return iter(_read(_batches(mixed, reading)[start :: reading.process_count], reading))
+    processes = reading.process_count
+    start, stop = first_step * processes + reading.process_index, total_steps * processes
+    return iter(_read(_batches(mixed, reading)[start:stop:processes], reading))
 
 
 def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:

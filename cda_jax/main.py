@@ -1,0 +1,89 @@
+"""Trains or evaluates: `python -m cda_jax.main --config=FILE --workdir=DIR`."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from cda_jax.errors import DivergenceError, InputError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    'config',
+    help_string='Config file; change a field with --config.FIELD=VALUE.',
+    lock_config=True,
+)
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run; made if needed.')
+_MODE = flags.DEFINE_enum(
+    'mode',
+    'train',
+    ['train', 'eval'],
+    'train: go on to the end of training, then evaluate; eval: evaluate a checkpoint of the run.',
+)
+flags.mark_flags_as_required(['config', 'workdir'])
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    if len(argv) > 1:
+        raise InputError(f'unexpected argument {argv[1]!r}; expected flags only')
+    if not flags.FLAGS['verbosity'].present:
+        logging.set_verbosity(logging.WARNING)  # else Orbax tells every move
+    config = _read_config()
+    _keep_compilations()
+    # Only now: these import jax, and `--help` should not wait for it.
+    from cda_jax import parallel
+    from cda_jax.config import check_config
+    from cda_jax.evaluate import evaluate
+    from cda_jax.train import train
+
+    check_config(config)
+    parallel.join_processes()
+    workdir = Path(_WORKDIR.value).absolute()
+    if _MODE.value == 'train':
+        train(config, workdir)
+    else:
+        evaluate(config, workdir)
+
+
+def _parse_flags(argv):
+    try:
+        return app.parse_flags_with_usage(argv)
+    except AttributeError as error:
+        name = re.sub(r'\W*(\w+).*', r'\1', str(error), flags=re.DOTALL)
+        sys.exit(f'error: the config has no field {name!r}; the config file shows all fields')
+
+
+def _read_config():
+    try:
+        config = _CONFIG.value
+        list(config)  # an unreadable file shows only when its content is asked for
+    except (OSError, ImportError, SyntaxError, AttributeError, TypeError) as error:
+        raise InputError(
+            f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
+        ) from error
+    return config
+
+
+def _keep_compilations():
+    """Keeps XLA's compilations between runs, unless the user decided where."""
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'cda_jax' / 'xla'
+    os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(cache))
+
+
+def run() -> None:
+    """Runs the program; what the user can mend becomes one line and exit code 1."""
+
+    def guarded(argv):
+        try:
+            main(argv)
+        except (InputError, DivergenceError) as error:
+            sys.exit(f'error: {error}')
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+if __name__ == '__main__':
+    run()

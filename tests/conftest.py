@@ -1,0 +1,112 @@
+"""Set up before JAX is imported: four virtual devices, one compilation cache for all tests."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ['JAX_COMPILATION_CACHE_DIR'] = str(Path(tempfile.gettempdir()) / 'cda_jax_test_cache')
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.5'
+# Virtual devices share a pool of threads that is as large as the machine unless told otherwise.
+os.environ['NPROC'] = '16'
+_ONE_DEVICE = dict(os.environ)
+os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=4'
+
+REPOSITORY = Path(__file__).parent.parent
+
+# Grain starts workers only in a program whose flags are parsed.
+flags.FLAGS.mark_as_parsed()
+
+# A two-block network on small pictures: what a whole run needs, in seconds.
+SMALL_RUN = {
+    'image_size': 32,
+    'resnet_depth': 6,
+    'resnet_width': 8,
+    'feature_size': 32,
+    'classifier_widths': (16,),
+    'label_extractor_widths': (16,),
+    'compute_dtype': 'float32',
+    'batch_size': 32,
+    'num_epochs': 2,
+    'warmup_epochs': 0.5,
+    'num_workers': 1,
+    'log_every_steps': 5,
+    'checkpoint_every_steps': 10,
+}
+
+
+@pytest.fixture(scope='session')
+def standin(tmp_path_factory) -> Path:
+    """Three small dataset folders in their own layouts."""
+    from cda_jax.data.standin import make_standin
+
+    out = tmp_path_factory.mktemp('standin') / 'raw'
+    make_standin(out, seed=7, train_faces=(160, 200, 240), test_faces=70, num_processes=2)
+    return out
+
+
+@pytest.fixture(scope='session')
+def data_dir(standin, tmp_path_factory) -> Path:
+    """The same three, prepared at 32 pixels."""
+    from cda_jax.data.prepare import prepare
+    from cda_jax.data.readers import read
+
+    out = tmp_path_factory.mktemp('prepared')
+    for name in ('rafdb', 'expw', 'affectnet'):
+        options = {'num_test': 70} if name == 'expw' else {}
+        prepare(
+            read(name, standin / name, **options),
+            out / name,
+            name=name,
+            reader=name,
+            reader_options=options,
+            face_size=32,
+            num_processes=1,
+        )
+    return out
+
+
+def start_program(*arguments, devices: int = 1) -> subprocess.Popen:
+    """Starts Python with arguments, in an environment with so many virtual devices."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=_ONE_DEVICE
+        | {
+            'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
+            'PYTHONPATH': str(REPOSITORY),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope='session')
+def start_main(data_dir):
+    """Starts the program on the small data."""
+
+    def start(workdir, *flags, config='cda', devices=1, **fields) -> subprocess.Popen:
+        fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
+        overrides = [f'--config.{name}={value}' for name, value in fields.items()]
+        config_flag = f'--config={REPOSITORY / "configs" / config}.py'
+        arguments = ['-m', 'cda_jax.main', config_flag, f'--workdir={workdir}', *flags, *overrides]
+        return start_program(*arguments, devices=devices)
+
+    return start
+
+
+@pytest.fixture(scope='session')
+def run_main(start_main):
+    """Runs the program on the small data to its end: exit code, output and error output."""
+
+    def run(*arguments, **options) -> tuple[int, str, str]:
+        process = start_main(*arguments, **options)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
+
+    return run

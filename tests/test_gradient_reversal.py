@@ -1,0 +1,34 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cda_jax.gradient_reversal import reverse_gradient
+
+
+def test_identity_forward_and_reversed_backward():
+    x = jnp.array([1.0, -2.0, 3.0])
+    value, gradient = jax.value_and_grad(lambda x: (reverse_gradient(x, 0.25) ** 2).sum())(x)
+    assert value == 14
+    np.testing.assert_allclose(gradient, -0.25 * 2 * x)
+
+
+def test_strength_may_be_traced_and_gets_no_gradient():
+    @jax.jit
+    def gradients(x, strength):
+        return jax.grad(lambda x, s: reverse_gradient(x, s).sum(), argnums=(0, 1))(x, strength)
+
+    for strength in (0.0, 0.5, 2.0):
+        to_x, to_strength = gradients(jnp.ones(3), strength)
+        np.testing.assert_array_equal(to_x, -strength * np.ones(3))
+        assert to_strength == 0
+
+
+def test_keeps_the_type_of_the_gradient():
+    x = jnp.ones(3, jnp.bfloat16)
+    gradient = jax.grad(lambda x: reverse_gradient(x, jnp.float32(0.5)).sum())(x)
+    assert gradient.dtype == jnp.bfloat16
+
+
+def test_each_member_of_a_mapped_axis_reverses_its_own():
+    gradient = jax.vmap(jax.grad(lambda x: reverse_gradient(x, 2.0) ** 2), axis_name='data')
+    np.testing.assert_array_equal(gradient(jnp.array([1.0, 3.0])), [-4, -12])

@@ -1,0 +1,174 @@
+"""Losses against equations 8 to 13 rendered in float64 NumPy."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.losses import adaptive_cross_entropy, adaptive_weights, cross_entropy, find_loss
+
+close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+
+
+def oracle_weights(logits, targets, mask, alpha):
+    logits, targets = logits[mask].astype(np.float64), targets[mask].astype(np.float64)
+    n, c = len(logits), logits.shape[1]
+    if n == 0 or c == 1:
+        return np.ones(c)
+    n_j, h_j = np.zeros(c), np.zeros(c)
+    for row, target in zip(logits, targets, strict=True):
+        for j in range(c):
+            n_j[j] += target[j]
+            h_j[j] += target[j] * (np.argmax(row) == j)
+    w_d = c * (1 - n_j / n) / (c - 1)
+    miss = np.array([1 - h / m if m > 0 else 0.0 for h, m in zip(h_j, n_j, strict=True)])
+    w_p = c * miss / miss.sum() if miss.sum() > 0 else np.ones(c)
+    product = w_p * w_d
+    mean = product.sum() / c
+    return mean + alpha * (product - mean)
+
+
+def oracle_loss(logits, targets, mask, weights):
+    logits = logits.astype(np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return np.where(mask, -(weights * targets * log_p).sum(axis=1), 0)
+
+
+def draw(seed, num_classes, *, soft=False, absent=False, all_right=False, masked=True, rows=24):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, num_classes - 1 if absent else num_classes, rows)
+    targets = np.eye(num_classes, dtype=np.float32)[labels]
+    if soft:
+        targets = rng.dirichlet(np.ones(num_classes), rows).astype(np.float32)
+    logits = rng.normal(size=(rows, num_classes)).astype(np.float32) * 2
+    if all_right:
+        logits[np.arange(rows), labels] += 100
+    mask = rng.random(rows) < 0.7 if masked else np.ones(rows, bool)
+    return logits, targets, mask
+
+
+CASES = {
+    'plain': {'num_classes': 7, 'masked': False},
+    'masked': {'num_classes': 7},
+    'soft': {'num_classes': 7, 'soft': True},
+    'absent class': {'num_classes': 7, 'absent': True},
+    'all right': {'num_classes': 5, 'all_right': True},
+    'two classes': {'num_classes': 2},
+    'two classes, one absent': {'num_classes': 2, 'absent': True},
+}
+
+
+@pytest.mark.parametrize('alpha', [0.0, 0.4, 1.0])
+def test_adaptive_cross_entropy_equals_its_equations(alpha):
+    class_weights = jax.jit(functools.partial(adaptive_weights, alpha=alpha))
+    loss = jax.jit(functools.partial(adaptive_cross_entropy, alpha=alpha))
+    for case in CASES.values():
+        for seed in range(10):
+            logits, targets, mask = draw(seed, **case)
+            weights = oracle_weights(logits, targets, mask, alpha)
+            close(class_weights(logits, targets, mask), weights)
+            close(loss(logits, targets, mask), oracle_loss(logits, targets, mask, weights))
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_adaptive_cross_entropy_over_four_members_of_an_axis(case):
+    logits, targets, mask = draw(11, **CASES[case])
+    split = [x.reshape(4, 6, *x.shape[1:]) for x in (logits, targets, mask)]
+    loss = functools.partial(adaptive_cross_entropy, axis_name='data')
+    parts = jax.vmap(loss, axis_name='data')(*split)
+    weights = oracle_weights(logits, targets, mask, 1.0)
+    close(parts.reshape(-1), oracle_loss(logits, targets, mask, weights))
+
+
+def test_weights_worked_by_hand():
+    # 4 samples: class 0 three times, once missed; class 1 once, missed; class 2 absent.
+    logits = jnp.array([[9.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0], [9.0, 0, 0]])
+    targets = jax.nn.one_hot(jnp.array([0, 0, 0, 1]), 3)
+    # w_d = 3/2 (1/4, 3/4, 1); miss = (1/3, 1, 0); w_p = 3/(4/3) miss = (3/4, 9/4, 0)
+    close(adaptive_weights(logits, targets), [0.75 * 0.375, 2.25 * 1.125, 0])
+    # alpha 1/2: half way to their mean
+    mean = (0.75 * 0.375 + 2.25 * 1.125) / 3
+    half = [(0.28125 + mean) / 2, (2.53125 + mean) / 2, mean / 2]
+    close(adaptive_weights(logits, targets, alpha=0.5), half)
+
+
+def test_ties_go_to_the_lowest_class():
+    targets = jax.nn.one_hot(jnp.array([0, 1]), 2)
+    # Equal scores: class 0 is predicted, so class 0 is hit and class 1 missed.
+    close(adaptive_weights(jnp.zeros((2, 2)), targets), [0, 2])
+
+
+def test_edges_of_the_batch():
+    one_class = jax.nn.one_hot(jnp.zeros(4, int), 3)
+    close(adaptive_cross_entropy(jnp.zeros((4, 3)), one_class), np.zeros(4))
+    nothing = jnp.zeros(4, bool)
+    close(adaptive_weights(jnp.zeros((4, 3)), one_class, nothing), np.ones(3))
+    close(adaptive_cross_entropy(jnp.zeros((4, 3)), one_class, nothing), np.zeros(4))
+    close(adaptive_weights(jnp.zeros((4, 1)), jnp.ones((4, 1))), [1])
+
+
+@pytest.mark.parametrize('loss', [cross_entropy, adaptive_cross_entropy])
+def test_a_masked_row_may_hold_nan(loss):
+    logits, targets, _ = draw(3, 5)
+    mask = np.arange(24) % 3 > 0
+    poisoned = np.where(mask[:, None], logits, np.nan)
+    gradient = jax.grad(lambda x, t: loss(x, t, mask).sum())
+    np.testing.assert_array_equal(
+        gradient(poisoned, targets), gradient(np.where(mask[:, None], logits, 0), targets)
+    )
+    assert not np.any(loss(poisoned, np.where(mask[:, None], targets, np.nan), mask)[~mask])
+
+
+def test_no_gradient_through_the_weights():
+    logits, targets, mask = draw(5, 7)
+    weights = oracle_weights(logits, targets, mask, 1.0)
+    gradient = jax.grad(lambda x: adaptive_cross_entropy(x, targets, mask).sum())(logits)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    by_hand = (targets @ weights)[:, None] * (softmax - targets)
+    close(gradient, np.where(mask[:, None], by_hand, 0))
+
+
+def test_cross_entropy_equals_equation_8():
+    logits, targets, mask = draw(2, 7, soft=True)
+    close(cross_entropy(logits, targets, mask), oracle_loss(logits, targets, mask, np.ones(7)))
+    unmasked = oracle_loss(logits, targets, np.ones(24, bool), np.ones(7))
+    close(jax.jit(cross_entropy)(logits.astype(jnp.float32), targets), unmasked)
+    assert cross_entropy(logits.astype(jnp.bfloat16), targets).dtype == jnp.float32
+
+
+@pytest.mark.parametrize('alpha', [-0.1, 1.1])
+def test_alpha_out_of_range(alpha):
+    with pytest.raises(ValueError, match='alpha of adaptive cross entropy'):
+        adaptive_cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)), alpha=alpha)
+
+
+def test_losses_are_found_by_name_and_by_path(tmp_path, monkeypatch):
+    (tmp_path / 'my_lab_losses.py').write_text(
+        'def twice(logits, targets, mask=None, *, by=2.0, axis_name=None):\n'
+        '    from cda_jax.losses import cross_entropy\n'
+        '    return by * cross_entropy(logits, targets, mask)\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    logits, targets, mask = draw(1, 4)
+    once = find_loss('cross_entropy', {})(logits, targets, mask, axis_name=None)
+    thrice = find_loss('my_lab_losses.twice', {'by': 3.0})(logits, targets, mask, axis_name=None)
+    close(thrice, 3 * once)
+
+
+@pytest.mark.parametrize(
+    ('name', 'args', 'message'),
+    [
+        ('no_such_loss', {}, "no loss 'no_such_loss'"),
+        ('no_such_module.loss', {}, "no loss 'no_such_module.loss'"),
+        ('cross_entropy', {'alpha': 1}, "takes no argument 'alpha'; it takes: none"),
+        ('adaptive_cross_entropy', {'beta': 1}, "takes no argument 'beta'; it takes: alpha"),
+        ('jax.numpy.sin', {}, 'expected the form'),
+        ('math.pi', {}, 'is a float'),
+    ],
+)
+def test_losses_that_cannot_be_used(name, args, message):
+    with pytest.raises(InputError, match=message):
+        find_loss(name, args)

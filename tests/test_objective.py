@@ -1,0 +1,218 @@
+"""E, its terms and the gradients of equations 5 to 7, each computed apart from the others."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cda_jax.losses import adaptive_cross_entropy, cross_entropy
+from cda_jax.models import CDA, ResNet
+from cda_jax.models.cda import pseudo_labels
+from cda_jax.objective import Losses, objective
+
+CLASSES, SITES, ROWS = 4, 3, 12
+LOSSES = Losses(adaptive_cross_entropy, adaptive_cross_entropy)
+
+
+def make(**options):
+    options = {'num_heads': SITES, 'num_sites': SITES, 'classifier_widths': (6,)} | options
+    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, label_extractor_widths=(6, 5), **options)
+    rng = np.random.default_rng(0)
+    batch = {
+        'image': jnp.asarray(rng.normal(size=(ROWS, 32, 32, 3)), jnp.float32),
+        'label': jnp.asarray(rng.integers(0, CLASSES, ROWS)),
+        'site': jnp.asarray(rng.integers(0, SITES, ROWS)),
+        'mask': jnp.asarray(rng.random(ROWS) < 0.8),
+    }
+    keys = jax.random.split(jax.random.key(1), ROWS)
+    labels = jax.nn.one_hot(batch['label'], CLASSES)
+    variables = model.init(jax.random.key(0), batch['image'], labels, 0.0, 0.0, keys)
+    return model, variables, batch, keys
+
+
+def compute(model, variables, batch, keys, *, lambdas=(0.3, 0.7), losses=LOSSES, **options):
+    return functools.partial(
+        objective,
+        batch_stats=variables['batch_stats'],
+        batch=batch,
+        model=model,
+        losses=losses,
+        lambda_1=jnp.float32(lambdas[0]),
+        lambda_2=jnp.float32(lambdas[1]),
+        dropout_keys=keys,
+        **options,
+    )
+
+
+def separate_terms(model, variables, batch, keys, losses=LOSSES):
+    """L_e, L_2 and L_d as functions of the parameters, written out without any reversal."""
+    labels = jax.nn.one_hot(batch['label'], CLASSES)
+    sites = jax.nn.one_hot(batch['site'], SITES)
+    total = batch['mask'].sum()
+
+    def part(params, name, *inputs, module, **options):
+        return module.apply({'params': params[name]}, *inputs, **options)
+
+    bound = model.bind(variables)
+
+    def features(params):
+        out, _ = model.feature_extractor.apply(
+            {
+                'params': params['feature_extractor'],
+                'batch_stats': variables['batch_stats']['feature_extractor'],
+            },
+            batch['image'],
+            train=True,
+            mutable=['batch_stats'],
+        )
+        return out
+
+    def codes(params):
+        scores = part(
+            params, 'label_extractor', labels, keys, module=bound.label_extractor.clone(parent=None)
+        )
+        return jax.nn.softmax(scores) if model.pseudo_label == 'soft' else scores
+
+    def emotion(params):
+        targets = pseudo_labels(codes(params), model.pseudo_label)
+        term = 0
+        for k in range(SITES):
+            logits = part(
+                params,
+                f'emotion_classifiers_{k}',
+                features(params),
+                module=bound.emotion_classifiers[k].clone(parent=None),
+            )
+            mine = batch['mask'] & (batch['site'] == k)
+            over = mine.sum() if losses.averaging == 'site' else total
+            term += losses.emotion(logits, targets, mine).sum() / jnp.maximum(over, 1)
+        return term
+
+    def label(params):
+        distance = ((codes(params) - labels) ** 2).sum(axis=1)
+        return (distance * batch['mask']).sum() / total
+
+    def dataset(params):
+        seen = jnp.concatenate([features(params), codes(params)], axis=1)
+        logits = part(
+            params,
+            'dataset_classifier',
+            seen,
+            module=bound.dataset_classifier.clone(parent=None),
+        )
+        return losses.dataset(logits, sites, batch['mask']).sum() / total
+
+    return emotion, label, dataset
+
+
+def assert_trees_close(a, b, **tolerance):
+    tolerance = {'rtol': 1e-4, 'atol': 1e-5} | tolerance
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+
+
+@pytest.mark.parametrize('averaging', ['batch', 'site'])
+@pytest.mark.parametrize('pseudo_label', ['hard', 'soft'])
+def test_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
+    model, variables, batch, keys = make(pseudo_label=pseudo_label)
+    losses = LOSSES._replace(averaging=averaging)
+    params = variables['params']
+    terms = separate_terms(model, variables, batch, keys, losses)
+    from_emotion, from_label, from_dataset = (jax.jit(jax.grad(t))(params) for t in terms)
+
+    @jax.jit
+    def gradients(lambda_1, lambda_2):
+        share = compute(model, variables, batch, keys, losses=losses)
+        share = functools.partial(share, lambda_1=lambda_1, lambda_2=lambda_2)
+        return jax.grad(lambda p: share(p)[0])(params)
+
+    for lambda_1, lambda_2 in [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]:
+        got = gradients(lambda_1, lambda_2)
+        expected = {
+            # Equation 5: dL_e - lambda_1 dL_d
+            'feature_extractor': jax.tree.map(
+                lambda e, d, strength=lambda_1: e - strength * d,
+                from_emotion['feature_extractor'],
+                from_dataset['feature_extractor'],
+            ),
+            # Equation 6: dL_2 - lambda_2 dL_d
+            'label_extractor': jax.tree.map(
+                lambda g, d, strength=lambda_2: g - strength * d,
+                from_label['label_extractor'],
+                from_dataset['label_extractor'],
+            ),
+            # Equation 7
+            'dataset_classifier': from_dataset['dataset_classifier'],
+        } | {f'emotion_classifiers_{k}': from_emotion[f'emotion_classifiers_{k}'] for k in range(3)}
+        assert_trees_close(got, expected)
+    assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
+
+
+def test_terms_add_up_to_the_objective():
+    model, variables, batch, keys = make()
+    total, (terms, outputs, batch_stats) = compute(model, variables, batch, keys)(
+        variables['params']
+    )
+    expected = [term(variables['params']) for term in separate_terms(model, variables, batch, keys)]
+    np.testing.assert_allclose(terms, expected, rtol=1e-5)
+    np.testing.assert_allclose(total, sum(expected), rtol=1e-5)
+    assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
+    assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
+
+
+def test_averaging_over_sites_leaves_out_an_absent_one():
+    model, variables, batch, keys = make(pseudo_label='none')
+    batch['site'] = batch['site'] % 2
+    losses = Losses(cross_entropy, cross_entropy, 'site')
+    run = compute(model, variables, batch, keys, losses=losses)
+    _, (terms, outputs, _) = run(variables['params'])
+    targets = jax.nn.one_hot(batch['label'], CLASSES)
+    means = []
+    for k in range(2):
+        mine = np.array(batch['mask'] & (batch['site'] == k))
+        means.append(np.array(cross_entropy(outputs.emotion_logits[k], targets))[mine].mean())
+    np.testing.assert_allclose(terms.emotion, sum(means), rtol=1e-5)
+
+
+def test_a_baseline_has_the_emotion_term_alone():
+    model, variables, batch, keys = make(num_heads=1, num_sites=0, pseudo_label='none')
+    losses = Losses(cross_entropy, cross_entropy)
+    run = compute(model, variables, batch, keys, losses=losses)
+    total, (terms, outputs, _) = run(variables['params'])
+    targets = jax.nn.one_hot(batch['label'], CLASSES)
+    error = np.array(cross_entropy(outputs.emotion_logits[0], targets))[np.array(batch['mask'])]
+    np.testing.assert_allclose(terms.emotion, error.mean(), rtol=1e-5)
+    assert (terms.label, terms.dataset, total) == (0, 0, terms.emotion)
+
+
+@pytest.mark.parametrize('averaging', ['batch', 'site'])
+def test_shares_over_an_axis_sum_to_the_whole(averaging):
+    _, variables, batch, keys = make()
+    mapped = CDA(
+        ResNet(6, 4, 8, axis_name='data'),
+        num_classes=CLASSES,
+        num_heads=SITES,
+        num_sites=SITES,
+        classifier_widths=(6,),
+        label_extractor_widths=(6, 5),
+    )
+    alone, losses = (
+        mapped.clone(feature_extractor=ResNet(6, 4, 8)),
+        LOSSES._replace(averaging=averaging),
+    )
+
+    def share_and_gradient(batch, keys):
+        share = compute(mapped, variables, batch, keys, losses=losses, axis_name='data')
+        return jax.lax.psum(jax.value_and_grad(lambda p: share(p)[0])(variables['params']), 'data')
+
+    def split(x):
+        return x.reshape(4, ROWS // 4, *x.shape[1:])
+
+    whole = compute(alone, variables, batch, keys, losses=losses)
+    value, gradient = jax.jit(jax.value_and_grad(lambda p: whole(p)[0]))(variables['params'])
+    values, gradients = jax.jit(jax.vmap(share_and_gradient, axis_name='data'))(
+        jax.tree.map(split, batch), split(keys)
+    )
+    np.testing.assert_allclose(values, np.full(4, value), rtol=1e-5)
+    assert_trees_close(jax.tree.map(lambda x: x[1], gradients), gradient)

@@ -1,0 +1,113 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from conftest import REPOSITORY, start_program
+from three_steps import make_batch, make_recipe
+
+from cda_jax.step import AXIS, WATCHED_TERMS, eval_step, init_state, train_step
+
+
+@pytest.fixture(scope='module')
+def recipe():
+    return make_recipe()
+
+
+def one_device(recipe, state, batch):
+    """The step with a mapped axis of one member."""
+    step = jax.vmap(
+        functools.partial(train_step, recipe=recipe),
+        axis_name=AXIS,
+        in_axes=(None, 0),
+        out_axes=0,
+    )
+    state, metrics = jax.jit(step)(state, jax.tree.map(lambda x: x[None], batch))
+    return jax.tree.map(lambda x: x[0], (state, metrics))
+
+
+def test_one_two_and_four_devices_compute_the_same(tmp_path):
+    counts = (1, 2, 4)
+    programs = [
+        start_program(REPOSITORY / 'tests' / 'three_steps.py', tmp_path / f'{n}.npz', devices=n)
+        for n in counts
+    ]
+    for program in programs:
+        _, err = program.communicate(timeout=300)
+        assert program.returncode == 0, err
+    results = [dict(np.load(tmp_path / f'{n}.npz')) for n in counts]
+    assert [result.pop('devices') for result in results] == list(counts)
+    assert results[0]['confusion'].sum() == 15 * 4  # 3 heads and their mean, one row masked out
+    for other in results[1:]:
+        assert other.keys() == results[0].keys()
+        for name, value in results[0].items():
+            np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
+
+
+def test_metrics_of_a_step(recipe):
+    state = init_state(recipe, seed=0)
+    batch = make_batch(0)
+    after, metrics = one_device(recipe, state, batch)
+    parts = [metrics[f'loss_{name}'] for name in ('emotion', 'label', 'dataset')]
+    np.testing.assert_allclose(metrics['loss'], sum(parts), rtol=1e-5)
+    for name in ('accuracy_emotion', 'accuracy_dataset', 'pseudo_label_agreement'):
+        hits = 15 * float(metrics[name])  # of the 15 rows that count
+        assert abs(hits - round(hits)) < 1e-4
+    assert metrics['lambda_1'] == 0
+    assert one_device(recipe, after, batch)[1]['lambda_1'] == 0.25
+    assert after.step == 1
+    # One step of plain SGD moves the parameters by learning rate x gradient.
+    moved = jax.tree.map(lambda a, b: a - b, after.params, state.params)
+    np.testing.assert_allclose(optax.tree.norm(moved), 0.05 * metrics['gradient_norm'], rtol=1e-3)
+
+
+def test_draws_depend_on_the_step_and_the_seed(recipe):
+    batch = make_batch(0)
+    state = init_state(recipe, seed=0)
+    same = one_device(recipe, state, batch)[1]
+    np.testing.assert_array_equal(
+        same['loss_label'], one_device(recipe, state, batch)[1]['loss_label']
+    )
+    for other in (state.replace(step=jnp.int32(1)), state.replace(key=jax.random.key(5))):
+        assert one_device(recipe, other, batch)[1]['loss_label'] != same['loss_label']
+
+
+def test_the_first_fault_is_kept(recipe):
+    state = init_state(recipe, seed=0)
+    after, _ = one_device(recipe, state, make_batch(0))
+    assert after.fault_step == -1
+    broken = after.replace(
+        params=after.params
+        | {
+            'dataset_classifier': jax.tree.map(
+                lambda x: x * jnp.nan, after.params['dataset_classifier']
+            )
+        }
+    )
+    first, _ = one_device(recipe, broken, make_batch(1))
+    assert first.fault_step == 1
+    named = [name for name, bad in zip(WATCHED_TERMS, first.fault_terms, strict=True) if bad]
+    assert named == ['loss_dataset', 'gradient_norm']
+    later, _ = one_device(recipe, first, make_batch(2))
+    assert later.fault_step == 1
+    np.testing.assert_array_equal(later.fault_terms, first.fault_terms)
+
+
+def test_confusion_counts(recipe):
+    state, batch = init_state(recipe, seed=0), make_batch(0)
+    weights = {'params': state.params, 'batch_stats': state.batch_stats}
+    step = functools.partial(eval_step, model=recipe.model, image_size=32)
+    batch = jax.tree.map(jnp.asarray, batch)
+    confusion = jax.vmap(lambda b: step(weights, b), axis_name=AXIS)(
+        jax.tree.map(lambda x: x[None], batch)
+    )[0]
+    images = (batch['image'][:, 2:34, 2:34].astype(np.float32)) / 127.5 - 1
+    _, logits = recipe.model.apply(weights, images, method='classify')
+    mean = jax.nn.softmax(logits).mean(axis=0)
+    for counts, scores in zip(confusion, [*logits, mean], strict=True):
+        expected = np.zeros((4, 4), int)
+        for label, row, counts_in in zip(batch['label'], scores, batch['mask'], strict=True):
+            expected[label, np.argmax(row)] += counts_in
+        np.testing.assert_array_equal(counts, expected)
