@@ -1,0 +1,112 @@
+import msgpack
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordReader
+
+from cda_jax.data.records import (
+    Record,
+    decode_record,
+    encode_record,
+    hash_photo,
+    hash_pixels,
+    record_file,
+)
+
+
+def smooth_record(row_id='photos/a.jpg#1'):
+    y, x = np.mgrid[:24, :24]
+    image = np.stack([10 * x, 10 * y, 40 + 0 * x], -1).astype(np.uint8)
+    return Record(
+        image=image,
+        label=3,
+        id=row_id,
+        photo_hash=hash_photo('photos/a.jpg'),
+        pixel_hash=hash_pixels(image),
+    )
+
+
+def changed(**fields):
+    """A raw record whose fields are replaced; None removes one."""
+    content = msgpack.unpackb(encode_record(smooth_record(), encoding='raw')) | fields
+    return msgpack.packb({name: value for name, value in content.items() if value is not None})
+
+
+def test_raw_record_comes_back_exactly():
+    record = smooth_record()
+    found = decode_record(encode_record(record, encoding='raw'), image_size=24, encoding='raw')
+    np.testing.assert_array_equal(found.image, record.image)
+    assert found[1:] == record[1:]
+
+
+def test_jpeg_record_comes_back_in_rgb_and_nearly_the_same():
+    record = smooth_record()
+    found = decode_record(encode_record(record), image_size=24, encoding='jpeg')
+    assert np.abs(found.image.astype(int) - record.image).mean() < 6
+    assert found[1:] == record[1:]
+
+
+def test_quality_decides_the_size():
+    sizes = [len(encode_record(smooth_record(), quality=quality)) for quality in (30, 70, 100)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_id_need_not_be_valid_unicode():
+    record = smooth_record(row_id=b'caf\xe9.jpg'.decode('utf-8', 'surrogateescape'))
+    found = decode_record(encode_record(record), image_size=24, encoding='jpeg')
+    assert found.id == record.id
+
+
+def test_photo_hash_is_the_start_of_sha256():
+    # printf a.jpg | sha256sum
+    assert hash_photo('a.jpg') == 0x509B0D4641A7C3BA
+    assert hash_photo('\udce9.jpg') != hash_photo('a.jpg')
+
+
+def test_pixel_hash_depends_on_the_pixels_alone():
+    image = smooth_record().image
+    copied = np.asfortranarray(image)
+    assert hash_pixels(copied) == hash_pixels(image)
+    copied[3, 4, 1] += 1
+    assert hash_pixels(copied) != hash_pixels(image)
+    assert len(hash_pixels(image)) == 16
+
+
+@pytest.mark.parametrize(
+    ('data', 'encoding', 'reason'),
+    [
+        (b'', 'raw', 'not a record'),
+        (b'\xc1', 'raw', 'not a record'),
+        (changed() + b'x', 'raw', 'not a record'),
+        (changed()[:-30], 'raw', 'not a record'),
+        (msgpack.packb([1, 2]), 'raw', 'expected a dictionary of image, label'),
+        (changed(label=None), 'raw', 'expected a dictionary of image, label'),
+        (changed(site=1), 'raw', 'expected a dictionary of image, label'),
+        (changed(label='3'), 'raw', 'record field label: expected int, found str'),
+        (changed(image='text'), 'raw', 'record field image: expected bytes, found str'),
+        (changed(image=b'123'), 'raw', '3 bytes are not .24, 24, 3. raw pixels'),
+        (changed(image=b''), 'jpeg', 'record field image: empty'),
+        (changed(image=b'123'), 'jpeg', 'record field image: not a readable JPEG'),
+    ],
+)
+def test_wrong_content_is_named(data, encoding, reason):
+    with pytest.raises(ValueError, match=reason) as caught:
+        decode_record(data, image_size=24, encoding=encoding)
+    assert len(caught.value.args) == 1
+
+
+def test_image_of_another_size_is_named():
+    data = encode_record(smooth_record())
+    with pytest.raises(ValueError, match=r'expected \(112, 112, 3\) pixels, found \(24, 24, 3\)'):
+        decode_record(data, image_size=112, encoding='jpeg')
+
+
+def test_files_of_equal_records_are_equal_and_read_back(tmp_path):
+    records = [bytes([number]) * (100 + number) for number in range(50)]
+    for name in ('a', 'b'):
+        with record_file(tmp_path / name) as write:
+            for record in records:
+                write(record)
+    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
+    reader = ArrayRecordReader(str(tmp_path / 'a'))
+    assert reader.read([49, 0, 7]) == [records[49], records[0], records[7]]
+    reader.close()

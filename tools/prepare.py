@@ -1,0 +1,110 @@
+"""Turns a dataset's own folder into records to train on.
+
+python tools/prepare.py --dataset=rafdb --root=/data/basic --out=/data/prepared/rafdb
+
+Stopped at any moment, the same command goes on where it was. Training finds the result by the name
+of the --out folder.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from absl import app, flags
+
+from cda_jax.data import readers
+from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
+from cda_jax.data.prepare import prepare
+from cda_jax.errors import InputError
+
+_DATASET = flags.DEFINE_string(
+    'dataset',
+    None,
+    'The reader: rafdb, expw, affectnet, folders (ROOT/{train,test}/CLASS/*), csv '
+    '(path,label,split[,x0,y0,x1,y1]) or tfds:NAME.',
+    required=True,
+)
+_ROOT = flags.DEFINE_string('root', None, 'The folder of the dataset.', required=True)
+_OUT = flags.DEFINE_string('out', None, 'The folder to write: new, or of this run.', required=True)
+_NAME = flags.DEFINE_string('name', None, 'Name for tables; by default that of the --out folder.')
+_FACE_SIZE = flags.DEFINE_integer('face_size', 100, 'Side of the face box in pixels.')
+_ENCODING = flags.DEFINE_enum('encoding', 'jpeg', ['jpeg', 'raw'], 'How images are kept.')
+_QUALITY = flags.DEFINE_integer('quality', 95, 'JPEG quality, 1 to 100.')
+_SHARD_SIZE = flags.DEFINE_integer('shard_size', 4096, 'Rows a shard.')
+_PROCESSES = flags.DEFINE_integer('processes', None, 'Processes; by default one a processor.')
+_MAX_SKIPPED_SHARE = flags.DEFINE_float(
+    'max_skipped_share', 0.05, 'The share of rows that may prove unusable.'
+)
+_READER_OPTIONS = (
+    flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
+    flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
+    flags.DEFINE_integer('num_test', None, 'expw: at most so many faces in the test split.'),
+    flags.DEFINE_string('test_photos', None, 'expw: file that lists the photos of the test split.'),
+)
+
+
+def main(argv: list[str]) -> None:
+    """Runs the tool."""
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}; options begin with --')
+    start = time.monotonic()
+    try:
+        was_complete = (Path(_OUT.value) / MANIFEST).exists()
+        manifest = _prepare()
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted; the same command goes on from here')
+    print(summarise(manifest))
+    if not was_complete:
+        seconds = time.monotonic() - start
+        print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows a second')
+
+
+def _prepare() -> Manifest:
+    options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
+    dataset = readers.read(_DATASET.value, _ROOT.value, **options)
+    if 'test_photos' in options:  # The list's folder says nothing, and may differ elsewhere.
+        options['test_photos'] = Path(options['test_photos']).name
+    return prepare(
+        dataset,
+        _OUT.value,
+        name=_NAME.value or Path(_OUT.value).resolve().name,
+        reader=_DATASET.value,
+        reader_options=options,
+        face_size=_FACE_SIZE.value,
+        encoding=_ENCODING.value,
+        quality=_QUALITY.value,
+        shard_size=_SHARD_SIZE.value,
+        num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
+        max_skipped_share=_MAX_SKIPPED_SHARE.value,
+    )
+
+
+def summarise(manifest: Manifest) -> str:
+    """Lays out the counts of a prepared dataset.
+
+    Args:
+        manifest: The dataset's manifest.
+
+    Returns:
+        Several lines of text.
+    """
+    counts = [manifest.splits[split].class_counts for split in SPLITS]
+    table = [(manifest.name, *SPLITS)]
+    for name, *numbers in zip(manifest.class_names, *counts, strict=True):
+        table.append((name, *(f'{number:,}' for number in numbers)))
+    table.append(('all', *(f'{sum(numbers):,}' for numbers in counts)))
+    width = max(len(row[0]) for row in table)
+    lines = [f'{row[0]:{width}}' + ''.join(f'{cell:>10}' for cell in row[1:]) for row in table]
+    rows = manifest.rows
+    lines.append(f'{rows.read:,} rows: {rows.written:,} written')
+    for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):
+        lines += [f'  {count:,} {title}: {reason}' for reason, count in reasons.items()]
+    lines.append(f'{manifest.duplicates.test_in_train:,} test pictures are in the training set too')
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    app.run(main)
