@@ -1,5 +1,6 @@
 """Checkpoints, and the only file that knows Orbax."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from cda_jax.parallel import replicated
 from cda_jax.step import TrainState
 
 _SCORE = 'validation_accuracy'
+
+# Only checkpoints at the end of a validation have a score; Orbax would warn of every other.
+logging.getLogger('absl').addFilter(lambda record: 'did not provide metrics' not in str(record.msg))
 
 
 class Checkpoints:

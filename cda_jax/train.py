@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +144,10 @@ def _open_batches(config, experiment, first_step) -> Iterator[dict[str, jax.Arra
         yield from parallel.prefetch(stream)
     finally:
         stream.close()
+        # The iterator is part of a reference cycle that holds the last batch. Left to the end of
+        # the program, its shared memory would be reported as leaked.
+        del stream
+        gc.collect()
 
 
 def _validate(config, step_over_devices, held_out, logs, state, step) -> float | None:

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Sets up .venv beside this file, then runs:
+#   ./launch.sh                              the demonstration: stand-in data, training, results
+#   ./launch.sh test [pytest arguments]      linter and tests
+#   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
+# Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
+#
+# PYTHON names the interpreter (3.11 or newer), CDA_JAX_DEVICE the hardware to install for: cpu,
+# cuda12 or tpu. Both are found out where they are not set.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=$root/.venv
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-python3}" python3.{14,13,12,11}; do
+    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo 'error: no Python 3.11 or newer with venv found; set PYTHON to one' >&2
+  return 1
+}
+
+find_device() {
+  if [[ -n ${CDA_JAX_DEVICE:-} ]]; then
+    case $CDA_JAX_DEVICE in
+      cpu | cuda12 | tpu) echo "$CDA_JAX_DEVICE" ;;
+      *)
+        echo "error: CDA_JAX_DEVICE is '$CDA_JAX_DEVICE', expected cpu, cuda12 or tpu" >&2
+        return 1
+        ;;
+    esac
+  elif nvidia-smi -L 2>/dev/null | grep -q GPU; then
+    echo cuda12
+  elif compgen -G '/dev/accel[0-9]*' >/dev/null ||
+    { compgen -G '/dev/vfio/[0-9]*' >/dev/null && grep -qs 0x1ae0 /sys/bus/pci/devices/*/vendor; }; then
+    echo tpu # the numbered devices of Cloud TPUs, and Google's PCI vendor
+  else
+    echo cpu
+  fi
+}
+
+# Installs the package with the extras given, unless that was done for the same versions before.
+install() {
+  local extras=$1 stamp want spec
+  stamp=$venv/installed-$extras
+  extras=${extras#cpu} extras=${extras#,} # a CPU needs no extra
+  spec=$root${extras:+[$extras]}
+  want=$(cksum "$root/pyproject.toml" "$root/constraints.txt" | cut -d' ' -f1,2)
+  if [[ -f $stamp && $(<"$stamp") == "$want" ]]; then
+    return
+  fi
+  # Several processes may start on one machine; the first installs, the others wait.
+  exec 9>"$root/.venv.lock"
+  if command -v flock >/dev/null; then flock 9; fi
+  if [[ ! -f $stamp || $(<"$stamp") != "$want" ]]; then
+    echo "Installing into $venv ($1) ..."
+    [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+      --constraint "$root/constraints.txt" --editable "$spec"
+    echo "$want" >"$stamp"
+  fi
+  exec 9>&-
+}
+
+run_demo() {
+  cd "$root"
+  local data=data/standin site options
+  "$venv/bin/python" tools/make_standin.py --out="$data/raw"
+  for site in rafdb expw affectnet; do
+    options=()
+    if [[ $site == expw ]]; then options=(--num_test=1000); fi # ExpW has no split of its own
+    "$venv/bin/python" tools/prepare.py --dataset="$site" --root="$data/raw/$site" \
+      --out="$data/$site" --face_size=48 --shard_size=512 ${options[@]+"${options[@]}"}
+  done
+  exec "$venv/bin/python" -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
+}
+
+run_tests() {
+  cd "$root"
+  "$venv/bin/ruff" check .
+  "$venv/bin/ruff" format --check .
+  exec "$venv/bin/python" -m pytest "$@"
+}
+
+python=$(find_python)
+device=$(find_device)
+case ${1:-} in
+  '')
+    install "$device"
+    run_demo
+    ;;
+  test)
+    install "$device,dev"
+    run_tests "${@:2}"
+    ;;
+  -*)
+    install "$device"
+    exec "$venv/bin/python" -m cda_jax.main "$@"
+    ;;
+  *)
+    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"
+    echo "error: '$1' is none of these" >&2
+    exit 1
+    ;;
+esac

@@ -1,0 +1,78 @@
+import importlib.util
+
+import pytest
+from conftest import REPOSITORY
+from ml_collections import ConfigDict
+
+from cda_jax.config import as_plain, check_config, differences
+from cda_jax.errors import InputError
+
+CONFIGS = ('cda', 'baseline', 'dataset_id', 'demo')
+
+
+def load(name: str) -> ConfigDict:
+    path = REPOSITORY / 'configs' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config_can_be_used(name):
+    check_config(load(name))
+
+
+def test_the_papers_config():
+    config = load('cda')
+    assert (config.batch_size, config.num_epochs, config.image_size) == (2048, 120, 100)
+    assert (config.resnet_depth, config.resnet_width, config.feature_size) == (50, 64, 1000)
+    assert (config.lambda_schedule, config.lambda1_max, config.lambda2_max) == ('linear', 1, 1)
+
+
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        ('batch_size', 0, 'batch_size is 0, expected a whole number from 1'),
+        ('batch_size', True, 'batch_size is True'),
+        ('validation_fraction', 1.0, 'expected a number from 0 to below 1'),
+        ('averaging', 'class', "averaging is 'class', expected one of 'batch', 'site'"),
+        ('resnet_depth', 51, 'resnet_depth is 51'),
+        ('sites', (), 'sites is (), expected a tuple of names'),
+        ('sites', ('rafdb', 'rafdb'), 'sites names a site twice'),
+        ('sites', ('rafdb',), 'dataset_classifier is True with one site'),
+        ('site_weights', (1.0, 2.0), 'site_weights has 2 entries'),
+        ('site_weights', (1.0, 0.0, 1.0), 'expected a tuple of positive numbers'),
+        ('target', 'site', "target is 'site'; expected shared_head"),
+        ('emotion_loss', '', 'emotion_loss'),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named(field, value, message):
+    config = load('cda')
+    config.unlock()
+    config[field] = value
+    with pytest.raises(InputError) as error:
+        check_config(config)
+    assert message in str(error.value)
+
+
+def test_missing_and_unknown_fields_are_named():
+    config = load('cda')
+    config.unlock()
+    config.batchsize = 3
+    with pytest.raises(InputError, match="field 'batchsize' that nothing reads"):
+        check_config(config)
+    del config['batchsize']
+    del config['momentum']
+    with pytest.raises(InputError, match="no field 'momentum'; expected a number from 0"):
+        check_config(config)
+
+
+def test_differences_are_described():
+    old, new = as_plain(load('cda')), as_plain(load('cda'))
+    assert differences(old, new) == []
+    new |= {'seed': 3, 'log_every_steps': 7, 'sites': ['a']}
+    assert differences(old, new, ignore=frozenset({'log_every_steps'})) == [
+        'seed: 0 there, 3 here',
+        "sites: ['rafdb', 'expw', 'affectnet'] there, ['a'] here",
+    ]

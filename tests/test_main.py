@@ -1,0 +1,272 @@
+"""The whole program as its user runs it: real records, real workers, real checkpoints."""
+
+import csv
+import json
+import shutil
+import signal
+import time
+import warnings
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from conftest import REPOSITORY, start_program
+
+TIMING = ('images_per_second', 'seconds_left')
+
+
+def metrics(workdir):
+    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
+
+
+def final_parameters(workdir):
+    with ocp.CheckpointManager(workdir / 'checkpoints') as manager, warnings.catch_warnings():
+        # No target is given, on purpose: whatever was saved is read, onto where it was.
+        warnings.filterwarnings('ignore', 'Sharding info not provided')
+        step = manager.latest_step()
+        tree = manager.restore(step, args=ocp.args.Composite(state=ocp.args.PyTreeRestore()))
+    return step, tree.state['params']
+
+
+def assert_same_bits(left, right):
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+@pytest.fixture(scope='module')
+def finished(run_main, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp('runs') / 'cda'
+    code, out, err = run_main(workdir)
+    assert code == 0, err
+    return workdir, out, err
+
+
+def test_a_run_leaves_results_logs_and_checkpoints(finished):
+    workdir, out, err = finished
+    assert err == ''
+    results = json.loads((workdir / 'results.json').read_text())
+    assert results['step'] == 36  # 600 images, batches of 32: 18 steps an epoch
+    assert list(results['test_sites']) == ['rafdb', 'expw', 'affectnet']
+    for heads in results['test_sites'].values():
+        assert list(heads) == ['own', 'mean']
+        for entry in heads.values():
+            assert entry['num_examples'] == np.sum(entry['confusion']) == 70
+            assert entry['accuracy'] == np.trace(entry['confusion']) / 70
+    assert results['pooled']['num_examples'] == 210
+    own = [heads['own']['accuracy'] for heads in results['test_sites'].values()]
+    np.testing.assert_allclose(results['average']['accuracy'], np.mean(own))
+
+    rows = list(csv.DictReader((workdir / 'results.csv').read_text().splitlines()))
+    assert [(row['test_site'], row['head']) for row in rows][:2] == [
+        ('rafdb', 'own'),
+        ('rafdb', 'mean'),
+    ]
+    assert float(rows[0]['accuracy']) == results['test_sites']['rafdb']['own']['accuracy']
+    assert 'recall_Surprise' in rows[0]
+
+    assert [line['step'] for line in metrics(workdir)] == [5, 10, 15, 20, 25, 30, 35, 36]
+    assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
+    assert list(workdir.glob('events.out.tfevents*'))
+    assert 'step 36/36' in out
+    assert 'rafdb      own' in out
+
+
+def test_metrics_of_every_kind_are_logged(finished):
+    first = metrics(finished[0])[0]
+    assert first['kind'] == 'train'
+    assert set(first) >= {
+        'loss', 'loss_emotion', 'loss_label', 'loss_dataset', 'accuracy_emotion',
+        'accuracy_dataset', 'pseudo_label_agreement', 'lambda_1', 'lambda_2', 'learning_rate',
+        'gradient_norm', 'epoch',
+    }  # fmt: skip
+
+
+def test_tensorboard_has_the_same_figures(finished):
+    from tensorboardX.proto.event_pb2 import Event
+
+    workdir = finished[0]
+    data = next(workdir.glob('events.out.tfevents*')).read_bytes()
+    figures = {}
+    while data:  # length, its checksum, the event, its checksum
+        length = int.from_bytes(data[:8], 'little')
+        event = Event.FromString(data[12 : 12 + length])
+        figures |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        data = data[16 + length :]
+    for line in metrics(workdir):
+        assert figures['train/loss', line['step']] == np.float32(line['loss'])
+
+
+def test_a_finished_run_only_reports(finished, run_main):
+    workdir, out, _ = finished
+    before = metrics(workdir)
+    code, again, err = run_main(workdir)
+    assert (code, err) == (0, '')
+    assert again.strip() == out[out.index('Results after') :].strip()
+    assert metrics(workdir) == before
+
+
+@pytest.mark.parametrize('devices', [1, 4])
+def test_a_checkpoint_is_evaluated_on_any_number_of_devices(finished, run_main, tmp_path, devices):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    expected = (workdir / 'results.json').read_text()
+    (workdir / 'results.json').unlink()
+    code, _, err = run_main(workdir, '--mode=eval', devices=devices)
+    assert (code, err) == (0, '')
+    got = json.loads((workdir / 'results.json').read_text())
+    for site, heads in json.loads(expected)['test_sites'].items():
+        for head, entry in heads.items():
+            # Rounding may differ between numbers of devices; a face or two may change sides.
+            difference = np.abs(
+                np.subtract(got['test_sites'][site][head]['confusion'], entry['confusion'])
+            )
+            assert difference.sum() <= (0 if devices == 1 else 4)
+
+
+def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(run_main, tmp_path):
+    fields = {'sites': ('rafdb', 'expw'), 'num_epochs': 1}
+    code, _, err = run_main(tmp_path, test_sites=('affectnet', 'expw'), **fields)
+    assert code == 0, err
+    results = json.loads((tmp_path / 'results.json').read_text())
+    heads = {site: list(heads) for site, heads in results['test_sites'].items()}
+    assert heads == {'affectnet': ['mean'], 'expw': ['own', 'mean']}
+    code, _, err = run_main(tmp_path, '--mode=eval', test_sites=('rafdb',), **fields)
+    assert code == 0, err
+    assert (tmp_path / 'results-rafdb.csv').exists()
+    assert json.loads((tmp_path / 'results.json').read_text()) == results
+
+
+def test_naming_the_dataset(run_main, tmp_path):
+    code, _, err = run_main(tmp_path, config='dataset_id', num_epochs=1)
+    assert code == 0, err
+    results = json.loads((tmp_path / 'results.json').read_text())
+    assert results['class_names'] == ['rafdb', 'expw', 'affectnet']
+    rows = [heads['shared']['confusion'] for heads in results['test_sites'].values()]
+    for number, confusion in enumerate(rows):
+        assert np.sum(confusion, axis=1).tolist() == [70 * (k == number) for k in range(3)]
+    assert np.sum(rows, axis=0).tolist() == results['pooled']['confusion']
+
+
+def test_validation_selects_the_best_checkpoint(run_main, tmp_path):
+    # The learning rate is high enough for the accuracy to fall now and then.
+    fields = {'validation_fraction': 0.3, 'num_epochs': 5, 'keep_checkpoints': 1}
+    code, _, err = run_main(tmp_path, config='baseline', learning_rate=2.0, **fields)
+    assert code == 0, err
+    lines = [line for line in metrics(tmp_path) if line['kind'] == 'validation']
+    assert len(lines) == 5
+    best = max(lines, key=lambda line: (line['accuracy'], -line['step']))
+    results = json.loads((tmp_path / 'results.json').read_text())
+    chosen = next(line for line in lines if line['step'] == results['step'])
+    assert chosen['accuracy'] == best['accuracy']
+    kept = {int(p.name) for p in (tmp_path / 'checkpoints').iterdir()}
+    assert kept == {results['step'], lines[-1]['step']}
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, tmp_path):
+    for number, delay in enumerate((0.0, 0.35)):
+        process = start_main(tmp_path)
+        for line in process.stdout:
+            if line.startswith(f'step {(10, 25)[number]}'):
+                break
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / 'results.json').exists()
+    process = start_main(tmp_path)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert 'going on after step' in out
+    step, parameters = final_parameters(tmp_path)
+    expected_step, expected = final_parameters(finished[0])
+    assert step == expected_step
+    assert_same_bits(parameters, expected)
+    assert metrics(tmp_path) == metrics(finished[0])
+    expected_results = (finished[0] / 'results.json').read_text()
+    assert (tmp_path / 'results.json').read_text() == expected_results
+
+
+def test_a_loss_of_ones_own(run_main, tmp_path):
+    (REPOSITORY / 'my_lab_losses_for_test.py').write_text(
+        'from cda_jax.losses import cross_entropy\n\n\n'
+        'def twice(logits, targets, mask=None, *, axis_name=None):\n'
+        '    return 2 * cross_entropy(logits, targets, mask)\n'
+    )
+    try:
+        code, _, err = run_main(
+            tmp_path,
+            config='baseline',
+            num_epochs=1,
+            emotion_loss='my_lab_losses_for_test.twice',
+        )
+    finally:
+        (REPOSITORY / 'my_lab_losses_for_test.py').unlink()
+    assert code == 0, err
+    assert json.loads((tmp_path / 'config.json').read_text())['emotion_loss'].endswith('twice')
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
+    code, _, err = run_main(tmp_path, learning_rate=1e12)
+    assert code == 1
+    assert err.startswith('error: step ')
+    assert 'not finite: loss_' in err
+    assert 'Traceback' not in err
+    assert not list((tmp_path / 'checkpoints').iterdir())
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'data_dir': '/nowhere'}, '/nowhere/rafdb/manifest.json: no such file'),
+        ({'emotion_loss': 'no_such'}, "no loss 'no_such'"),
+        ({'dataset_loss_args': "{'alpha': 2.0}"}, 'alpha of adaptive cross entropy is 2.0'),
+        ({'btch_size': 3}, "the config has no field 'btch_size'"),
+        ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
+        ({'batch_size': 33}, 'batch_size is 33, expected a multiple of the 2 devices'),
+        ({'image_size': 64}, 'image_size is 64, but the records'),
+        ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic'"),
+        ({'validation_fraction': 1e-9}, 'no records in the validation split'),
+    ],
+)
+def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, message):
+    code, _, err = run_main(tmp_path / 'run', devices=2, **fields)
+    assert code == 1
+    assert err.startswith('error: ')
+    assert message in err
+    assert err.count('\n') == 1
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_workdir_of_another_config_is_refused(finished, run_main):
+    before = sorted(p.name for p in finished[0].iterdir())
+    code, _, err = run_main(finished[0], seed=1, momentum=0.5, log_every_steps=1)
+    assert code == 1
+    assert err.splitlines()[1:] == [
+        '  momentum: 0.9 there, 0.5 here',
+        '  seed: 0 there, 1 here',
+    ]
+    assert sorted(p.name for p in finished[0].iterdir()) == before
+    code, _, err = run_main(finished[0], '--mode=eval', shared_head=True)
+    assert code == 1
+    assert 'shared_head: False there, True here' in err
+
+
+def test_a_config_file_that_is_not_there(tmp_path):
+    process = start_program('-m', 'cda_jax.main', '--config=nope.py', f'--workdir={tmp_path}')
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith('error: --config: expected a Python file')
+
+
+def test_help_comes_fast_and_nothing_imports_tensorflow():
+    start = time.monotonic()
+    process = start_program('-X', 'importtime', '-m', 'cda_jax.main', '--help')
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < 20
+    assert '--workdir' in out
+    imported = {line.rsplit('|')[-1].strip() for line in err.splitlines() if '|' in line}
+    assert 'absl' in imported
+    assert not imported & {'jax', 'tensorflow', 'orbax.checkpoint'}
+    code = 'import sys, cda_jax.train; print("tensorflow" in sys.modules)'
+    out, err = start_program('-c', code).communicate(timeout=60)
+    assert out.strip() == 'False', err
