@@ -110,7 +110,7 @@ def console_line(step: int, total_steps: int, figures: dict[str, float]) -> str:
         figures: Metrics of the step, `epoch`, and those of `Clock.lap`.
     """
     shown = '  '.join(
-        f'{short} {figures[name]:.3f}' for name, short in _CONSOLE.items() if name in figures
+        f'{short} {figures[name]:.3g}' for name, short in _CONSOLE.items() if name in figures
     )
     width = len(str(total_steps))
     return (
