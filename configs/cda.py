@@ -3,8 +3,8 @@
     python -m cda_jax.main --config=configs/cda.py --workdir=runs/cda
 
 Data: data/rafdb, data/expw and data/affectnet, made by tools/prepare.py.
-Hardware: batches of 2048 want about 40 GB of accelerator memory with bfloat16, over all devices;
-`--config.remat=True` trades time for memory. The paper used one TITAN RTX.
+Hardware: the batch is spread over all devices, in bfloat16 where it matters; if memory is short,
+`--config.remat=True` gives time for it. The paper used one TITAN RTX.
 Source: Han et al. (2020), section III; what the paper leaves open is decided in README.md.
 """
 

@@ -1,6 +1,8 @@
 """Set up before JAX is imported: four virtual devices, one compilation cache for all tests."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,9 @@ REPOSITORY = Path(__file__).parent.parent
 
 # Grain starts workers only in a program whose flags are parsed.
 flags.FLAGS.mark_as_parsed()
+
+# From here on JAX takes a port by the number of the SLURM job, modulo 2**12.
+_FIRST_SLURM_PORT = 65535 - 2**12 + 1
 
 # A two-block network on small pictures: what a whole run needs, in seconds.
 SMALL_RUN = {
@@ -71,7 +76,16 @@ def data_dir(standin, tmp_path_factory) -> Path:
     return out
 
 
-def start_program(*arguments, devices: int = 1) -> subprocess.Popen:
+def free_slurm_job_id() -> int:
+    """A job number whose port is free."""
+    for job_id in range(os.getpid() % 2**12, 2**13):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(('', _FIRST_SLURM_PORT + job_id % 2**12))
+            return job_id
+    raise RuntimeError('no free port in the range that JAX uses under SLURM')
+
+
+def start_program(*arguments, devices: int = 1, environment=None) -> subprocess.Popen:
     """Starts Python with arguments, in an environment with so many virtual devices."""
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
@@ -79,7 +93,8 @@ def start_program(*arguments, devices: int = 1) -> subprocess.Popen:
         | {
             'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
             'PYTHONPATH': str(REPOSITORY),
-        },
+        }
+        | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,12 +105,14 @@ def start_program(*arguments, devices: int = 1) -> subprocess.Popen:
 def start_main(data_dir):
     """Starts the program on the small data."""
 
-    def start(workdir, *flags, config='cda', devices=1, **fields) -> subprocess.Popen:
+    def start(
+        workdir, *flags, config='cda', devices=1, environment=None, **fields
+    ) -> subprocess.Popen:
         fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
         overrides = [f'--config.{name}={value}' for name, value in fields.items()]
         config_flag = f'--config={REPOSITORY / "configs" / config}.py'
         arguments = ['-m', 'cda_jax.main', config_flag, f'--workdir={workdir}', *flags, *overrides]
-        return start_program(*arguments, devices=devices)
+        return start_program(*arguments, devices=devices, environment=environment)
 
     return start
 

@@ -270,3 +270,14 @@ def test_help_comes_fast_and_nothing_imports_tensorflow():
     code = 'import sys, cda_jax.train; print("tensorflow" in sys.modules)'
     out, err = start_program('-c', code).communicate(timeout=60)
     assert out.strip() == 'False', err
+
+
+def test_other_data_under_the_same_name_are_refused(finished, run_main, data_dir, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    (workdir / 'results.json').unlink()
+    data = tmp_path / 'data'
+    for name, other in (('rafdb', 'affectnet'), ('expw', 'expw'), ('affectnet', 'rafdb')):
+        shutil.copytree(data_dir / other, data / name)
+    code, _, err = run_main(workdir, data_dir=data)
+    assert code == 1
+    assert err.startswith('error: the data are not those that checkpoint 36 was trained on: sites')

@@ -1,0 +1,92 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import SMALL_RUN
+from test_config import load
+from test_models import count, widths
+
+from cda_jax.config import check_config
+from cda_jax.errors import InputError
+from cda_jax.experiment import build_experiment, build_model, data_position
+
+
+@pytest.fixture
+def config(data_dir):
+    config = load('cda')
+    config.update(SMALL_RUN | {'data_dir': str(data_dir)})
+    return config
+
+
+def test_the_papers_network_has_the_papers_shapes():
+    model = build_model(load('cda'), num_classes=7)
+    rows = 4
+
+    def train(key):
+        inputs = jnp.zeros((rows, 100, 100, 3)), jnp.zeros((rows, 7))
+        keys = jax.random.split(key, rows)
+        # As in the step: batch norm's statistics are averaged over a mapped axis.
+        return jax.vmap(
+            lambda images: model.init_with_output(key, images, inputs[1], 0.0, 0.0, keys),
+            axis_name='data',
+        )(inputs[0][None])
+
+    outputs, variables = jax.eval_shape(train, jax.random.key(0))
+    assert outputs.features.shape[1:] == (rows, 1000)
+    assert outputs.emotion_logits.shape[1:] == (3, rows, 7)
+    assert outputs.label_codes.shape[1:] == (rows, 7)
+    assert outputs.dataset_logits.shape[1:] == (rows, 3)
+    params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), variables['params'])
+    assert count(params['feature_extractor']) == pytest.approx(25.5e6, rel=0.005)
+    for k in range(3):
+        assert widths(params[f'emotion_classifiers_{k}']) == [(1000, 512), (512, 256), (256, 7)]
+    assert widths(params['dataset_classifier']) == [(1007, 512), (512, 256), (256, 3)]
+    hidden = [(7, 512), (512, 512), (512, 512), (512, 512), (512, 256)]
+    assert widths(params['label_extractor']) == [*hidden, (256, 7)]
+
+
+def test_the_recipe_follows_the_config(config):
+    experiment = build_experiment(config)
+    assert (experiment.steps_per_epoch, experiment.total_steps) == (600 // 32, 2 * (600 // 32))
+    assert experiment.weights == (160.0, 200.0, 240.0)
+    recipe = experiment.recipe
+    # 0.1 x batch / 256 after the warm-up of half an epoch
+    np.testing.assert_allclose(recipe.learning_rate(9), 0.1 * 32 / 256, rtol=1e-6)
+    np.testing.assert_allclose(recipe.lambda_1(35), 1)
+    config.site_weights = (1.0, 2.0, 3.0)
+    assert build_experiment(config).weights == (1.0, 2.0, 3.0)
+
+
+def test_weight_decay_acts_on_kernels_only(config):
+    config.update({'weight_decay': 0.5, 'momentum': 0.0, 'warmup_epochs': 0.0})
+    recipe = build_experiment(config).recipe
+    params = {'dense': {'kernel': jnp.ones(2), 'bias': jnp.ones(2)}, 'norm': {'scale': jnp.ones(2)}}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = recipe.optimizer.update(zeros, recipe.optimizer.init(params), params)
+    np.testing.assert_allclose(updates['dense']['kernel'], -0.5 * 0.1 * 32 / 256 * np.ones(2))
+    np.testing.assert_array_equal(updates['dense']['bias'], 0)
+    np.testing.assert_array_equal(updates['norm']['scale'], 0)
+
+
+def test_a_loss_that_does_not_give_one_value_a_sample(config, tmp_path, monkeypatch):
+    (tmp_path / 'odd_losses.py').write_text(
+        'def mean(logits, targets, mask=None, *, axis_name=None):\n    return logits.mean()\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config.update({'emotion_loss': 'odd_losses.mean', 'emotion_loss_args': {}})
+    config.unlock()
+    config.emotion_loss_args = {}
+    check_config(config)
+    with pytest.raises(InputError, match='expected one loss a sample'):
+        build_experiment(config)
+
+
+def test_the_position_names_the_stream(config):
+    parts = build_experiment(config).parts
+    position = data_position(config, parts, 7)
+    assert position['batches_read'] == 7
+    assert {name: site['examples'] for name, site in position['sites'].items()} == {
+        'rafdb': 160,
+        'expw': 200,
+        'affectnet': 240,
+    }
