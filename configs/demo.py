@@ -51,7 +51,7 @@ def get_config() -> ConfigDict:
     config.lambda1_max = 0.3  # from the dataset classifier to the ResNet
     config.lambda2_max = 0.3  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
-    config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
+    config.lambda_warmup_fraction = 0.3  # share of training before the schedule begins
 
     # Optimisation: SGD with momentum, warm-up, then a cosine to 0
     config.batch_size = 128  # over all devices and processes

@@ -1,0 +1,51 @@
+"""Draws the stand-in datasets, a contact sheet of them, or both.
+
+python tools/make_standin.py --out=data/standin --contact_sheet=standin.png
+"""
+
+from absl import app, flags
+
+from cda_jax.data.standin import make_standin
+from cda_jax.data.standin.contact_sheet import write_contact_sheet
+from cda_jax.errors import InputError
+
+_OUT = flags.DEFINE_string('out', None, 'Folder to make; rafdb, expw and affectnet go below it.')
+_SEED = flags.DEFINE_integer('seed', 0, 'The same seed gives the same files.', lower_bound=0)
+_TRAIN_FACES = flags.DEFINE_list(
+    'train_faces', '2000,3500,4500', 'Training faces of rafdb, expw and affectnet.'
+)
+_TEST_FACES = flags.DEFINE_integer('test_faces', 1000, 'Test faces of each of them.')
+_CONTACT_SHEET = flags.DEFINE_string('contact_sheet', None, 'PNG file to write examples to.')
+
+
+def main(argv):
+    """Does what the flags say."""
+    if len(argv) > 1:
+        raise app.UsageError(f'expected flags only; found {argv[1:]}')
+    if _OUT.value is None and _CONTACT_SHEET.value is None:
+        raise app.UsageError('expected --out=FOLDER, --contact_sheet=FILE or both')
+    try:
+        if _OUT.value is not None:
+            train_faces = _numbers(_TRAIN_FACES.value)
+            make_standin(
+                _OUT.value,
+                seed=_SEED.value,
+                train_faces=train_faces,
+                test_faces=_TEST_FACES.value,
+                report=print,
+            )
+        if _CONTACT_SHEET.value is not None:
+            write_contact_sheet(_CONTACT_SHEET.value, _SEED.value)
+    except InputError as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+def _numbers(texts):
+    try:
+        return [int(text) for text in texts]
+    except ValueError as error:
+        raise InputError(f'--train_faces: expected whole numbers; found {texts}') from error
+
+
+if __name__ == '__main__':
+    app.run(main)
