@@ -15,7 +15,7 @@ venv=$root/.venv
 find_python() {
   local candidate
   for candidate in "${PYTHON:-python3}" python3.{14,13,12,11}; do
-    if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       echo "$candidate"
       return
     fi
@@ -58,7 +58,8 @@ install() {
   if command -v flock >/dev/null; then flock 9; fi
   if [[ ! -f $stamp || $(<"$stamp") != "$want" ]]; then
     echo "Installing into $venv ($1) ..."
-    [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
+    # Asks pip, because a setup that was cut short leaves a Python without it.
+    "$venv/bin/python" -m pip --version &>/dev/null || "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
       --constraint "$root/constraints.txt" --editable "$spec"
     echo "$want" >"$stamp"
@@ -69,8 +70,12 @@ install() {
 run_demo() {
   cd "$root"
   local data=data/standin site options
-  "$venv/bin/python" tools/make_standin.py --out="$data/raw"
+  # Both tools write these files last: where they are, nothing is left to do.
+  if [[ ! -f $data/raw/standin.json ]]; then
+    "$venv/bin/python" tools/make_standin.py --out="$data/raw"
+  fi
   for site in rafdb expw affectnet; do
+    if [[ -f $data/$site/manifest.json ]]; then continue; fi
     options=()
     if [[ $site == expw ]]; then options=(--num_test=1000); fi # ExpW has no split of its own
     "$venv/bin/python" tools/prepare.py --dataset="$site" --root="$data/raw/$site" \

@@ -76,7 +76,10 @@ class Checkpoints:
         scored = [
             step for step in self._manager.all_steps() if self._manager.metrics(step) is not None
         ]
-        return max(scored, key=lambda step: _score(self._manager.metrics(step)), default=None)
+        # Among equals the latest, which is also the one that Orbax keeps.
+        return max(
+            scored, key=lambda step: (_score(self._manager.metrics(step)), step), default=None
+        )
 
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict]:
         """Reads a checkpoint onto the devices of this run, whatever they were when it was written.
@@ -96,6 +99,16 @@ class Checkpoints:
         )
         restored = self._read(self._manager, step, arguments)
         return restored.state, restored.data
+
+    def position(self, step: int) -> dict:
+        """Reads only the `data` that a checkpoint was saved with.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        arguments = ocp.args.Composite(data=ocp.args.JsonRestore())
+        with ocp.CheckpointManager(self._manager.directory) as manager:
+            return self._read(manager, step, arguments).data
 
     def restore_weights(self, step: int, like: dict) -> dict:
         """Reads only what a trained network needs.

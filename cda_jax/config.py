@@ -27,6 +27,7 @@ NETWORK = frozenset(
     {
         'sites',
         'target',
+        'negative_slope',
         'resnet_depth',
         'resnet_width',
         'feature_size',
@@ -61,10 +62,18 @@ def _one_of(*choices):
     )
 
 
-def _tuple_of(kind, noun, *, empty=False):
+def _names(*, empty=False):
+    return _tuple_of('names', lambda x: isinstance(x, str) and x, empty=empty)
+
+
+def _positive(noun, *kinds):
+    return _tuple_of(noun, lambda x: type(x) in kinds and 0 < x < float('inf'), empty=True)
+
+
+def _tuple_of(noun, fits, *, empty):
     return _Rule(
         (tuple, list),
-        lambda v: (empty or len(v) > 0) and all(isinstance(x, kind) and x for x in v),
+        lambda v: (empty or len(v) > 0) and all(map(fits, v)),
         f'a tuple of {noun}' + (', which may be empty' if empty else ''),
     )
 
@@ -76,9 +85,9 @@ _ARGUMENTS = _Rule((ConfigDict, dict), lambda v: True, 'a dict of keyword argume
 _RULES = {
     'seed': _whole(0),
     'data_dir': _TEXT,
-    'sites': _tuple_of(str, 'names'),
-    'test_sites': _tuple_of(str, 'names', empty=True),
-    'site_weights': _tuple_of((int, float), 'positive numbers', empty=True),
+    'sites': _names(),
+    'test_sites': _names(empty=True),
+    'site_weights': _positive('positive numbers', int, float),
     'target': _one_of('label', 'site'),
     'validation_fraction': _number(0, 1),
     'image_size': _whole(8),
@@ -91,8 +100,8 @@ _RULES = {
     'shared_head': _SWITCH,
     'pseudo_label': _one_of(*PSEUDO_LABELS),
     'dataset_classifier': _SWITCH,
-    'classifier_widths': _tuple_of(int, 'widths', empty=True),
-    'label_extractor_widths': _tuple_of(int, 'widths', empty=True),
+    'classifier_widths': _positive('positive whole numbers', int),
+    'label_extractor_widths': _positive('positive whole numbers', int),
     'dropout': _number(0, 1),
     'negative_slope': _number(0),
     'compute_dtype': _one_of('float32', 'bfloat16'),

@@ -6,23 +6,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from cda_jax import parallel
 from cda_jax import workdir as workdirs
 from cda_jax.checkpoint import Checkpoints
-from cda_jax.data.pipeline import PartSource, Reading, eval_batches, padded_length
+from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.experiment import build_model, check_image_size, class_names
+from cda_jax.experiment import build_model, check_image_size, class_names, reading
 from cda_jax.models import CDA
 from cda_jax.results import format_results, summarise, write_results
-from cda_jax.step import eval_step
+from cda_jax.step import eval_step, init_weights
+
+# From so many examples on, workers read a set in less time than they take to start.
+_WORTH_WORKERS = 20_000
 
 
-class TestSet(NamedTuple):
+class EvaluationSet(NamedTuple):
     """Examples to evaluate on, and who answers.
 
     Attributes:
@@ -40,10 +42,11 @@ class TestSet(NamedTuple):
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> dict:
-    """Evaluates a checkpoint of a run on the config's test sets, prints and writes the results.
+    """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
     The checkpoint is the best in validation where there was validation, else the last. Results on
-    other test sites than the run's own are written under a name of their own.
+    other test sites than the run's own, or before the end of its training, are written under a name
+    of their own.
 
     Args:
         config: Its network is the run's; test sites, data and devices may be others.
@@ -57,20 +60,30 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
     """
     workdirs.check_network(workdir, config)
     parallel.check_batch_size(config.batch_size)
-    test_sets = open_test_sets(config)
-    model = build_model(config, _num_classes(config, test_sets))
     with Checkpoints(workdir / 'checkpoints') as checkpoints:
         step = chosen_step(checkpoints)
         if step is None:
             raise InputError(f'{workdir}/checkpoints: no checkpoint; expected one of a run')
-        weights = checkpoints.restore_weights(step, _abstract_weights(model, config.image_size))
-    results = evaluate_weights(config, lift(model, config), weights, test_sets, step)
-    names = tuple(config.test_sites or config.sites)
-    own = names == workdirs.trained_test_sites(workdir)
+        training = checkpoints.position(checkpoints.latest_step())
+        sets = open_sets(config, tuple(training['class_names']))
+        model = build_model(config, len(class_names(config, [sets[0].part.site])))
+        untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
+        weights = checkpoints.restore_weights(step, jax.eval_shape(untrained))
+    results = evaluate_weights(config, lift(model, config), weights, sets, step)
     if jax.process_index() == 0:
-        write_results(workdir, results, 'results' if own else f'results-{"-".join(names)}')
         print(format_results(results), flush=True)
+        write_results(workdir, results, _file_stem(config, workdir, training))
     return results
+
+
+def _file_stem(config, workdir, training) -> str:
+    names = tuple(config.test_sites or config.sites)
+    parts = ['results']
+    if names != workdirs.trained_test_sites(workdir):
+        parts += names
+    if training['batches_read'] < training['total_steps']:
+        parts.append(f'step{training["batches_read"]}')
+    return '-'.join(parts)
 
 
 def chosen_step(checkpoints: Checkpoints) -> int | None:
@@ -86,11 +99,14 @@ def lift(model: CDA, config: ConfigDict) -> Callable:
     )
 
 
-def open_test_sets(config: ConfigDict, split: str = 'test') -> list[TestSet]:
+def open_sets(
+    config: ConfigDict, expected_classes: tuple[str, ...], split: str = 'test'
+) -> list[EvaluationSet]:
     """Opens what the config evaluates on.
 
     Args:
         config: Checked by `check_config`.
+        expected_classes: Names of the labels in training.
         split: 'test', of the test sites; or 'validation', of the training sites.
 
     Raises:
@@ -100,39 +116,44 @@ def open_test_sets(config: ConfigDict, split: str = 'test') -> list[TestSet]:
     names = tuple(config.test_sites) or sites if split == 'test' else sites
     opened = open_sites(config.data_dir, names)
     check_image_size(config, opened)
-    return [_test_set(config, site, sites, split) for site in opened]
+    for site in opened:
+        if site.manifest.class_names != expected_classes:
+            raise InputError(
+                f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, '
+                f'expected {expected_classes} as in training'
+            )
+    return [_evaluation_set(config, site, sites, split) for site in opened]
 
 
 def evaluate_weights(
-    config: ConfigDict, step_over_devices: Callable, weights: dict, test_sets: list, step: int
+    config: ConfigDict, step_over_devices: Callable, weights: dict, sets: list, step: int
 ) -> dict:
-    """Evaluates weights on test sets; every process gets the results.
+    """Evaluates weights; every process gets the results.
 
     Args:
         config: How to read.
         step_over_devices: Of `lift`.
         weights: `params` and `batch_stats`, replicated.
-        test_sets: Of `open_test_sets`.
+        sets: Of `open_sets`.
         step: Steps done, for the results.
     """
     confusions = {}
-    for test_set in test_sets:
-        counts = _confusions(config, step_over_devices, weights, test_set)
-        confusions[test_set.part.site.name] = {
-            head: counts[number] for head, number in test_set.heads.items()
+    for entry in sets:
+        counts = _confusions(config, step_over_devices, weights, entry)
+        confusions[entry.part.site.name] = {
+            head: counts[number] for head, number in entry.heads.items()
         }
-    names = class_names(config, [test_set.part.site for test_set in test_sets])
-    return summarise(confusions, names, step)
+    return summarise(confusions, class_names(config, [sets[0].part.site]), step)
 
 
-def _test_set(config, site: Site, trained: tuple[str, ...], split: str) -> TestSet:
+def _evaluation_set(config, site: Site, trained: tuple[str, ...], split: str) -> EvaluationSet:
     known = site.name in trained
     index = trained.index(site.name) if known else -1
     if config.shared_head:
         heads = {'shared': 0}
     else:
         heads = ({'own': index} if known else {}) | {'mean': len(trained)}
-    return TestSet(
+    return EvaluationSet(
         part=open_part(site, split, config.validation_fraction),
         heads=heads,
         site_index=index,
@@ -140,33 +161,16 @@ def _test_set(config, site: Site, trained: tuple[str, ...], split: str) -> TestS
     )
 
 
-def _confusions(config, step_over_devices, weights, test_set) -> np.ndarray:
-    """int64[H + 1, C, C] over all examples of a test set."""
-    reading = Reading(
-        batch_size=config.batch_size,
-        num_workers=0,  # a test set is read in less time than workers take to start
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
-    length = padded_length(len(test_set.part.records), config.batch_size)
-    source = PartSource(test_set.part, test_set.site_index, test_set.label, length)
+def _confusions(config, step_over_devices, weights, entry: EvaluationSet) -> np.ndarray:
+    """int64[H + 1, C, C] over all examples of a set."""
+    num_examples = len(entry.part.records)
+    length = padded_length(num_examples, config.batch_size)
+    source = PartSource(entry.part, entry.site_index, entry.label, length)
+    num_workers = config.num_workers if num_examples >= _WORTH_WORKERS else 0
     total = None
-    for batch in parallel.prefetch(eval_batches(source, reading)):
+    for batch in parallel.prefetch(eval_batches(source, reading(config, num_workers))):
         counts = step_over_devices(weights, batch)
         total = counts if total is None else total + counts
         if parallel.must_wait_each_step():
             total.block_until_ready()
     return np.asarray(jax.device_get(total), np.int64)
-
-
-def _num_classes(config, test_sets):
-    return len(class_names(config, [test_set.part.site for test_set in test_sets]))
-
-
-def _abstract_weights(model, image_size):
-    def init():
-        zeros = jnp.zeros((2, image_size, image_size, 3)), jnp.zeros((2, model.num_classes))
-        key = jax.random.key(0)
-        return model.init(key, *zeros, 0.0, 0.0, jax.random.split(key, 2))
-
-    return jax.eval_shape(init)

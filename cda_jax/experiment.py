@@ -1,5 +1,7 @@
 """From a config to the plain values of a run: sites, network, recipe."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from cda_jax.data.pipeline import Batch, PartSource, Reading, train_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
@@ -23,14 +26,14 @@ class Experiment(NamedTuple):
     Attributes:
         recipe: Of its steps.
         parts: The training records of each site.
-        weights: Share of each site in a batch, in proportion to the others.
+        site_shares: Share of each site in a batch, in proportion to the others.
         steps_per_epoch: Steps of one epoch.
         total_steps: Steps of the whole training.
     """
 
     recipe: Recipe
     parts: list[Part]
-    weights: tuple[float, ...]
+    site_shares: tuple[float, ...]
     steps_per_epoch: int
     total_steps: int
 
@@ -51,7 +54,7 @@ def build_experiment(config: ConfigDict) -> Experiment:
     return Experiment(
         recipe=_build_recipe(config, sites, epoch),
         parts=parts,
-        weights=tuple(config.site_weights) or sizes,
+        site_shares=tuple(config.site_weights) or sizes,
         steps_per_epoch=epoch,
         total_steps=epoch * config.num_epochs,
     )
@@ -89,28 +92,82 @@ def build_model(config: ConfigDict, num_classes: int) -> CDA:
     )
 
 
-def data_position(config: ConfigDict, parts: list[Part], step: int) -> dict:
+def reading(config: ConfigDict, num_workers: int) -> Reading:
+    """How this process reads batches of the config's size.
+
+    Args:
+        config: Checked by `check_config`.
+        num_workers: Processes that read and decode.
+    """
+    return Reading(
+        batch_size=config.batch_size,
+        num_workers=num_workers,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+
+
+def open_batches(
+    config: ConfigDict, experiment: Experiment, first_step: int = 0
+) -> Iterator[Batch]:
+    """The training batches of this process, from a step on.
+
+    Args:
+        config: Checked by `check_config`.
+        experiment: Made from it.
+        first_step: Steps already done.
+
+    Returns:
+        As `cda_jax.data.pipeline.train_batches`.
+    """
+    sources = [
+        PartSource(part, index, label=index if config.target == 'site' else None)
+        for index, part in enumerate(experiment.parts)
+    ]
+    return train_batches(
+        sources,
+        experiment.site_shares,
+        reading(config, config.num_workers),
+        seed=config.seed,
+        first_step=first_step,
+        total_steps=experiment.total_steps,
+    )
+
+
+def data_position(config: ConfigDict, experiment: Experiment, step: int) -> dict:
     """Where a run stands in its data: which stream of batches it reads, and how many it has read.
 
     Kept in every checkpoint; a run goes on only in the same stream.
 
     Args:
         config: Of the run.
-        parts: The training records of each site.
+        experiment: Made from it.
         step: Steps done, and so batches read.
+
+    Returns:
+        A tree for JSON. Besides the position it has what evaluation wants to know of the training:
+        `total_steps` and `class_names`, the names of the labels.
     """
     return {
         'batches_read': step,
+        'total_steps': experiment.total_steps,
         'batch_size': config.batch_size,
         'seed': config.seed,
-        'site_weights': list(config.site_weights),
-        'sites': {
-            part.site.name: {
-                'examples': len(part.records),
-                'rows_sha256': part.site.manifest.rows_sha256,
-            }
-            for part in parts
-        },
+        'site_shares': list(experiment.site_shares),
+        'class_names': list(experiment.parts[0].site.manifest.class_names),
+        'sites': {part.site.name: _identity(part) for part in experiment.parts},
+    }
+
+
+def _identity(part: Part) -> dict:
+    """What changes when other records are read, or the same pictures prepared otherwise."""
+    manifest = part.site.manifest
+    return {
+        'examples': len(part.records),
+        'rows_sha256': manifest.rows_sha256,
+        'image_size': manifest.image_size,
+        'encoding': manifest.encoding,
+        'quality': manifest.quality,
     }
 
 
@@ -178,14 +235,15 @@ def _build_optimizer(config, learning_rate):
 def _build_loss(config, field, num_classes):
     """The named loss, tried on shapes alone so that a bad argument shows before training."""
     loss = find_loss(config[field], dict(config[f'{field}_args']))
-    rows = 2
-    scores = jax.ShapeDtypeStruct((rows, num_classes), jnp.float32)
-    mask = jax.ShapeDtypeStruct((rows,), bool)
+    members, rows = 1, num_classes + 1  # unlike the classes, to tell [B] from [C]
+    scores = jax.ShapeDtypeStruct((members, rows, num_classes), jnp.float32)
+    mask = jax.ShapeDtypeStruct((members, rows), bool)
+    on_an_axis = jax.vmap(functools.partial(loss, axis_name=AXIS), axis_name=AXIS)
     try:
-        result = jax.eval_shape(loss, scores, scores, mask)
-    except (TypeError, ValueError) as error:
+        result = jax.eval_shape(on_an_axis, scores, scores, mask)
+    except (TypeError, ValueError, NameError, AttributeError) as error:
         raise InputError(f'config field {field}: {config[field]} fails: {error}') from error
-    if getattr(result, 'shape', None) != (rows,):
+    if getattr(result, 'shape', None) != (members, rows):
         raise InputError(
             f'config field {field}: {config[field]} returns {result}, expected one loss a sample'
         )

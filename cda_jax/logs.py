@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
+
+from cda_jax.workdir import write_whole
 
 METRICS_FILE = 'metrics.jsonl'
 
@@ -38,9 +39,7 @@ class Logs:
             return
         _cut(workdir / METRICS_FILE, first_step)
         self._file = (workdir / METRICS_FILE).open('a', encoding='utf-8')
-        self._board = SummaryWriter(
-            str(workdir), purge_step=first_step + 1 if first_step else None, flush_secs=30
-        )
+        self._board = SummaryWriter(str(workdir), purge_step=first_step + 1, flush_secs=30)
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """Writes figures to both files.
@@ -90,14 +89,19 @@ class Clock:
         self._first = self._last = (step, time.monotonic())
 
     def lap(self, step: int) -> dict[str, float]:
-        """Images per second since the last lap, and seconds left at the pace since the start."""
+        """Images per second since the last lap, and seconds left at the pace since the start.
+
+        Both are missing where no step was done since the last lap.
+        """
         now = (step, time.monotonic())
         steps, seconds = now[0] - self._last[0], now[1] - self._last[1]
         all_steps, all_seconds = now[0] - self._first[0], now[1] - self._first[1]
         self._last = now
+        if not steps:
+            return {}
         return {
             'images_per_second': steps * self._batch_size / max(seconds, 1e-9),
-            'seconds_left': (self._total_steps - step) * all_seconds / max(all_steps, 1),
+            'seconds_left': (self._total_steps - step) * all_seconds / all_steps,
         }
 
 
@@ -112,11 +116,12 @@ def console_line(step: int, total_steps: int, figures: dict[str, float]) -> str:
     shown = '  '.join(
         f'{short} {figures[name]:.3g}' for name, short in _CONSOLE.items() if name in figures
     )
+    pace = ''
+    if 'images_per_second' in figures:
+        left = duration(figures['seconds_left'])
+        pace = f'  {figures["images_per_second"]:,.0f} images/s  {left} left'
     width = len(str(total_steps))
-    return (
-        f'step {step:>{width}}/{total_steps}  epoch {figures["epoch"]:5.1f}  {shown}  '
-        f'{figures["images_per_second"]:,.0f} images/s  {duration(figures["seconds_left"])} left'
-    )
+    return f'step {step:>{width}}/{total_steps}  epoch {figures["epoch"]:5.1f}  {shown}{pace}'
 
 
 def duration(seconds: float) -> str:
@@ -127,14 +132,19 @@ def duration(seconds: float) -> str:
 
 
 def _cut(path: Path, last_step: int) -> None:
-    """Keeps the whole lines up to a step; a line that a crash broke off is dropped too."""
+    """Keeps the lines up to a step; a line that a crash broke off, or damaged, is the end too."""
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding='utf-8').splitlines(keepends=True):
-        if not line.endswith('\n') or json.loads(line)['step'] > last_step:
+    for line in path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True):
+        if not line.endswith('\n') or _step_of(line) > last_step:
             break
         kept.append(line)
-    temporary = path.with_suffix('.tmp')
-    temporary.write_text(''.join(kept), encoding='utf-8')
-    os.replace(temporary, path)
+    write_whole(path, ''.join(kept))
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)['step']
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -51,9 +51,12 @@ def main(argv: list[str]) -> None:
 def _parse_flags(argv):
     try:
         return app.parse_flags_with_usage(argv)
-    except AttributeError as error:
-        name = re.sub(r'\W*(\w+).*', r'\1', str(error), flags=re.DOTALL)
-        sys.exit(f'error: the config has no field {name!r}; the config file shows all fields')
+    except Exception as error:  # the config file is run here: anything may come out of it
+        fields = re.findall(r'--config\.([\w.]+)', ' '.join(argv))
+        named = re.search(r'\w+', str(error))
+        if named and any(named[0] in field.split('.') for field in fields):
+            sys.exit(f'error: the config has no field {named[0]!r}; its file shows all fields')
+        sys.exit(f'error: --config: {type(error).__name__}: {error}')
 
 
 def _read_config():
@@ -69,8 +72,9 @@ def _read_config():
 
 def _keep_compilations():
     """Keeps XLA's compilations between runs, unless the user decided where."""
-    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'cda_jax' / 'xla'
-    os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(cache))
+    if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+        caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+        os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
 
 
 def run() -> None:

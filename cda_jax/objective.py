@@ -91,7 +91,7 @@ def objective(
         label=_label_term(outputs, labels, batch['mask'], model) / total,
         dataset=_dataset_term(outputs, batch, losses, axis_name) / total,
     )
-    return sum(terms), (terms, outputs, updates.get('batch_stats', {}))
+    return sum(terms), (terms, outputs, updates['batch_stats'])
 
 
 def _emotion_term(outputs, batch, model, losses, axis_name):
@@ -106,7 +106,7 @@ def _emotion_term(outputs, batch, model, losses, axis_name):
 
 
 def _label_term(outputs, labels, mask, model):
-    if model.pseudo_label == 'none':
+    if not model.has_label_extractor:
         return jnp.float32(0)
     distance = jnp.square(outputs.label_codes - labels).sum(axis=-1)
     return jnp.where(mask, distance, 0).sum()

@@ -136,4 +136,6 @@ def must_wait_each_step() -> bool:
 
 @functools.cache
 def _mesh() -> Mesh:
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))
+    # In the order of the processes, and of pmap within one; jax.make_mesh may choose another.
+    devices = sorted(jax.devices(), key=lambda device: device.process_index)
+    return Mesh(np.array(devices), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,))

@@ -55,11 +55,17 @@ def write_results(workdir: Path, results: dict, stem: str = 'results') -> None:
     Args:
         workdir: Where to.
         results: Of `summarise`.
-        stem: Name of the files without their ending.
+        stem: Name of the files without their ending. 'results' marks a training as finished.
+
+    Raises:
+        InputError: They cannot be written.
     """
-    write_whole(workdir / f'{stem}.csv', _as_csv(results))
     text = json.dumps(results, indent=2, allow_nan=False)
-    write_whole(workdir / f'{stem}.json', text + '\n')
+    try:
+        write_whole(workdir / f'{stem}.csv', _as_csv(results))
+        write_whole(workdir / f'{stem}.json', text + '\n')
+    except OSError as error:
+        raise InputError(f'{workdir / stem}.json cannot be written: {error.strerror}') from error
 
 
 def read_results(workdir: Path) -> dict | None:

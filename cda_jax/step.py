@@ -20,7 +20,13 @@ from cda_jax.schedules import Schedule
 AXIS = 'data'
 
 # What is watched for NaN and infinity, in the order of TrainState.fault_terms.
-WATCHED_TERMS = ('loss_emotion', 'loss_label', 'loss_dataset', 'gradient_norm')
+WATCHED_TERMS = (
+    'loss_emotion',
+    'loss_label',
+    'loss_dataset',
+    'gradient_norm',
+    'parameter_norm',
+)
 
 
 class Recipe(NamedTuple):
@@ -72,6 +78,25 @@ class TrainState:
     fault_terms: jax.Array
 
 
+def init_weights(model: CDA, image_size: int, key: jax.Array) -> dict:
+    """`params` and `batch_stats` of an untrained network.
+
+    Args:
+        model: The network.
+        image_size: Side of its input in pixels.
+        key: Decides the parameters.
+    """
+    rows = 2
+    return model.init(
+        key,
+        jnp.zeros((rows, image_size, image_size, 3)),
+        jnp.zeros((rows, model.num_classes)),
+        jnp.float32(0),
+        jnp.float32(0),
+        jax.random.split(key, rows),
+    )
+
+
 def init_state(recipe: Recipe, seed: int) -> TrainState:
     """The state before the first step.
 
@@ -80,20 +105,12 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
         seed: Decides the parameters and every later draw.
     """
     init_key, run_key = jax.random.split(jax.random.key(seed))
-    size = recipe.image_size
-    variables = recipe.model.init(
-        init_key,
-        jnp.zeros((2, size, size, 3)),
-        jnp.zeros((2, recipe.model.num_classes)),
-        jnp.float32(0),
-        jnp.float32(0),
-        jax.random.split(run_key, 2),
-    )
+    weights = init_weights(recipe.model, recipe.image_size, init_key)
     return TrainState(
         step=jnp.int32(0),
-        params=variables['params'],
-        batch_stats=variables['batch_stats'],
-        opt_state=recipe.optimizer.init(variables['params']),
+        params=weights['params'],
+        batch_stats=weights['batch_stats'],
+        opt_state=recipe.optimizer.init(weights['params']),
         key=run_key,
         fault_step=jnp.int32(-1),
         fault_terms=jnp.zeros(len(WATCHED_TERMS), bool),
@@ -143,17 +160,19 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
     )
     gradients = jax.lax.psum(gradients, AXIS)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
-    metrics = _loss_metrics(jax.lax.psum(terms, AXIS)) | _hit_rates(outputs, batch)
+    params = optax.apply_updates(state.params, updates)
+    metrics = _loss_metrics(jax.lax.psum(terms, AXIS), recipe.model)
+    metrics |= _hit_rates(outputs, batch, recipe.model)
+    metrics |= _strengths(lambda_1, lambda_2, recipe.model)
     metrics |= {
-        'lambda_1': lambda_1,
-        'lambda_2': lambda_2,
         'learning_rate': recipe.learning_rate(state.step),
         'gradient_norm': optax.tree.norm(gradients),
+        'parameter_norm': optax.tree.norm(params),
     }
     fault_step, fault_terms = _watch(state, metrics)
     next_state = state.replace(
         step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
+        params=params,
         batch_stats=batch_stats,
         opt_state=opt_state,
         fault_step=fault_step,
@@ -193,26 +212,33 @@ def _row_keys(state, num_rows):
     return keys[:, 0], keys[:, 1]
 
 
-def _loss_metrics(terms: Terms):
-    return {
-        'loss': sum(terms),
-        'loss_emotion': terms.emotion,
-        'loss_label': terms.label,
-        'loss_dataset': terms.dataset,
-    }
+def _loss_metrics(terms: Terms, model: CDA):
+    """The terms of the parts that the network has."""
+    metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
+    if model.has_label_extractor:
+        metrics['loss_label'] = terms.label
+    if model.num_sites:
+        metrics['loss_dataset'] = terms.dataset
+    return metrics
 
 
-def _hit_rates(outputs, batch):
+def _strengths(lambda_1, lambda_2, model: CDA):
+    """The reversals that take place."""
+    if not model.num_sites:
+        return {}
+    strengths = {'lambda_1': lambda_1}
+    return strengths | ({'lambda_2': lambda_2} if model.has_label_extractor else {})
+
+
+def _hit_rates(outputs, batch, model: CDA):
     """Shares of the global batch that e, d and g get right."""
-    num_heads = len(outputs.emotion_logits)
     emotion_hits = sum(
-        _hits(logits, batch['label'], head_mask(batch, head, num_heads))
+        _hits(logits, batch['label'], head_mask(batch, head, model.num_heads))
         for head, logits in enumerate(outputs.emotion_logits)
     )
-    hits = {
-        'accuracy_emotion': emotion_hits,
-        'pseudo_label_agreement': _hits(outputs.label_codes, batch['label'], batch['mask']),
-    }
+    hits = {'accuracy_emotion': emotion_hits}
+    if model.has_label_extractor:
+        hits['pseudo_label_agreement'] = _hits(outputs.label_codes, batch['label'], batch['mask'])
     if outputs.dataset_logits is not None:
         hits['accuracy_dataset'] = _hits(outputs.dataset_logits, batch['site'], batch['mask'])
     hits, total = jax.lax.psum((hits, batch['mask'].sum()), AXIS)
@@ -225,7 +251,8 @@ def _hits(scores, labels, mask):
 
 def _watch(state, metrics):
     """The first step with a term that is not finite, kept on the device until someone looks."""
-    faults = ~jnp.isfinite(jnp.stack([metrics[name] for name in WATCHED_TERMS]))
+    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
+    faults = ~jnp.isfinite(jnp.stack(terms))
     is_first = (state.fault_step < 0) & faults.any()
     return (
         jnp.where(is_first, state.step, state.fault_step),

@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import gc
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -13,9 +11,8 @@ from ml_collections import ConfigDict
 
 from cda_jax import evaluate, parallel
 from cda_jax.checkpoint import Checkpoints
-from cda_jax.data.pipeline import PartSource, Reading, train_batches
 from cda_jax.errors import DivergenceError, InputError
-from cda_jax.experiment import Experiment, build_experiment, data_position
+from cda_jax.experiment import Experiment, build_experiment, data_position, open_batches
 from cda_jax.logs import Clock, Logs, console_line, duration
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
@@ -51,8 +48,11 @@ def train(config: ConfigDict, workdir: Path) -> dict:
 def _train_and_evaluate(config, workdir):
     # All data first, so that a fault in them shows before anything is written or trained.
     experiment = build_experiment(config)
-    test_sets = evaluate.open_test_sets(config)
-    held_out = evaluate.open_test_sets(config, 'validation') if config.validation_fraction else []
+    classes = experiment.parts[0].site.manifest.class_names
+    test_sets = evaluate.open_sets(config, classes)
+    held_out = []
+    if config.validation_fraction:
+        held_out = evaluate.open_sets(config, classes, 'validation')
     is_writer = jax.process_index() == 0
     if is_writer:
         claim(workdir, config)
@@ -77,7 +77,7 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
     if step is None:
         return parallel.replicate(jax.jit(make_state)()), 0
     state, position = checkpoints.restore(step, jax.eval_shape(make_state))
-    expected = data_position(config, experiment.parts, step)
+    expected = data_position(config, experiment, step)
     changed = [name for name in expected if position.get(name) != expected[name]]
     if changed:
         raise InputError(
@@ -95,12 +95,15 @@ def _train(
         functools.partial(train_step, recipe=experiment.recipe)
     )
     total, epoch = experiment.total_steps, experiment.steps_per_epoch
-    clock = None
-    with contextlib.closing(_open_batches(config, experiment, first_step)) as batches:
+    start, clock = time.monotonic(), None
+    with contextlib.closing(open_batches(config, experiment, first_step)) as stream:
+        batches = parallel.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
             state, metrics = step_over_devices(state, batch)
             if clock is None:
-                clock = _first_clock(logs, metrics, step, total, config.batch_size)
+                jax.block_until_ready(metrics)  # so that compiling does not count
+                logs.say(f'first step done after {duration(time.monotonic() - start)}')
+                clock = Clock(step, total, config.batch_size)
             elif parallel.must_wait_each_step():
                 jax.block_until_ready(metrics)
 
@@ -116,38 +119,9 @@ def _train(
                 accuracy = validate(state, step)
             if last or step % config.checkpoint_every_steps == 0 or accuracy is not None:
                 _check_finite(state)
-                position = data_position(config, experiment.parts, step)
+                position = data_position(config, experiment, step)
                 checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
     return state
-
-
-def _open_batches(config, experiment, first_step) -> Iterator[dict[str, jax.Array]]:
-    reading = Reading(
-        batch_size=config.batch_size,
-        num_workers=config.num_workers,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
-    sources = [
-        PartSource(part, index, label=index if config.target == 'site' else None)
-        for index, part in enumerate(experiment.parts)
-    ]
-    stream = train_batches(
-        sources,
-        experiment.weights,
-        reading,
-        seed=config.seed,
-        first_step=first_step,
-        total_steps=experiment.total_steps,
-    )
-    try:
-        yield from parallel.prefetch(stream)
-    finally:
-        stream.close()
-        # The iterator is part of a reference cycle that holds the last batch. Left to the end of
-        # the program, its shared memory would be reported as leaked.
-        del stream
-        gc.collect()
 
 
 def _validate(config, step_over_devices, held_out, logs, state, step) -> float | None:
@@ -189,14 +163,6 @@ def _chosen_weights(checkpoints, state, total_steps) -> tuple[dict, int]:
 
 def _weights(state):
     return {'params': state.params, 'batch_stats': state.batch_stats}
-
-
-def _first_clock(logs, metrics, step, total_steps, batch_size) -> Clock:
-    """Starts the clock when the first step is done, so that compiling does not count."""
-    start = time.monotonic()
-    jax.block_until_ready(metrics)
-    logs.say(f'first step done, {duration(time.monotonic() - start)} after its start')
-    return Clock(step, total_steps, batch_size)
 
 
 def _announce(logs, experiment, step):

@@ -29,6 +29,8 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         InputError: It cannot be written.
     """
     if (workdir / _CONFIG).exists():
+        if not os.access(workdir, os.W_OK):
+            raise InputError(f'workdir {workdir} cannot be written: no permission')
         return
     try:
         workdir.mkdir(parents=True, exist_ok=True)

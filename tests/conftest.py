@@ -5,21 +5,20 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 from absl import flags
 
+REPOSITORY = Path(__file__).parent.parent
+
 os.environ['JAX_PLATFORMS'] = 'cpu'
-os.environ['JAX_COMPILATION_CACHE_DIR'] = str(Path(tempfile.gettempdir()) / 'cda_jax_test_cache')
+os.environ['JAX_COMPILATION_CACHE_DIR'] = str(REPOSITORY / '.pytest_cache' / 'xla')
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.5'
 # Virtual devices share a pool of threads that is as large as the machine unless told otherwise.
 os.environ['NPROC'] = '16'
 _ONE_DEVICE = dict(os.environ)
 os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=4'
-
-REPOSITORY = Path(__file__).parent.parent
 
 # Grain starts workers only in a program whose flags are parsed.
 flags.FLAGS.mark_as_parsed()

@@ -48,13 +48,13 @@ def test_the_papers_network_has_the_papers_shapes():
 def test_the_recipe_follows_the_config(config):
     experiment = build_experiment(config)
     assert (experiment.steps_per_epoch, experiment.total_steps) == (600 // 32, 2 * (600 // 32))
-    assert experiment.weights == (160.0, 200.0, 240.0)
+    assert experiment.site_shares == (160.0, 200.0, 240.0)
     recipe = experiment.recipe
     # 0.1 x batch / 256 after the warm-up of half an epoch
     np.testing.assert_allclose(recipe.learning_rate(9), 0.1 * 32 / 256, rtol=1e-6)
     np.testing.assert_allclose(recipe.lambda_1(35), 1)
     config.site_weights = (1.0, 2.0, 3.0)
-    assert build_experiment(config).weights == (1.0, 2.0, 3.0)
+    assert build_experiment(config).site_shares == (1.0, 2.0, 3.0)
 
 
 def test_weight_decay_acts_on_kernels_only(config):
@@ -82,8 +82,8 @@ def test_a_loss_that_does_not_give_one_value_a_sample(config, tmp_path, monkeypa
 
 
 def test_the_position_names_the_stream(config):
-    parts = build_experiment(config).parts
-    position = data_position(config, parts, 7)
+    experiment = build_experiment(config)
+    position = data_position(config, experiment, 7)
     assert position['batches_read'] == 7
     assert {name: site['examples'] for name, site in position['sites'].items()} == {
         'rafdb': 160,

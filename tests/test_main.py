@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 import shutil
 import signal
 import time
@@ -163,7 +165,7 @@ def test_validation_selects_the_best_checkpoint(run_main, tmp_path):
     assert kept == {results['step'], lines[-1]['step']}
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
     for number, delay in enumerate((0.0, 0.35)):
         process = start_main(tmp_path)
         for line in process.stdout:
@@ -173,9 +175,12 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, t
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not (tmp_path / 'results.json').exists()
-    process = start_main(tmp_path)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    # A look at it in between neither ends nor changes it.
+    code, _, err = run_main(tmp_path, '--mode=eval')
+    assert code == 0, err
+    assert len(list(tmp_path.glob('results-step*.json'))) == 1
+    code, out, err = run_main(tmp_path)
+    assert code == 0, err
     assert 'going on after step' in out
     step, parameters = final_parameters(tmp_path)
     expected_step, expected = final_parameters(finished[0])
@@ -186,23 +191,16 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, t
     assert (tmp_path / 'results.json').read_text() == expected_results
 
 
-def test_a_loss_of_ones_own(run_main, tmp_path):
-    (REPOSITORY / 'my_lab_losses_for_test.py').write_text(
-        'from cda_jax.losses import cross_entropy\n\n\n'
-        'def twice(logits, targets, mask=None, *, axis_name=None):\n'
-        '    return 2 * cross_entropy(logits, targets, mask)\n'
-    )
-    try:
-        code, _, err = run_main(
-            tmp_path,
-            config='baseline',
-            num_epochs=1,
-            emotion_loss='my_lab_losses_for_test.twice',
-        )
-    finally:
-        (REPOSITORY / 'my_lab_losses_for_test.py').unlink()
+def test_a_loss_of_ones_own_as_the_readme_shows_it(run_main, tmp_path):
+    readme = (REPOSITORY / 'README.md').read_text()
+    (code_block,) = re.findall(r'```python\n(.*?)```', readme, flags=re.DOTALL)
+    flags = re.search(r'Run it with `(.*?)`', readme)[1].split()
+    (tmp_path / 'my_losses.py').write_text(code_block)
+    path = {'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
+    code, _, err = run_main(tmp_path / 'run', *flags, num_epochs=1, environment=path)
     assert code == 0, err
-    assert json.loads((tmp_path / 'config.json').read_text())['emotion_loss'].endswith('twice')
+    config = json.loads((tmp_path / 'run' / 'config.json').read_text())
+    assert (config['emotion_loss'], config['emotion_loss_args']) == ('my_losses.brier', {})
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
@@ -251,11 +249,24 @@ def test_the_workdir_of_another_config_is_refused(finished, run_main):
     assert 'shared_head: False there, True here' in err
 
 
-def test_a_config_file_that_is_not_there(tmp_path):
-    process = start_program('-m', 'cda_jax.main', '--config=nope.py', f'--workdir={tmp_path}')
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'No such file'),
+        ('import ml_collections\n', 'get_config'),
+        ('def get_config():\n    return undefined\n', 'undefined'),
+    ],
+)
+def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
+    path = tmp_path / 'mine.py'
+    if content:
+        path.write_text(content)
+    process = start_program('-m', 'cda_jax.main', f'--config={path}', f'--workdir={tmp_path}/run')
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err.startswith('error: --config: expected a Python file')
+    assert err.startswith('error: --config: ')
+    assert message in err
+    assert 'Traceback' not in err
 
 
 def test_help_comes_fast_and_nothing_imports_tensorflow():
@@ -280,4 +291,16 @@ def test_other_data_under_the_same_name_are_refused(finished, run_main, data_dir
         shutil.copytree(data_dir / other, data / name)
     code, _, err = run_main(workdir, data_dir=data)
     assert code == 1
-    assert err.startswith('error: the data are not those that checkpoint 36 was trained on: sites')
+    assert err.startswith('error: the data are not those that checkpoint 36 was trained on: site')
+
+
+def test_test_sites_with_other_classes_are_refused(finished, run_main, data_dir, tmp_path):
+    shutil.copytree(data_dir / 'expw', tmp_path / 'other')
+    manifest = json.loads((tmp_path / 'other' / 'manifest.json').read_text())
+    manifest['class_names'] = manifest['class_names'][::-1]
+    (tmp_path / 'other' / 'manifest.json').write_text(json.dumps(manifest))
+    fields = {'data_dir': tmp_path, 'test_sites': ('other',)}
+    code, _, err = run_main(finished[0], '--mode=eval', **fields)
+    assert code == 1
+    assert 'other/manifest.json: class_names is' in err
+    assert 'as in training' in err

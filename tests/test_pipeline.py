@@ -22,12 +22,12 @@ def parts(data_dir):
     return [open_part(site, 'train', 0.0) for site in open_sites(data_dir, NAMES)]
 
 
-def stream(parts, *, batch_size=20, seed=1, first_step=0, total_steps=30, weights=None, **reading):
+def stream(parts, *, batch_size=20, seed=1, first_step=0, total_steps=30, shares=None, **reading):
     sources = [PartSource(part, index) for index, part in enumerate(parts)]
-    weights = weights or [float(len(part.records)) for part in parts]
+    shares = shares or [float(len(part.records)) for part in parts]
     batches = train_batches(
         sources,
-        weights,
+        shares,
         Reading(batch_size, **({'num_workers': 0} | reading)),
         seed=seed,
         first_step=first_step,
@@ -75,8 +75,8 @@ def test_every_batch_is_mixed_by_size(parts):
         assert np.abs(np.bincount(batch['site']) - [8, 10, 12]).max() <= 1
 
 
-def test_weights_set_the_share_of_a_site(parts):
-    batches = stream(parts, weights=[2.0, 1.0, 1.0], total_steps=10)
+def test_shares_may_differ_from_the_sizes(parts):
+    batches = stream(parts, shares=[2.0, 1.0, 1.0], total_steps=10)
     counts = collections.Counter(int(site) for batch in batches for site in batch['site'])
     assert counts == {0: 100, 1: 50, 2: 50}
 

@@ -1,11 +1,13 @@
 """Batches for training and evaluation, read by Grain.
 
-Which records make up which batch depends on the sites, the batch size and the seed alone: not on
-the number of processes, workers or threads. The position in the stream of training batches is
-therefore just the number of steps done, and a run can go on with other workers or other processes.
+Which records make up which batch depends on the sites, their shares, the batch size and the seed
+alone: not on the number of processes, workers or threads. The position in the stream of training
+batches is therefore just the number of steps done, and a run can go on with other workers or other
+processes.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ import numpy as np
 
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import Part
+from cda_jax.errors import InputError
 
 Batch = dict[str, np.ndarray]
 
@@ -96,7 +99,7 @@ class PartSource:
 
 def train_batches(
     sources: Sequence[PartSource],
-    weights: Sequence[float],
+    shares: Sequence[float],
     reading: Reading,
     *,
     seed: int,
@@ -106,11 +109,11 @@ def train_batches(
     """The training batches from a step on to the end of training.
 
     Each site is shuffled anew in each of its epochs, and mixed into every batch in proportion to
-    its weight.
+    its share.
 
     Args:
         sources: One for each site.
-        weights: Positive, one for each site; in proportion to their sizes, an epoch shows every
+        shares: Positive, one for each site; in proportion to their sizes, an epoch shows every
             example once.
         reading: How this process reads.
         seed: Of the shuffling.
@@ -119,17 +122,20 @@ def train_batches(
 
     Returns:
         Iterator of this process's rows, `batch_size / process_count` of each global batch: `image`
-        uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. It has a method
-        `close`.
+        uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. Close it if it is not
+        read to its end.
+
+    Raises:
+        InputError: While reading, if a record is damaged.
     """
     parts = [
         grain.MapDataset.source(source).seed(seed + number).shuffle().repeat(None)
         for number, source in enumerate(sources)
     ]
-    mixed = grain.MapDataset.mix(parts, weights)
+    mixed = grain.MapDataset.mix(parts, shares)
     processes = reading.process_count
     start, stop = first_step * processes + reading.process_index, total_steps * processes
-    return iter(_read(_batches(mixed, reading)[start:stop:processes], reading))
+    return _read(_batches(mixed, reading)[start:stop:processes], reading)
 
 
 def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
@@ -141,9 +147,12 @@ def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
 
     Returns:
         Iterator of batches as from `train_batches`; in the last, rows of padding are masked out.
+
+    Raises:
+        InputError: While reading, if a record is damaged.
     """
     batches = _batches(grain.MapDataset.source(source), reading)
-    return iter(_read(batches[reading.process_index :: reading.process_count], reading))
+    return _read(batches[reading.process_index :: reading.process_count], reading)
 
 
 def padded_length(num_examples: int, batch_size: int) -> int:
@@ -156,9 +165,22 @@ def _batches(rows, reading):
     return rows.batch(reading.batch_size // reading.process_count, drop_remainder=True)
 
 
-def _read(batches, reading):
-    read_ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
-    stream = batches.to_iter_dataset(read_ahead)
+def _read(batches, reading) -> Iterator[Batch]:
+    stream = iter(_stream(batches, reading))
+    try:
+        yield from stream
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    finally:
+        stream.close()
+        # The stream is part of a reference cycle that holds the last batch. Left to the end of the
+        # program, its shared memory would be reported as leaked.
+        del stream
+        gc.collect()
+
+
+def _stream(batches, reading):
+    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
     if not reading.num_workers:
         return stream
     workers = grain.MultiprocessingOptions(

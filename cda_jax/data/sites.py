@@ -8,8 +8,6 @@ import numpy as np
 from cda_jax.data.manifest import Manifest, read_index, read_manifest
 from cda_jax.errors import InputError
 
-SPLITS = ('train', 'validation', 'test')
-
 
 class Site(NamedTuple):
     """A prepared dataset.

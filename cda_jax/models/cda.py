@@ -57,13 +57,18 @@ class CDA(nn.Module):
     dropout: float = 0.5
     negative_slope: float = 0.2
 
+    @property
+    def has_label_extractor(self) -> bool:
+        """Whether g takes part."""
+        return self.pseudo_label != 'none'
+
     def setup(self):
         """Names the parts; the parameter tree has the same names."""
         self.emotion_classifiers = [
             Classifier(self.num_classes, self.classifier_widths, self.negative_slope)
             for _ in range(self.num_heads)
         ]
-        if self.pseudo_label != 'none':
+        if self.has_label_extractor:
             self.label_extractor = LabelExtractor(
                 self.num_classes, self.label_extractor_widths, self.dropout, self.negative_slope
             )
@@ -109,7 +114,7 @@ class CDA(nn.Module):
         return jnp.stack([classify(features) for classify in self.emotion_classifiers])
 
     def _encode(self, labels, dropout_keys):
-        if self.pseudo_label == 'none':
+        if not self.has_label_extractor:
             return labels
         scores = self.label_extractor(labels, dropout_keys)
         return jax.nn.softmax(scores) if self.pseudo_label == 'soft' else scores
