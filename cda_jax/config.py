@@ -32,6 +32,7 @@ NETWORK = frozenset(
         'resnet_width',
         'feature_size',
         'shared_head',
+        'common_head',
         'pseudo_label',
         'dataset_classifier',
         'classifier_widths',
@@ -98,6 +99,7 @@ _RULES = {
     'resnet_width': _whole(1),
     'feature_size': _whole(1),
     'shared_head': _SWITCH,
+    'common_head': _SWITCH,
     'pseudo_label': _one_of(*PSEUDO_LABELS),
     'dataset_classifier': _SWITCH,
     'classifier_widths': _positive('positive whole numbers', int),
@@ -111,6 +113,9 @@ _RULES = {
     'dataset_loss': _TEXT,
     'dataset_loss_args': _ARGUMENTS,
     'averaging': _one_of(*AVERAGINGS),
+    'site_smoothing': _number(0, 1),
+    'dataset_classifier_dropout': _number(0, 1),
+    'dataset_classifier_rate_factor': _number(0),
     'lambda1_max': _number(0),
     'lambda2_max': _number(0),
     'lambda_schedule': _TEXT,
@@ -160,6 +165,11 @@ def _check_together(config):
         raise InputError(
             f'config field site_weights has {len(config.site_weights)} entries, expected none or '
             f'one for each of the {len(sites)} sites'
+        )
+    if config.common_head and config.shared_head:
+        raise InputError(
+            'config field common_head is True beside shared_head; expected one of them, because '
+            'the shared head is common already'
         )
     if config.dataset_classifier and len(sites) < 2:
         raise InputError(

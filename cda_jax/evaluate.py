@@ -30,7 +30,7 @@ class EvaluationSet(NamedTuple):
     Attributes:
         part: The records.
         heads: Names and numbers of the emotion classifiers that are asked, the one that answers
-            first. The number H, one past the last, stands for the mean of all.
+            first. The number H, one past the last, stands for the mean of the sites' own.
         site_index: Number of the site among those trained on; -1 if it is none of them.
         label: What to put in place of the recorded labels, or None.
     """
@@ -149,16 +149,22 @@ def evaluate_weights(
 def _evaluation_set(config, site: Site, trained: tuple[str, ...], split: str) -> EvaluationSet:
     known = site.name in trained
     index = trained.index(site.name) if known else -1
-    if config.shared_head:
-        heads = {'shared': 0}
-    else:
-        heads = ({'own': index} if known else {}) | {'mean': len(trained)}
     return EvaluationSet(
         part=open_part(site, split, config.validation_fraction),
-        heads=heads,
+        heads=_heads(config, index),
         site_index=index,
         label=index if config.target == 'site' else None,
     )
+
+
+def _heads(config, site_index: int) -> dict[str, int]:
+    if config.shared_head:
+        return {'shared': 0}
+    num_sites = len(config.sites)
+    own = {'own': site_index} if site_index >= 0 else {}
+    if not config.common_head:
+        return own | {'mean': num_sites}
+    return own | {'common': num_sites, 'mean': num_sites + 1}
 
 
 def _confusions(config, step_over_devices, weights, entry: EvaluationSet) -> np.ndarray:

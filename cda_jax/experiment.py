@@ -82,12 +82,14 @@ def build_model(config: ConfigDict, num_classes: int) -> CDA:
             axis_name=AXIS,
         ),
         num_classes=num_classes,
-        num_heads=1 if config.shared_head else len(config.sites),
+        num_site_heads=0 if config.shared_head else len(config.sites),
+        common_head=config.shared_head or config.common_head,
         num_sites=len(config.sites) if config.dataset_classifier else 0,
         pseudo_label=config.pseudo_label,
         classifier_widths=tuple(config.classifier_widths),
         label_extractor_widths=tuple(config.label_extractor_widths),
         dropout=config.dropout,
+        dataset_classifier_dropout=config.dataset_classifier_dropout,
         negative_slope=config.negative_slope,
     )
 
@@ -210,6 +212,7 @@ def _build_recipe(config, sites, epoch):
             emotion=_build_loss(config, 'emotion_loss', num_classes),
             dataset=_build_loss(config, 'dataset_loss', len(config.sites)),
             averaging=config.averaging,
+            site_smoothing=config.site_smoothing,
         ),
         lambda_1=reversal(config.lambda1_max),
         lambda_2=reversal(config.lambda2_max),
@@ -226,9 +229,13 @@ def _build_optimizer(config, learning_rate):
     def kernels(params):
         return jax.tree.map_with_path(lambda path, _: path[-1].key == 'kernel', params)
 
+    def dataset_classifier(params):
+        return {name: name == 'dataset_classifier' for name in params}
+
     return optax.chain(
         optax.add_decayed_weights(config.weight_decay, mask=kernels),
         optax.sgd(learning_rate, momentum=config.momentum),
+        optax.masked(optax.scale(config.dataset_classifier_rate_factor), dataset_classifier),
     )
 
 

@@ -35,11 +35,14 @@ class Losses(NamedTuple):
         dataset: Per-sample loss of the dataset classifier.
         averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
             over its own samples and the means add up.
+        site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
+            target is 1 - s + s/K for the true one of K sites and s/K for each other.
     """
 
     emotion: Callable
     dataset: Callable
     averaging: str = 'batch'
+    site_smoothing: float = 0.0
 
 
 def objective(
@@ -98,7 +101,7 @@ def _emotion_term(outputs, batch, model, losses, axis_name):
     targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
     term = jnp.float32(0)
     for head, logits in enumerate(outputs.emotion_logits):
-        mask = head_mask(batch, head, model.num_heads)
+        mask = head_mask(batch, head, model)
         averaged_over = batch['mask'] if losses.averaging == 'batch' else mask
         error = losses.emotion(logits, targets, mask, axis_name=axis_name)
         term += error.sum() / _count(averaged_over, axis_name)
@@ -115,14 +118,16 @@ def _label_term(outputs, labels, mask, model):
 def _dataset_term(outputs, batch, losses, axis_name):
     if outputs.dataset_logits is None:
         return jnp.float32(0)
-    sites = jax.nn.one_hot(batch['site'], outputs.dataset_logits.shape[-1])
+    num_sites = outputs.dataset_logits.shape[-1]
+    sites = jax.nn.one_hot(batch['site'], num_sites)
+    sites = (1 - losses.site_smoothing) * sites + losses.site_smoothing / num_sites
     error = losses.dataset(outputs.dataset_logits, sites, batch['mask'], axis_name=axis_name)
     return error.sum()
 
 
-def head_mask(batch: dict, head: int, num_heads: int) -> jax.Array:
-    """bool[B]: the samples that emotion classifier `head` answers for; all, if it is the only."""
-    return batch['mask'] if num_heads == 1 else batch['mask'] & (batch['site'] == head)
+def head_mask(batch: dict, head: int, model: CDA) -> jax.Array:
+    """bool[B]: the samples that emotion classifier `head` is trained on; all, if it is common."""
+    return batch['mask'] & (batch['site'] == head) if head < model.num_site_heads else batch['mask']
 
 
 def _count(mask, axis_name):

@@ -182,7 +182,7 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
 
 
 def eval_step(weights: dict, batch: dict, *, model: CDA, image_size: int) -> jax.Array:
-    """Confusion counts of every emotion classifier, and of the mean of their probabilities.
+    """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
     Args:
         weights: `params` of the network and `batch_stats`, batch norm's running statistics.
@@ -191,13 +191,14 @@ def eval_step(weights: dict, batch: dict, *, model: CDA, image_size: int) -> jax
         image_size: Side of the network's input in pixels.
 
     Returns:
-        int32[H + 1, C, C] over the global batch: for each head, and last for their mean, the
-        samples of class i (rows) that were taken for class j (columns).
+        int32[H + 1, C, C] over the global batch: for each head, and last for the mean of the
+        sites' heads, the samples of class i (rows) that were taken for class j (columns).
     """
     images = centre_crop(batch['image'], image_size=image_size)
     _, logits = model.apply(weights, images, method='classify')
     probabilities = jax.nn.softmax(logits)
-    scores = jnp.concatenate([probabilities, probabilities.mean(axis=0, keepdims=True)])
+    of_sites = probabilities[: model.num_site_heads or 1]
+    scores = jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
     num_classes = logits.shape[-1]
     predicted = jax.nn.one_hot(jnp.argmax(scores, axis=-1), num_classes, dtype=jnp.int32)
     true = jax.nn.one_hot(batch['label'], num_classes, dtype=jnp.int32) * batch['mask'][:, None]
@@ -233,8 +234,8 @@ def _strengths(lambda_1, lambda_2, model: CDA):
 def _hit_rates(outputs, batch, model: CDA):
     """Shares of the global batch that e, d and g get right."""
     emotion_hits = sum(
-        _hits(logits, batch['label'], head_mask(batch, head, model.num_heads))
-        for head, logits in enumerate(outputs.emotion_logits)
+        _hits(outputs.emotion_logits[head], batch['label'], head_mask(batch, head, model))
+        for head in range(model.num_site_heads or 1)
     )
     hits = {'accuracy_emotion': emotion_hits}
     if model.has_label_extractor:

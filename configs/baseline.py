@@ -34,6 +34,7 @@ def get_config() -> ConfigDict:
     config.resnet_width = 64  # channels of the first stage
     config.feature_size = 1000
     config.shared_head = True  # one emotion classifier for all sites
+    config.common_head = False  # a further one, trained on all; answers for sites not trained on
     config.pseudo_label = 'none'  # no label extractor; or 'hard', 'soft'
     config.dataset_classifier = False  # no adversary
     config.classifier_widths = (512, 256)  # hidden layers of emotion and dataset classifiers
@@ -55,6 +56,11 @@ def get_config() -> ConfigDict:
     config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
+
+    # Further means to steady the dataset classifier, which the paper has not
+    config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)
+    config.dataset_classifier_dropout = 0.0
+    config.dataset_classifier_rate_factor = 1.0  # times the learning rate
 
     # Optimisation: SGD with momentum, warm-up, then a cosine to 0
     config.batch_size = 2048  # over all devices and processes

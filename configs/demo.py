@@ -3,7 +3,13 @@
     python -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
 
 Data: data/standin, made by tools/make_standin.py and tools/prepare.py --face_size=48 (launch.sh
-does both). The whole method with a small network. DEMODOC
+does both). The whole method with a small network. Three and a half minutes of training on two CPU
+cores; test accuracy of the sites' own classifiers 93.3, 84.0 and 73.4 %.
+
+Chosen on validation data (`--config.validation_fraction=0.15`, mean accuracy over the sites, one seed
+each, whose chance error is about 1 point): averaging over sites 84.4, over the batch 83.1;
+learning_rate 0.05, 0.1, 0.2: 82.6, 84.4, 81.5; both lambda maxima 0, 0.1, 0.3, 1: 83.7, 84.4, 84.5,
+83.0; with 0.3 and a warm-up of 0.3 of training 84.7. The first three were tried at lambda 0.1.
 """
 
 from ml_collections import ConfigDict
@@ -31,6 +37,7 @@ def get_config() -> ConfigDict:
     config.resnet_width = 16  # channels of the first stage
     config.feature_size = 1000
     config.shared_head = False  # one emotion classifier for all sites instead of one for each
+    config.common_head = False  # a further one, trained on all; answers for sites not trained on
     config.pseudo_label = 'hard'  # of the label extractor: 'hard', 'soft'; 'none' leaves it out
     config.dataset_classifier = True  # False leaves it out
     config.classifier_widths = (512, 256)  # hidden layers of emotion and dataset classifiers
@@ -52,6 +59,11 @@ def get_config() -> ConfigDict:
     config.lambda2_max = 0.3  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.3  # share of training before the schedule begins
+
+    # Further means to steady the dataset classifier, which the paper has not
+    config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)
+    config.dataset_classifier_dropout = 0.0
+    config.dataset_classifier_rate_factor = 1.0  # times the learning rate
 
     # Optimisation: SGD with momentum, warm-up, then a cosine to 0
     config.batch_size = 128  # over all devices and processes

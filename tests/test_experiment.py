@@ -68,6 +68,15 @@ def test_weight_decay_acts_on_kernels_only(config):
     np.testing.assert_array_equal(updates['norm']['scale'], 0)
 
 
+def test_the_dataset_classifier_may_learn_at_a_rate_of_its_own(config):
+    config.update({'dataset_classifier_rate_factor': 3.0, 'weight_decay': 0.0, 'momentum': 0.0})
+    optimizer = build_experiment(config).recipe.optimizer
+    params = {'dataset_classifier': jnp.ones(2), 'feature_extractor': jnp.ones(2)}
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    ratio = updates['dataset_classifier'] / updates['feature_extractor']
+    np.testing.assert_allclose(ratio, 3, rtol=1e-6)
+
+
 def test_a_loss_that_does_not_give_one_value_a_sample(config, tmp_path, monkeypatch):
     (tmp_path / 'odd_losses.py').write_text(
         'def mean(logits, targets, mask=None, *, axis_name=None):\n    return logits.mean()\n'

@@ -139,6 +139,15 @@ def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(run_main, tmp_pa
     assert json.loads((tmp_path / 'results.json').read_text()) == results
 
 
+def test_a_common_head_answers_for_a_site_that_was_not_trained_on(run_main, tmp_path):
+    fields = {'sites': ('rafdb', 'expw'), 'test_sites': ('rafdb', 'affectnet'), 'num_epochs': 1}
+    code, _, err = run_main(tmp_path, common_head=True, **fields)
+    assert code == 0, err
+    results = json.loads((tmp_path / 'results.json').read_text())
+    heads = {site: list(heads) for site, heads in results['test_sites'].items()}
+    assert heads == {'rafdb': ['own', 'common', 'mean'], 'affectnet': ['common', 'mean']}
+
+
 def test_naming_the_dataset(run_main, tmp_path):
     code, _, err = run_main(tmp_path, config='dataset_id', num_epochs=1)
     assert code == 0, err

@@ -141,6 +141,18 @@ def test_dropout_draws_by_row_and_keeps_the_mean():
     np.testing.assert_allclose(many.mean(axis=0), without, atol=0.1)
 
 
+def test_dropout_of_a_classifier_is_for_training_only():
+    model = Classifier(3, widths=(2000,), dropout=0.5)
+    x = jax.random.normal(jax.random.key(1), (2, 5))
+    params = model.init(jax.random.key(0), x)
+    keys = jax.random.split(jax.random.key(2), 2)
+    plain = Classifier(3, widths=(2000,)).apply(params, x, keys)
+    np.testing.assert_array_equal(model.apply(params, x), plain)
+    dropped = model.apply(params, x, keys)
+    assert np.abs(dropped - plain).max() > 1e-3
+    np.testing.assert_allclose(dropped[1:], model.apply(params, x[1:], keys[1:]), rtol=1e-4)
+
+
 def test_pseudo_labels():
     codes = jnp.array([[0.2, 3.0, 0.1], [0.5, -1.0, 0.5]])
     np.testing.assert_array_equal(pseudo_labels(codes, 'hard'), [[0, 1, 0], [1, 0, 0]])
@@ -149,22 +161,29 @@ def test_pseudo_labels():
     np.testing.assert_array_equal(gradient, np.zeros((2, 3)))
 
 
+SHARED = {'num_site_heads': 0, 'common_head': True}
+FIRST_HEAD, SECOND_HEAD = 'emotion_classifiers_0', 'emotion_classifiers_1'
+
+
 @pytest.mark.parametrize(
     ('options', 'parts'),
     [
-        ({}, {'emotion_classifiers_0', 'emotion_classifiers_1', 'label_extractor',
-              'dataset_classifier'}),
-        ({'num_heads': 1, 'num_sites': 0, 'pseudo_label': 'none'}, {'emotion_classifiers_0'}),
-        ({'num_heads': 1, 'pseudo_label': 'none'}, {'emotion_classifiers_0', 'dataset_classifier'}),
+        ({}, {FIRST_HEAD, SECOND_HEAD, 'label_extractor', 'dataset_classifier'}),
+        (SHARED | {'num_sites': 0, 'pseudo_label': 'none'}, {FIRST_HEAD}),
+        (SHARED | {'pseudo_label': 'none'}, {FIRST_HEAD, 'dataset_classifier'}),
+        (
+            {'common_head': True, 'num_sites': 0},
+            {FIRST_HEAD, SECOND_HEAD, 'emotion_classifiers_2', 'label_extractor'},
+        ),
     ],
-)  # fmt: skip
+)
 def test_parts_can_be_left_out(options, parts):
-    options = {'num_heads': 2, 'num_sites': 2} | options
+    options = {'num_site_heads': 2, 'common_head': False, 'num_sites': 2} | options
     model = CDA(ResNet(6, 4, 8), num_classes=5, **options)
     keys = jax.random.split(jax.random.key(0), 3)
     variables, out = shapes(model, jnp.zeros((3, 32, 32, 3)), jnp.zeros((3, 5)), 0.0, 0.0, keys)
     assert set(variables['params']) == parts | {'feature_extractor'}
-    assert out.emotion_logits.shape == (options['num_heads'], 3, 5)
+    assert out.emotion_logits.shape == (model.num_heads, 3, 5)
     if options['num_sites']:
         assert out.dataset_logits.shape == (3, 2)
         assert variables['params']['dataset_classifier']['dense1']['kernel'].shape[0] == 8 + 5

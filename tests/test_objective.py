@@ -17,7 +17,8 @@ LOSSES = Losses(adaptive_cross_entropy, adaptive_cross_entropy)
 
 
 def make(**options):
-    options = {'num_heads': SITES, 'num_sites': SITES, 'classifier_widths': (6,)} | options
+    defaults = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES}
+    options = defaults | {'classifier_widths': (6,)} | options
     model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, label_extractor_widths=(6, 5), **options)
     rng = np.random.default_rng(0)
     batch = {
@@ -176,7 +177,9 @@ def test_averaging_over_sites_leaves_out_an_absent_one():
 
 
 def test_a_baseline_has_the_emotion_term_alone():
-    model, variables, batch, keys = make(num_heads=1, num_sites=0, pseudo_label='none')
+    model, variables, batch, keys = make(
+        num_site_heads=0, common_head=True, num_sites=0, pseudo_label='none'
+    )
     losses = Losses(cross_entropy, cross_entropy)
     run = compute(model, variables, batch, keys, losses=losses)
     total, (terms, outputs, _) = run(variables['params'])
@@ -187,12 +190,41 @@ def test_a_baseline_has_the_emotion_term_alone():
 
 
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
+def test_a_common_head_learns_from_all_sites_besides(averaging):
+    model, variables, batch, keys = make(pseudo_label='none', common_head=True)
+    losses = Losses(cross_entropy, cross_entropy, averaging)
+    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
+        variables['params']
+    )
+    mask, targets = np.array(batch['mask']), jax.nn.one_hot(batch['label'], CLASSES)
+    errors = [np.array(cross_entropy(logits, targets)) for logits in outputs.emotion_logits]
+    expected = errors[SITES][mask].mean()
+    for k in range(SITES):
+        mine = mask & np.array(batch['site'] == k)
+        expected += errors[k][mine].sum() / (mask if averaging == 'batch' else mine).sum()
+    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+
+
+def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
+    model, variables, batch, keys = make()
+    losses = Losses(cross_entropy, cross_entropy, site_smoothing=0.3)
+    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
+        variables['params']
+    )
+    log_p = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
+    target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]
+    error = -(target * log_p).sum(axis=1)[np.array(batch['mask'])].mean()
+    np.testing.assert_allclose(terms.dataset, error, rtol=1e-5)
+
+
+@pytest.mark.parametrize('averaging', ['batch', 'site'])
 def test_shares_over_an_axis_sum_to_the_whole(averaging):
     _, variables, batch, keys = make()
     mapped = CDA(
         ResNet(6, 4, 8, axis_name='data'),
         num_classes=CLASSES,
-        num_heads=SITES,
+        num_site_heads=SITES,
+        common_head=False,
         num_sites=SITES,
         classifier_widths=(6,),
         label_extractor_widths=(6, 5),

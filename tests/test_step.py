@@ -89,7 +89,7 @@ def test_the_first_fault_is_kept(recipe):
     first, _ = one_device(recipe, broken, make_batch(1))
     assert first.fault_step == 1
     named = [name for name, bad in zip(WATCHED_TERMS, first.fault_terms, strict=True) if bad]
-    assert named == ['loss_dataset', 'gradient_norm']
+    assert named == ['loss_dataset', 'gradient_norm', 'parameter_norm']
     later, _ = one_device(recipe, first, make_batch(2))
     assert later.fault_step == 1
     np.testing.assert_array_equal(later.fault_terms, first.fault_terms)

@@ -27,7 +27,8 @@ def make_recipe() -> Recipe:
         model=CDA(
             ResNet(6, 4, 8, axis_name=AXIS),
             num_classes=4,
-            num_heads=3,
+            num_site_heads=3,
+            common_head=False,
             num_sites=3,
             classifier_widths=(8,),
             label_extractor_widths=(8, 8),

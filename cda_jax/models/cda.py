@@ -38,24 +38,34 @@ class CDA(nn.Module):
     Attributes:
         feature_extractor: f.
         num_classes: C, the classes of the label.
-        num_heads: H, emotion classifiers: one for each site, or 1 shared by all.
+        num_site_heads: Emotion classifiers that answer for one site each; 0 or the number of sites.
+        common_head: Whether an emotion classifier answers for all sites: the only one of a network
+            whose sites share it, or a further one beside theirs. It is the last of the H heads.
         num_sites: K, the sites that d tells apart; 0 leaves d out.
         pseudo_label: How g takes part, one of `PSEUDO_LABELS`; 'none' leaves g out.
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
         label_extractor_widths: Hidden layers of g.
         dropout: Of g.
+        dataset_classifier_dropout: Of d, which the paper has not.
         negative_slope: Of LeakyReLU.
     """
 
     feature_extractor: nn.Module
     num_classes: int
-    num_heads: int
+    num_site_heads: int
+    common_head: bool
     num_sites: int
     pseudo_label: str = 'hard'
     classifier_widths: Sequence[int] = (512, 256)
     label_extractor_widths: Sequence[int] = (512, 512, 512, 512, 256)
     dropout: float = 0.5
+    dataset_classifier_dropout: float = 0.0
     negative_slope: float = 0.2
+
+    @property
+    def num_heads(self) -> int:
+        """H, the number of emotion classifiers."""
+        return self.num_site_heads + self.common_head
 
     @property
     def has_label_extractor(self) -> bool:
@@ -74,7 +84,10 @@ class CDA(nn.Module):
             )
         if self.num_sites:
             self.dataset_classifier = Classifier(
-                self.num_sites, self.classifier_widths, self.negative_slope
+                self.num_sites,
+                self.classifier_widths,
+                self.negative_slope,
+                self.dataset_classifier_dropout,
             )
 
     def __call__(
@@ -102,7 +115,9 @@ class CDA(nn.Module):
                 reverse_gradient(features, lambda_1),
                 reverse_gradient(label_codes, lambda_2),
             )
-            dataset_logits = self.dataset_classifier(jnp.concatenate(seen_by_d, axis=-1))
+            dataset_logits = self.dataset_classifier(
+                jnp.concatenate(seen_by_d, axis=-1), dropout_keys
+            )
         return Outputs(features, self._emotions(features), label_codes, dataset_logits)
 
     def classify(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:

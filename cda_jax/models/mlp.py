@@ -10,6 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+# Far from the label extractor's layers, which draw with the same keys.
+_FIRST_LAYER = 1000
+
 
 class Classifier(nn.Module):
     """Multi-layer perceptron with LeakyReLU, the form of both e and d.
@@ -20,17 +23,29 @@ class Classifier(nn.Module):
         num_classes: Width of the output.
         widths: Widths of the hidden layers.
         negative_slope: Of LeakyReLU.
+        dropout: Share of the hidden units that is dropped in training.
     """
 
     num_classes: int
     widths: Sequence[int] = (512, 256)
     negative_slope: float = 0.2
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """float32[B, D] -> logits float32[B, num_classes]."""
+    def __call__(self, x: jax.Array, dropout_keys: jax.Array | None = None) -> jax.Array:
+        """Scores every class for each row.
+
+        Args:
+            x: float32[B, D].
+            dropout_keys: key[B], one for each row; None drops nothing.
+
+        Returns:
+            Logits, float32[B, num_classes].
+        """
         for index, width in enumerate(self.widths):
             x = nn.Dense(width, name=f'dense{index + 1}')(x)
+            if self.dropout and dropout_keys is not None:
+                x = _drop_units(x, dropout_keys, layer=_FIRST_LAYER + index, rate=self.dropout)
             x = nn.leaky_relu(x, self.negative_slope)
         return nn.Dense(self.num_classes, name='logits')(x)
 
