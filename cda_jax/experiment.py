@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -16,7 +17,7 @@ from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
-from cda_jax.schedules import reversal_strength, steps_per_epoch, warmup_cosine
+from cda_jax.schedules import reversal_strength, share_done, steps_per_epoch, warmup_cosine
 from cda_jax.step import AXIS, Recipe
 
 
@@ -52,7 +53,7 @@ def build_experiment(config: ConfigDict) -> Experiment:
     sizes = tuple(float(len(part.records)) for part in parts)
     epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
     return Experiment(
-        recipe=_build_recipe(config, sites, epoch),
+        recipe=_build_recipe(config, parts, epoch),
         parts=parts,
         site_shares=tuple(config.site_weights) or sizes,
         steps_per_epoch=epoch,
@@ -187,9 +188,10 @@ def check_image_size(config: ConfigDict, sites: list[Site]) -> None:
             )
 
 
-def _build_recipe(config, sites, epoch):
+def _build_recipe(config, parts, epoch):
+    sites = [part.site for part in parts]
     check_image_size(config, sites)
-    num_classes = len(class_names(config, sites))
+    model = build_model(config, len(class_names(config, sites)))
     peak = config.learning_rate * config.batch_size / 256
     learning_rate = warmup_cosine(
         peak=peak,
@@ -206,16 +208,20 @@ def _build_recipe(config, sites, epoch):
         )
 
     return Recipe(
-        model=build_model(config, num_classes),
+        model=model,
         optimizer=_build_optimizer(config, learning_rate),
         losses=Losses(
-            emotion=_build_loss(config, 'emotion_loss', num_classes),
-            dataset=_build_loss(config, 'dataset_loss', len(config.sites)),
+            emotion=[
+                _build_loss(config, 'emotion_loss', counts)
+                for counts in _class_counts(config, parts, model)
+            ],
+            dataset=_build_loss(config, 'dataset_loss', _sizes(parts)),
             averaging=config.averaging,
             site_smoothing=config.site_smoothing,
         ),
         lambda_1=reversal(config.lambda1_max),
         lambda_2=reversal(config.lambda2_max),
+        progress=share_done(epoch * config.num_epochs),
         learning_rate=learning_rate,
         image_size=config.image_size,
         random_crop=config.random_crop,
@@ -239,13 +245,29 @@ def _build_optimizer(config, learning_rate):
     )
 
 
-def _build_loss(config, field, num_classes):
+def _class_counts(config, parts, model) -> list[np.ndarray]:
+    """The training examples of every class that each emotion classifier sees: H times int64[C]."""
+    if config.target == 'site':
+        return [_sizes(parts)]
+    of_sites = [part.class_counts for part in parts]
+    return of_sites[: model.num_site_heads] + [sum(of_sites)] * model.common_head
+
+
+def _sizes(parts) -> np.ndarray:
+    return np.array([len(part.records) for part in parts])
+
+
+def _build_loss(config, field, class_counts):
     """The named loss, tried on shapes alone so that a bad argument shows before training."""
-    loss = find_loss(config[field], dict(config[f'{field}_args']))
+    args = dict(config[f'{field}_args'])
+    loss = find_loss(config[field], args, class_counts=class_counts.astype(np.float32))
+    num_classes = len(class_counts)
     members, rows = 1, num_classes + 1  # unlike the classes, to tell [B] from [C]
     scores = jax.ShapeDtypeStruct((members, rows, num_classes), jnp.float32)
     mask = jax.ShapeDtypeStruct((members, rows), bool)
-    on_an_axis = jax.vmap(functools.partial(loss, axis_name=AXIS), axis_name=AXIS)
+    on_an_axis = jax.vmap(
+        functools.partial(loss, axis_name=AXIS, progress=jnp.float32(0)), axis_name=AXIS
+    )
     try:
         result = jax.eval_shape(on_an_axis, scores, scores, mask)
     except (TypeError, ValueError, NameError, AttributeError) as error:

@@ -1,6 +1,6 @@
 """E, the sum that one step of training descends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -31,7 +31,8 @@ class Losses(NamedTuple):
     """How the terms are computed.
 
     Attributes:
-        emotion: Per-sample loss of the emotion classifiers, in the form of `cda_jax.losses`.
+        emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
+            they differ in the class counts that are bound.
         dataset: Per-sample loss of the dataset classifier.
         averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
             over its own samples and the means add up.
@@ -39,7 +40,7 @@ class Losses(NamedTuple):
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
     """
 
-    emotion: Callable
+    emotion: Sequence[Callable]
     dataset: Callable
     averaging: str = 'batch'
     site_smoothing: float = 0.0
@@ -54,6 +55,7 @@ def objective(
     losses: Losses,
     lambda_1: jax.Array,
     lambda_2: jax.Array,
+    progress: jax.Array,
     dropout_keys: jax.Array,
     axis_name: str | None = None,
 ) -> tuple[jax.Array, tuple[Terms, Outputs, dict]]:
@@ -72,6 +74,7 @@ def objective(
         losses: The per-sample losses and how they are averaged.
         lambda_1: Scalar, strength of the reversal between d and f.
         lambda_2: Scalar, strength of the reversal between d and g.
+        progress: Scalar, the share of training that is done, for losses that change over it.
         dropout_keys: key[B], a random key for each row.
         axis_name: Mapped axis over which the batch is spread.
 
@@ -90,20 +93,20 @@ def objective(
     )
     total = _count(batch['mask'], axis_name)
     terms = Terms(
-        emotion=_emotion_term(outputs, batch, model, losses, axis_name),
+        emotion=_emotion_term(outputs, batch, model, losses, progress, axis_name),
         label=_label_term(outputs, labels, batch['mask'], model) / total,
-        dataset=_dataset_term(outputs, batch, losses, axis_name) / total,
+        dataset=_dataset_term(outputs, batch, losses, progress, axis_name) / total,
     )
     return sum(terms), (terms, outputs, updates['batch_stats'])
 
 
-def _emotion_term(outputs, batch, model, losses, axis_name):
+def _emotion_term(outputs, batch, model, losses, progress, axis_name):
     targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
     term = jnp.float32(0)
-    for head, logits in enumerate(outputs.emotion_logits):
+    for head, (logits, loss) in enumerate(zip(outputs.emotion_logits, losses.emotion, strict=True)):
         mask = head_mask(batch, head, model)
         averaged_over = batch['mask'] if losses.averaging == 'batch' else mask
-        error = losses.emotion(logits, targets, mask, axis_name=axis_name)
+        error = loss(logits, targets, mask, axis_name=axis_name, progress=progress)
         term += error.sum() / _count(averaged_over, axis_name)
     return term
 
@@ -115,13 +118,15 @@ def _label_term(outputs, labels, mask, model):
     return jnp.where(mask, distance, 0).sum()
 
 
-def _dataset_term(outputs, batch, losses, axis_name):
+def _dataset_term(outputs, batch, losses, progress, axis_name):
     if outputs.dataset_logits is None:
         return jnp.float32(0)
     num_sites = outputs.dataset_logits.shape[-1]
     sites = jax.nn.one_hot(batch['site'], num_sites)
     sites = (1 - losses.site_smoothing) * sites + losses.site_smoothing / num_sites
-    error = losses.dataset(outputs.dataset_logits, sites, batch['mask'], axis_name=axis_name)
+    error = losses.dataset(
+        outputs.dataset_logits, sites, batch['mask'], axis_name=axis_name, progress=progress
+    )
     return error.sum()
 
 

@@ -18,6 +18,15 @@ _SHAPES = {
 }
 
 
+def share_done(total_steps: int) -> Schedule:
+    """Progress p of training by the step (int32 scalar): 0 at the first step, 1 at the last.
+
+    Args:
+        total_steps: Steps of the whole training.
+    """
+    return lambda step: step / jnp.float32(max(total_steps - 1, 1))
+
+
 def reversal_strength(
     kind: str, *, maximum: float, warmup_fraction: float, total_steps: int
 ) -> Schedule:
@@ -46,7 +55,7 @@ def reversal_strength(
         raise InputError(f'lambda_warmup_fraction is {warmup_fraction}, expected 0 to below 1')
 
     def schedule(step):
-        progress = step / jnp.float32(max(total_steps - 1, 1))
+        progress = share_done(total_steps)(step)
         rest = (progress - warmup_fraction) / (1 - warmup_fraction)
         return jnp.where(
             progress < warmup_fraction, 0, maximum * _SHAPES[kind](jnp.clip(rest, 0, 1))

@@ -38,6 +38,7 @@ class Recipe(NamedTuple):
         losses: Of the objective.
         lambda_1: Strength of the reversal between d and f, by step.
         lambda_2: Strength of the reversal between d and g, by step.
+        progress: Share of training that is done, by step.
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
         random_crop: Whether training crops at random.
@@ -49,6 +50,7 @@ class Recipe(NamedTuple):
     losses: Losses
     lambda_1: Schedule
     lambda_2: Schedule
+    progress: Schedule
     learning_rate: Schedule
     image_size: int
     random_crop: bool
@@ -151,6 +153,7 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
             losses=recipe.losses,
             lambda_1=lambda_1,
             lambda_2=lambda_2,
+            progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
             axis_name=AXIS,
         )

@@ -90,6 +90,32 @@ def test_a_loss_that_does_not_give_one_value_a_sample(config, tmp_path, monkeypa
         build_experiment(config)
 
 
+def test_losses_get_the_class_counts_of_their_head(config, tmp_path, monkeypatch):
+    (tmp_path / 'counting_losses.py').write_text(
+        'def counts(logits, targets, mask=None, *, class_counts, axis_name=None):\n'
+        '    return (targets * class_counts).sum(axis=-1)\n'
+        'def half(logits, targets, mask=None, *, progress, axis_name=None):\n'
+        '    return progress * logits.sum(axis=-1)\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config.unlock()
+    config.common_head = True
+    config.emotion_loss, config.emotion_loss_args = 'counting_losses.counts', {}
+    config.dataset_loss, config.dataset_loss_args = 'counting_losses.half', {}
+    experiment = build_experiment(config)
+    losses = experiment.recipe.losses
+    of_sites = [part.class_counts for part in experiment.parts]
+    for loss, expected in zip(losses.emotion, [*of_sites, sum(of_sites)], strict=True):
+        np.testing.assert_array_equal(loss(np.zeros((7, 7)), np.eye(7)), expected)
+    progress = experiment.recipe.progress(35)
+    assert progress == 1
+    np.testing.assert_array_equal(losses.dataset(jnp.ones((2, 3)), None, progress=progress), [3, 3])
+    config.shared_head, config.common_head = True, False
+    config.target = 'site'
+    (loss,) = build_experiment(config).recipe.losses.emotion
+    np.testing.assert_array_equal(loss(np.zeros((3, 3)), np.eye(3)), [160, 200, 240])
+
+
 def test_the_position_names_the_stream(config):
     experiment = build_experiment(config)
     position = data_position(config, experiment, 7)

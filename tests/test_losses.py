@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cda_jax.errors import InputError
-from cda_jax.losses import adaptive_cross_entropy, adaptive_weights, cross_entropy, find_loss
+from cda_jax.losses import adaptive_cross_entropy, adaptive_weights, cross_entropy
 
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
@@ -73,12 +72,16 @@ def test_adaptive_cross_entropy_equals_its_equations(alpha):
             close(loss(logits, targets, mask), oracle_loss(logits, targets, mask, weights))
 
 
+on_four_members = jax.jit(
+    jax.vmap(functools.partial(adaptive_cross_entropy, axis_name='data'), axis_name='data')
+)
+
+
 @pytest.mark.parametrize('case', CASES)
 def test_adaptive_cross_entropy_over_four_members_of_an_axis(case):
     logits, targets, mask = draw(11, **CASES[case])
     split = [x.reshape(4, 6, *x.shape[1:]) for x in (logits, targets, mask)]
-    loss = functools.partial(adaptive_cross_entropy, axis_name='data')
-    parts = jax.vmap(loss, axis_name='data')(*split)
+    parts = on_four_members(*split)
     weights = oracle_weights(logits, targets, mask, 1.0)
     close(parts.reshape(-1), oracle_loss(logits, targets, mask, weights))
 
@@ -143,32 +146,3 @@ def test_cross_entropy_equals_equation_8():
 def test_alpha_out_of_range(alpha):
     with pytest.raises(ValueError, match='alpha of adaptive cross entropy'):
         adaptive_cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)), alpha=alpha)
-
-
-def test_losses_are_found_by_name_and_by_path(tmp_path, monkeypatch):
-    (tmp_path / 'my_lab_losses.py').write_text(
-        'def twice(logits, targets, mask=None, *, by=2.0, axis_name=None):\n'
-        '    from cda_jax.losses import cross_entropy\n'
-        '    return by * cross_entropy(logits, targets, mask)\n'
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    logits, targets, mask = draw(1, 4)
-    once = find_loss('cross_entropy', {})(logits, targets, mask, axis_name=None)
-    thrice = find_loss('my_lab_losses.twice', {'by': 3.0})(logits, targets, mask, axis_name=None)
-    close(thrice, 3 * once)
-
-
-@pytest.mark.parametrize(
-    ('name', 'args', 'message'),
-    [
-        ('no_such_loss', {}, "no loss 'no_such_loss'"),
-        ('no_such_module.loss', {}, "no loss 'no_such_module.loss'"),
-        ('cross_entropy', {'alpha': 1}, "takes no argument 'alpha'; it takes: none"),
-        ('adaptive_cross_entropy', {'beta': 1}, "takes no argument 'beta'; it takes: alpha"),
-        ('jax.numpy.sin', {}, 'expected the form'),
-        ('math.pi', {}, 'is a float'),
-    ],
-)
-def test_losses_that_cannot_be_used(name, args, message):
-    with pytest.raises(InputError, match=message):
-        find_loss(name, args)

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cda_jax.losses import adaptive_cross_entropy, cross_entropy
+from cda_jax.losses import cross_entropy, find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, objective
 
 CLASSES, SITES, ROWS = 4, 3, 12
-LOSSES = Losses(adaptive_cross_entropy, adaptive_cross_entropy)
+ADAPTIVE, PLAIN = find_loss('adaptive_cross_entropy', {}), find_loss('cross_entropy', {})
+LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
 
 
 def make(**options):
@@ -42,6 +43,7 @@ def compute(model, variables, batch, keys, *, lambdas=(0.3, 0.7), losses=LOSSES,
         losses=losses,
         lambda_1=jnp.float32(lambdas[0]),
         lambda_2=jnp.float32(lambdas[1]),
+        progress=jnp.float32(0.5),
         dropout_keys=keys,
         **options,
     )
@@ -88,7 +90,7 @@ def separate_terms(model, variables, batch, keys, losses=LOSSES):
             )
             mine = batch['mask'] & (batch['site'] == k)
             over = mine.sum() if losses.averaging == 'site' else total
-            term += losses.emotion(logits, targets, mine).sum() / jnp.maximum(over, 1)
+            term += losses.emotion[k](logits, targets, mine).sum() / jnp.maximum(over, 1)
         return term
 
     def label(params):
@@ -165,7 +167,7 @@ def test_terms_add_up_to_the_objective():
 def test_averaging_over_sites_leaves_out_an_absent_one():
     model, variables, batch, keys = make(pseudo_label='none')
     batch['site'] = batch['site'] % 2
-    losses = Losses(cross_entropy, cross_entropy, 'site')
+    losses = Losses([PLAIN] * SITES, PLAIN, 'site')
     run = compute(model, variables, batch, keys, losses=losses)
     _, (terms, outputs, _) = run(variables['params'])
     targets = jax.nn.one_hot(batch['label'], CLASSES)
@@ -180,7 +182,7 @@ def test_a_baseline_has_the_emotion_term_alone():
     model, variables, batch, keys = make(
         num_site_heads=0, common_head=True, num_sites=0, pseudo_label='none'
     )
-    losses = Losses(cross_entropy, cross_entropy)
+    losses = Losses([PLAIN], PLAIN)
     run = compute(model, variables, batch, keys, losses=losses)
     total, (terms, outputs, _) = run(variables['params'])
     targets = jax.nn.one_hot(batch['label'], CLASSES)
@@ -192,7 +194,7 @@ def test_a_baseline_has_the_emotion_term_alone():
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 def test_a_common_head_learns_from_all_sites_besides(averaging):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
-    losses = Losses(cross_entropy, cross_entropy, averaging)
+    losses = Losses([PLAIN] * (SITES + 1), PLAIN, averaging)
     _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
         variables['params']
     )
@@ -207,7 +209,7 @@ def test_a_common_head_learns_from_all_sites_besides(averaging):
 
 def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     model, variables, batch, keys = make()
-    losses = Losses(cross_entropy, cross_entropy, site_smoothing=0.3)
+    losses = Losses([PLAIN] * SITES, PLAIN, site_smoothing=0.3)
     _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
         variables['params']
     )

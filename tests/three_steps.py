@@ -11,10 +11,10 @@ import numpy as np
 import optax
 
 from cda_jax import parallel
-from cda_jax.losses import adaptive_cross_entropy
+from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
-from cda_jax.schedules import reversal_strength
+from cda_jax.schedules import reversal_strength, share_done
 from cda_jax.step import AXIS, Recipe, eval_step, init_state, train_step
 
 ROWS, STEPS = 16, 3
@@ -34,9 +34,13 @@ def make_recipe() -> Recipe:
             label_extractor_widths=(8, 8),
         ),
         optimizer=optax.sgd(0.05, momentum=0.9),
-        losses=Losses(adaptive_cross_entropy, adaptive_cross_entropy),
+        losses=Losses(
+            [find_loss('adaptive_cross_entropy', {})] * 3,
+            find_loss('ldam_loss', {'scale': 2.0}, class_counts=np.array([5.0, 3.0, 8.0])),
+        ),
         lambda_1=reversal,
         lambda_2=reversal,
+        progress=share_done(STEPS),
         learning_rate=lambda step: np.float32(0.05),
         image_size=32,
         random_crop=True,

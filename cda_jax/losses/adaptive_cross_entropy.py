@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from cda_jax.losses.cross_entropy import keep_rows, weighted_cross_entropy
+from cda_jax.losses.batch_statistics import batch_statistics, miss_rates, ratio
+from cda_jax.losses.cross_entropy import weighted_cross_entropy
 
 
 def adaptive_cross_entropy(
@@ -67,31 +68,14 @@ def adaptive_weights(
     if not 0 <= alpha <= 1:
         raise ValueError(f'alpha of adaptive cross entropy is {alpha}, expected 0 to 1')
     num_classes = logits.shape[-1]
-    class_counts, class_hits, total = _batch_statistics(logits, targets, mask, axis_name)
+    class_counts, class_hits, total = batch_statistics(logits, targets, mask, axis_name)
     if num_classes == 1:
         return jnp.ones(1, jnp.float32)
 
-    distribution_weights = num_classes * (1 - _ratio(class_counts, total)) / (num_classes - 1)
-    miss_rates = jnp.where(class_counts > 0, 1 - _ratio(class_hits, class_counts), 0)
-    sum_of_misses = miss_rates.sum()
-    precision_weights = jnp.where(
-        sum_of_misses > 0, num_classes * _ratio(miss_rates, sum_of_misses), 1
-    )
+    distribution_weights = num_classes * (1 - ratio(class_counts, total)) / (num_classes - 1)
+    misses = miss_rates(class_counts, class_hits)
+    sum_of_misses = misses.sum()
+    precision_weights = jnp.where(sum_of_misses > 0, num_classes * ratio(misses, sum_of_misses), 1)
     products = precision_weights * distribution_weights
     mean = products.mean()
     return jnp.where(total > 0, mean + alpha * (products - mean), 1)
-
-
-def _batch_statistics(logits, targets, mask, axis_name):
-    """n_j float32[C], h_j float32[C] and n (scalar), over the whole mapped batch."""
-    logits = jax.lax.stop_gradient(keep_rows(logits.astype(jnp.float32), mask))
-    targets = jax.lax.stop_gradient(keep_rows(targets.astype(jnp.float32), mask))
-    predicted = jax.nn.one_hot(jnp.argmax(logits, axis=-1), logits.shape[-1])
-    total = jnp.float32(len(logits)) if mask is None else mask.sum(dtype=jnp.float32)
-    statistics = targets.sum(axis=0), (targets * predicted).sum(axis=0), total
-    return jax.lax.psum(statistics, axis_name) if axis_name else statistics
-
-
-def _ratio(numerator, denominator):
-    """Their quotient, with 0 in place of x / 0."""
-    return numerator / jnp.where(denominator > 0, denominator, jnp.inf)

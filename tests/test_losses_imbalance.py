@@ -1,0 +1,262 @@
+"""Losses for imbalanced classes against float64 NumPy renderings of their papers' equations.
+
+An oracle takes one sample at a time: `oracle(z, y, frozen)` is the loss of logits z for label y,
+where `frozen` are the logits that constants (weights, factors) are computed from; so the slope of
+the oracle in z alone is the gradient that the loss has to have. Soft targets are expectations.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cda_jax.losses import (
+    balanced_softmax,
+    class_balanced_cross_entropy,
+    class_balanced_focal_loss,
+    cross_entropy,
+    focal_loss,
+    ldam_loss,
+    logit_adjusted_cross_entropy,
+    recall_loss,
+    seesaw_loss,
+)
+
+close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+
+ROWS, CLASSES = 24, 5
+COUNTS = {
+    'skewed': np.array([5000, 3, 700, 41, 1]),
+    'absent': np.array([5000, 3, 0, 41, 0]),
+}
+
+
+def probability(z, y):
+    return np.exp(z[y]) / sum(np.exp(z[j]) for j in range(len(z)))
+
+
+def at_least_1(counts):
+    return [max(n, 1) for n in counts]
+
+
+def oracle_cui_weights(counts, beta):
+    inverse = [(1 - beta) / (1 - beta ** float(n)) if n > 0 else 0.0 for n in counts]
+    return np.array(inverse) * len(counts) / sum(inverse)
+
+
+def oracle_smoothed(z, y, frozen, batch, counts):
+    others = sum(np.log(probability(z, j)) for j in range(len(z)))
+    return -0.9 * np.log(probability(z, y)) - 0.1 / len(z) * others
+
+
+def oracle_focal(z, y, frozen, batch, counts, gamma=2.0):
+    p = probability(z, y)
+    return -((1 - p) ** gamma) * np.log(p)
+
+
+def oracle_balanced_cross_entropy(z, y, frozen, batch, counts):
+    return -oracle_cui_weights(counts, 0.999)[y] * np.log(probability(z, y))
+
+
+def oracle_balanced_focal(z, y, frozen, batch, counts):
+    return oracle_cui_weights(counts, 0.9999)[y] * oracle_focal(z, y, frozen, batch, counts, 0.5)
+
+
+def oracle_ldam(z, y, frozen, batch, counts, scale=30.0, weight=1.0):
+    rarest = min(n for n in counts if n > 0)
+    margin = 0.5 * (rarest / counts[y]) ** 0.25 if counts[y] > 0 else 0.5
+    lowered = np.exp(scale * (z[y] - margin))
+    others = sum(np.exp(scale * z[j]) for j in range(len(z)) if j != y)
+    return -weight * np.log(lowered / (lowered + others))
+
+
+def oracle_ldam_reweighted(z, y, frozen, batch, counts):
+    weight = oracle_cui_weights(counts, 0.99)[y]
+    return oracle_ldam(z, y, frozen, batch, counts, scale=1.0, weight=weight)
+
+
+def oracle_balanced_softmax(z, y, frozen, batch, counts):
+    n = at_least_1(counts)
+    return -np.log(n[y] * np.exp(z[y]) / sum(n[j] * np.exp(z[j]) for j in range(len(z))))
+
+
+def oracle_logit_adjusted(z, y, frozen, batch, counts):
+    prior = np.array(at_least_1(counts)) / sum(at_least_1(counts))
+    others = (j for j in range(len(z)) if j != y)
+    return np.log(1 + sum((prior[j] / prior[y]) ** 1.5 * np.exp(z[j] - z[y]) for j in others))
+
+
+def oracle_seesaw(z, y, frozen, batch, counts):
+    n = at_least_1(counts)
+    denominator = np.exp(z[y])
+    for j in range(len(z)):
+        if j != y:
+            mitigation = (n[j] / n[y]) ** 0.8 if n[y] > n[j] else 1
+            confusion = probability(frozen, j) / probability(frozen, y)
+            compensation = confusion**2.0 if confusion > 1 else 1
+            denominator += mitigation * compensation * np.exp(z[j])
+    return -np.log(np.exp(z[y]) / denominator)
+
+
+def oracle_recall(z, y, frozen, batch, counts):
+    logits, targets = batch
+    hits = sum(t[y] for x, t in zip(logits, targets, strict=True) if np.argmax(x) == y)
+    samples = sum(t[y] for t in targets)
+    miss_rate = 1 - hits / samples if samples > 0 else 0
+    return -miss_rate * np.log(probability(z, y))
+
+
+# The loss, its keywords, whether it takes class counts, its oracle.
+LOSSES = {
+    'smoothed': (cross_entropy, {'label_smoothing': 0.1}, False, oracle_smoothed),
+    'focal': (focal_loss, {}, False, oracle_focal),
+    'balanced': (
+        class_balanced_cross_entropy,
+        {'beta': 0.999},
+        True,
+        oracle_balanced_cross_entropy,
+    ),
+    'balanced focal': (class_balanced_focal_loss, {'gamma': 0.5}, True, oracle_balanced_focal),
+    'ldam': (ldam_loss, {'progress': 0.79}, True, oracle_ldam),
+    'ldam, weights on': (
+        ldam_loss,
+        {'progress': 0.5, 'reweight_from': 0.5, 'beta': 0.99, 'scale': 1.0},
+        True,
+        oracle_ldam_reweighted,
+    ),
+    'balanced softmax': (balanced_softmax, {}, True, oracle_balanced_softmax),
+    'logit adjusted': (logit_adjusted_cross_entropy, {'tau': 1.5}, True, oracle_logit_adjusted),
+    'seesaw': (seesaw_loss, {}, True, oracle_seesaw),
+    'recall': (recall_loss, {}, False, oracle_recall),
+}
+
+
+def build(name, counts):
+    loss, keywords, takes_counts, oracle = LOSSES[name]
+    if takes_counts:
+        keywords = {**keywords, 'class_counts': counts}
+    return functools.partial(loss, **keywords), oracle
+
+
+@functools.cache
+def evaluate(name, axis_name=None):
+    """(counts, logits, targets, mask) -> the losses, and the gradient of their sum."""
+
+    def value_and_gradient(counts, logits, targets, mask):
+        loss, _ = build(name, counts)
+
+        def total(x):
+            losses = loss(x, targets, mask, axis_name=axis_name)
+            return losses.sum(), losses
+
+        gradient, losses = jax.grad(total, has_aux=True)(logits)
+        return losses, gradient
+
+    if axis_name:
+        value_and_gradient = jax.vmap(value_and_gradient, (None, 0, 0, 0), axis_name=axis_name)
+    return jax.jit(value_and_gradient)
+
+
+def oracle_losses(oracle, logits, targets, mask, counts, frozen=None):
+    """float64[B], 0 where masked out."""
+    frozen = logits if frozen is None else frozen
+    batch = [frozen[mask], targets[mask]]
+    losses = np.zeros(len(logits))
+    for i in np.flatnonzero(mask):
+        for y in np.flatnonzero(targets[i]):
+            losses[i] += targets[i, y] * oracle(logits[i], y, frozen[i], batch, counts)
+    return losses
+
+
+def oracle_gradient(oracle, logits, targets, mask, counts, step=1e-6):
+    gradient = np.zeros(logits.shape)
+    for j in range(logits.shape[1]):
+        shift = step * np.eye(logits.shape[1])[j]
+        up = oracle_losses(oracle, logits + shift, targets, mask, counts, frozen=logits)
+        down = oracle_losses(oracle, logits - shift, targets, mask, counts, frozen=logits)
+        gradient[:, j] = (up - down) / (2 * step)
+    return gradient
+
+
+def draw(case, seed=0):
+    """Logits and targets as float32-exact float64, and the mask."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, ROWS)
+    if case == 'absent class':
+        labels[labels == 2] = 3
+    if case == 'one class':
+        labels[:] = 1
+    logits = rng.normal(size=(ROWS, CLASSES))
+    if case == 'all right':
+        logits[np.arange(ROWS), labels] += 8
+    targets = np.eye(CLASSES)[labels]
+    if case == 'soft':
+        targets = rng.dirichlet(np.ones(CLASSES), ROWS)
+    mask = np.ones(ROWS, bool) if case == 'unmasked' else rng.random(ROWS) < 0.7
+    if case == 'nothing':
+        mask[:] = False
+    single = [x.astype(np.float32).astype(np.float64) for x in (logits, targets)]
+    return *single, mask
+
+
+CASES = ('unmasked', 'masked', 'soft', 'absent class', 'one class', 'all right', 'nothing')
+
+
+@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('counts', COUNTS)
+def test_losses_and_gradients_equal_their_equations(name, counts):
+    counts = COUNTS[counts]
+    _, oracle = build(name, counts)
+    for case in CASES:
+        logits, targets, mask = draw(case)
+        expected = oracle_losses(oracle, logits, targets, mask, counts)
+        slopes = oracle_gradient(oracle, logits, targets, mask, counts)
+        batch = [logits.astype(np.float32), targets.astype(np.float32), mask]
+        split = [x.reshape(4, ROWS // 4, *x.shape[1:]) for x in batch]
+        on_one = evaluate(name)(counts, *batch)
+        on_four = evaluate(name, 'data')(counts, *split)
+        for value, gradient in (on_one, on_four):
+            close(np.reshape(value, ROWS), expected, err_msg=case)
+            np.testing.assert_allclose(
+                np.reshape(gradient, slopes.shape), slopes, rtol=1e-4, atol=1e-4, err_msg=case
+            )
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_masked_rows_may_hold_nan_and_have_no_gradient(name):
+    logits, targets, mask = draw('masked')
+
+    def filled(fill):
+        rows = [np.where(mask[:, None], x, fill).astype(np.float32) for x in (logits, targets)]
+        return evaluate(name)(COUNTS['absent'], *rows, mask)
+
+    for clean, poisoned in zip(filled(0), filled(np.nan), strict=True):
+        np.testing.assert_array_equal(poisoned, clean)
+        assert not np.any(poisoned[~mask])
+        assert np.any(poisoned[mask])
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_finite_for_extreme_logits_and_counts(name):
+    logits = np.random.default_rng(0).choice(np.float32([-200, 0, 200]), (ROWS, CLASSES))
+    targets = np.eye(CLASSES, dtype=np.float32)[np.arange(ROWS) % CLASSES]
+    for counts in (np.zeros(CLASSES, int), np.array([9, 0, 0, 0, 0])):
+        for array in evaluate(name)(counts, logits, targets, np.ones(ROWS, bool)):
+            assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_half_precision_is_computed_in_float32(name):
+    loss, _ = build(name, COUNTS['skewed'])
+    logits, targets, _ = draw('unmasked')
+    half = [x.astype(jnp.bfloat16) for x in (logits, targets)]
+
+    @jax.jit
+    def both(*half):
+        return loss(*half), loss(*(x.astype(jnp.float32) for x in half))
+
+    from_half, from_single = both(*half)
+    assert from_half.dtype == jnp.float32
+    close(from_half, from_single)

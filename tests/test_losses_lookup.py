@@ -1,0 +1,115 @@
+"""From a config's words to a loss that is called in one way."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cda_jax.losses
+from cda_jax.errors import InputError
+from cda_jax.losses import balanced_softmax, cross_entropy, find_loss, ldam_loss
+
+COUNTS = np.array([50.0, 5.0, 500.0])
+LOGITS = np.array([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]], np.float32)
+TARGETS = np.eye(3, dtype=np.float32)[[0, 2]]
+LOSSES = [
+    name
+    for name in cda_jax.losses.__all__
+    if 'axis_name' in inspect.signature(getattr(cda_jax.losses, name)).parameters
+    and name != 'adaptive_weights'
+]
+
+
+def write_module(directory, monkeypatch, name, text):
+    (directory / f'{name}.py').write_text(text)
+    monkeypatch.syspath_prepend(directory)
+
+
+@pytest.mark.parametrize('name', LOSSES)
+def test_every_loss_is_called_the_same_way(name):
+    loss = find_loss(name, {}, class_counts=COUNTS)
+
+    @jax.jit
+    def call(logits, progress):
+        return loss(logits, TARGETS, np.array([True, False]), axis_name=None, progress=progress)
+
+    result = call(LOGITS, 0.25)
+    assert result.shape == (2,)
+    assert result.dtype == jnp.float32
+    assert result[1] == 0
+
+
+def test_class_counts_are_bound():
+    found = find_loss('balanced_softmax', {}, class_counts=COUNTS)(LOGITS, TARGETS)
+    np.testing.assert_array_equal(found, balanced_softmax(LOGITS, TARGETS, class_counts=COUNTS))
+
+
+def test_progress_reaches_the_loss_that_names_it():
+    loss = find_loss('ldam_loss', {'reweight_from': 0.5}, class_counts=COUNTS)
+    for progress in (0.4, 0.6):
+        expected = ldam_loss(
+            LOGITS, TARGETS, class_counts=COUNTS, progress=progress, reweight_from=0.5
+        )
+        np.testing.assert_array_equal(loss(LOGITS, TARGETS, progress=progress), expected)
+    assert np.all(loss(LOGITS, TARGETS, progress=0.4) != loss(LOGITS, TARGETS, progress=0.6))
+
+
+def test_losses_are_found_by_path(tmp_path, monkeypatch):
+    write_module(
+        tmp_path,
+        monkeypatch,
+        'my_lab_losses',
+        'def twice(logits, targets, mask=None, *, by=2.0, axis_name=None):\n'
+        '    from cda_jax.losses import cross_entropy\n'
+        '    return by * cross_entropy(logits, targets, mask)\n',
+    )
+    loss = find_loss('my_lab_losses.twice', {'by': 3.0}, class_counts=COUNTS)
+    np.testing.assert_allclose(
+        loss(LOGITS, TARGETS, None, axis_name=None, progress=0.5),
+        3 * cross_entropy(LOGITS, TARGETS),
+        rtol=1e-6,
+    )
+
+
+def test_a_loss_elsewhere_may_name_statistics(tmp_path, monkeypatch):
+    write_module(
+        tmp_path,
+        monkeypatch,
+        'my_statistics',
+        'def loss(logits, targets, mask, *, class_counts=None, progress=0.0, axis_name=None):\n'
+        '    return class_counts, progress\n',
+    )
+    bound = find_loss('my_statistics.loss', {}, class_counts=COUNTS)
+    assert bound(LOGITS, TARGETS, None, axis_name=None, progress=0.5) == (COUNTS, 0.5)
+    without = find_loss('my_statistics.loss', {})
+    assert without(LOGITS, TARGETS, None, axis_name=None, progress=0.5) == (None, 0.5)
+
+
+@pytest.mark.parametrize(
+    ('name', 'args', 'message'),
+    [
+        ('no_such_loss', {}, "no loss 'no_such_loss'"),
+        ('no_such_module.loss', {}, "no loss 'no_such_module.loss'"),
+        ('cross_entropy', {'alpha': 1}, "takes no argument 'alpha'; it takes: label_smoothing"),
+        ('recall_loss', {'alpha': 1}, "takes no argument 'alpha'; it takes: none"),
+        ('adaptive_cross_entropy', {'beta': 1}, "takes no argument 'beta'; it takes: alpha"),
+        ('ldam_loss', {'gamma': 1}, 'it takes: max_margin, scale, reweight_from, beta'),
+        ('cross_entropy', {'class_counts': 1}, "takes no argument 'class_counts'"),
+        ('seesaw_loss', {'class_counts': (1, 2)}, 'class_counts of .* comes from the data'),
+        ('ldam_loss', {'progress': 1.0}, 'progress of .* comes from the training'),
+        ('jax.numpy.sin', {}, 'expected the form'),
+        ('math.pi', {}, 'is a float'),
+        ('.cross_entropy', {}, "no loss '.cross_entropy'"),
+        ('builtins.max', {}, "'builtins.max' does not say"),
+    ],
+)
+def test_losses_that_cannot_be_used(name, args, message):
+    with pytest.raises(InputError, match=message):
+        find_loss(name, args, class_counts=COUNTS)
+
+
+def test_a_loss_that_needs_class_counts_says_so():
+    with pytest.raises(InputError, match="loss 'balanced_softmax' needs class_counts"):
+        find_loss('balanced_softmax', {})
