@@ -11,7 +11,7 @@ from cda_jax.errors import InputError
 def test_an_unknown_dataset_lists_the_known_ones(tmp_path, dataset):
     message = (
         f'unknown dataset {dataset!r}; expected one of '
-        'rafdb, expw, affectnet, folders, csv, tfds:NAME'
+        'rafdb, expw, affectnet, fer2013, folders, csv, tfds:NAME'
     )
     with pytest.raises(InputError, match=f'^{re.escape(message)}$'):
         read(dataset, tmp_path)

@@ -79,8 +79,6 @@ def main(argv: list[str]) -> None:
         for part, seconds in bench(config, _STEPS.value):
             rate = config.batch_size / seconds
             print(f'{part:<9} {1000 * seconds:9.1f} ms/step {rate:9,.0f} images/s', flush=True)
-        # Grain frees shared memory in a thread; an exit before that would be reported as a leak.
-        time.sleep(2)
     except InputError as error:
         sys.exit(f'error: {error}')
 

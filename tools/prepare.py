@@ -21,7 +21,7 @@ from cda_jax.errors import InputError
 _DATASET = flags.DEFINE_string(
     'dataset',
     None,
-    'The reader: rafdb, expw, affectnet, folders (ROOT/{train,test}/CLASS/*), csv '
+    'The reader: rafdb, expw, affectnet, fer2013, folders (ROOT/{train,test}/CLASS/*), csv '
     '(path,label,split[,x0,y0,x1,y1]) or tfds:NAME.',
     required=True,
 )
@@ -41,6 +41,11 @@ _READER_OPTIONS = (
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
     flags.DEFINE_integer('num_test', None, 'expw: at most so many faces in the test split.'),
     flags.DEFINE_string('test_photos', None, 'expw: file that lists the photos of the test split.'),
+    flags.DEFINE_string(
+        'public_test',
+        None,
+        'fer2013: exclude PublicTest (the default), or add it to train or test.',
+    ),
 )
 
 

@@ -5,13 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cda_jax.data.example import Dataset
-from cda_jax.data.readers import affectnet, class_folders, csv_manifest, expw, rafdb, tfds
+from cda_jax.data.readers import (
+    affectnet,
+    class_folders,
+    csv_manifest,
+    expw,
+    fer2013,
+    rafdb,
+    tfds,
+)
 from cda_jax.errors import InputError
 
 READERS: dict[str, Callable[..., Dataset]] = {
     'rafdb': rafdb.read,
     'expw': expw.read,
     'affectnet': affectnet.read,
+    'fer2013': fer2013.read,
     'folders': class_folders.read,
     'csv': csv_manifest.read,
 }
@@ -21,12 +30,13 @@ def read(dataset: str, root: str | Path, **options: object) -> Dataset:
     """Reads a dataset's rows from its own folder.
 
     Args:
-        dataset: 'rafdb', 'expw', 'affectnet', 'folders', 'csv' or 'tfds:NAME', where NAME is a
-            dataset of TensorFlow Datasets (a config and a version may follow: 'NAME/CONFIG:1.0.0').
-        root: The dataset's folder; for 'csv' the CSV file or its folder; for 'tfds:NAME' the
-            data_dir under which it was prepared.
+        dataset: 'rafdb', 'expw', 'affectnet', 'fer2013', 'folders', 'csv' or 'tfds:NAME', where
+            NAME is a dataset of TensorFlow Datasets (a config and a version may follow:
+            'NAME/CONFIG:1.0.0').
+        root: The dataset's folder; for 'fer2013' and 'csv' the CSV file or its folder; for
+            'tfds:NAME' the data_dir under which it was prepared.
         **options: What the one reader takes besides: `aligned` for rafdb; `min_confidence`,
-            `num_test` and `test_photos` for expw.
+            `num_test` and `test_photos` for expw; `public_test` for fer2013.
 
     Returns:
         The dataset; its rows are to be read once.

@@ -1,0 +1,79 @@
+"""Makes class folders of handwritten digits from the files of public collections.
+
+python tools/make_digits.py --mnist=DIR --semeion=semeion.data --optdigits=DIR --out=digits
+python tools/prepare.py --dataset=folders --root=digits/mnist --out=data/digits/mnist --face_size=28
+
+The second command is needed for each site. MNIST's idx files may be packed by gzip; UCI's .Z files
+are to be unpacked first. MNIST and Semeion are split by a hash, a fifth for testing; optdigits has
+other writers in its test set.
+"""
+
+from pathlib import Path
+
+from absl import app, flags
+
+from cda_jax.data.digit_files import (
+    MNIST_PARTS,
+    OPTDIGITS_TRAIN,
+    read_mnist,
+    read_npz,
+    read_optdigits,
+    read_semeion,
+)
+from cda_jax.data.digits import Site, write_folders
+from cda_jax.errors import InputError
+
+_MNIST = flags.DEFINE_string('mnist', None, "Folder with MNIST's idx files.")
+_MNIST_PART = flags.DEFINE_enum(
+    'mnist_part', 't10k', MNIST_PARTS, 'Its 10,000 test pictures or its 60,000 others.'
+)
+_MNIST_IMAGES = flags.DEFINE_integer(
+    'mnist_images', None, 'Pictures to take from the beginning; by default all.'
+)
+_SEMEION = flags.DEFINE_string('semeion', None, 'The file semeion.data.')
+_OPTDIGITS = flags.DEFINE_string('optdigits', None, 'Folder with the files optdigits-orig.*.')
+_OPTDIGITS_TRAIN = flags.DEFINE_list(
+    'optdigits_train', ','.join(OPTDIGITS_TRAIN), 'Which of these files to train on.'
+)
+_NPZ = flags.DEFINE_string(
+    'npz', None, 'File with arrays SITE_image, SITE_label and SITE_test instead.'
+)
+_OUT = flags.DEFINE_string(
+    'out', None, 'Folder to make, with SITE/{train,test}/DIGIT/*.png.', required=True
+)
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    if len(argv) > 1:
+        raise app.UsageError(f'expected flags only; found {argv[1:]}')
+    if not any(flag.value for flag in (_MNIST, _SEMEION, _OPTDIGITS, _NPZ)):
+        raise app.UsageError('expected --mnist, --semeion, --optdigits, --npz or several of them')
+    try:
+        sites = _read()
+        write_folders(sites, Path(_OUT.value))
+    except InputError as error:
+        raise SystemExit(f'error: {error}') from error
+    for site in sites:
+        height, width = site.images.shape[1:]
+        print(
+            f'{site.name}: {(~site.test).sum():,} train, {site.test.sum():,} test, '
+            f'{height} x {width} pixels'
+        )
+
+
+def _read() -> list[Site]:
+    sites = []
+    if _MNIST.value:
+        sites.append(read_mnist(Path(_MNIST.value), _MNIST_PART.value, _MNIST_IMAGES.value))
+    if _SEMEION.value:
+        sites.append(read_semeion(Path(_SEMEION.value)))
+    if _OPTDIGITS.value:
+        sites.append(read_optdigits(Path(_OPTDIGITS.value), _OPTDIGITS_TRAIN.value))
+    if _NPZ.value:
+        sites += read_npz(Path(_NPZ.value))
+    return sites
+
+
+if __name__ == '__main__':
+    app.run(main)
