@@ -99,7 +99,7 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev"
+    install "$device,dev,report"
     run_tests "${@:2}"
     ;;
   -*)

@@ -1,0 +1,1 @@
+"""What a trained network learned, measured on frozen features and predictions."""

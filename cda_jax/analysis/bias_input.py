@@ -1,0 +1,94 @@
+"""Checks of the arrays that the bias measures get."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cda_jax.errors import InputError
+
+MIN_EXAMPLES = 20
+
+
+def checked_features(features: np.ndarray) -> np.ndarray:
+    """Gives features as float32[N, D].
+
+    Raises:
+        InputError: They have another shape, are fewer than `MIN_EXAMPLES`, not finite, or all the
+            same.
+    """
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2 or len(features) < MIN_EXAMPLES or features.shape[1] == 0:
+        raise InputError(
+            f'features: shape {features.shape}, expected [N, D] with N at least {MIN_EXAMPLES}'
+        )
+    damaged = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if damaged.size:
+        raise InputError(f'features, row {damaged[0]}: not finite, expected finite numbers')
+    if (features == features[0]).all():
+        raise InputError('features: all rows are the same, expected different ones')
+    return features
+
+
+def checked_numbers(
+    field: str, numbers: np.ndarray, num_examples: int, names: Sequence[str]
+) -> np.ndarray:
+    """Gives numbers of sites or classes as int64[N].
+
+    Args:
+        field: What they are called.
+        numbers: One for each example.
+        num_examples: N.
+        names: Of what they number.
+
+    Raises:
+        InputError: They have another shape, are not integers, or one has no name.
+    """
+    numbers = np.asarray(numbers)
+    if numbers.shape != (num_examples,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise InputError(
+            f'{field}: {numbers.dtype}{list(numbers.shape)}, expected integers[{num_examples}], '
+            'one for each row of features'
+        )
+    outside = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
+    if outside.size:
+        row = outside[0]
+        raise InputError(
+            f'{field}, row {row}: {numbers[row]}, expected 0 to {len(names) - 1} as there are '
+            f'{len(names)} names'
+        )
+    return numbers.astype(np.int64)
+
+
+def checked_groups(groups: np.ndarray | None, num_examples: int) -> np.ndarray | None:
+    """Gives the photos' hashes as they are.
+
+    Raises:
+        InputError: There is not one for each example.
+    """
+    if groups is not None and np.shape(groups) != (num_examples,):
+        raise InputError(
+            f'groups: shape {np.shape(groups)}, expected ({num_examples},), one for each row of '
+            'features'
+        )
+    return groups
+
+
+def check_names(field: str, names: Sequence[str]) -> None:
+    """Refuses names of which two are the same: figures go by name.
+
+    Raises:
+        InputError: With the name.
+    """
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise InputError(f'{field}: {name!r} is there twice, expected different names')
+
+
+def check_at_least(field: str, value: int, least: int) -> None:
+    """Refuses a number that is too small.
+
+    Raises:
+        InputError: With both numbers.
+    """
+    if value < least:
+        raise InputError(f'{field}: {value}, expected at least {least}')

@@ -1,0 +1,107 @@
+"""Percentile bootstrap of means of per-example scores, by photo."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+class Resamples(NamedTuple):
+    """How often each photo was drawn. One set serves all measures, which keeps them comparable.
+
+    Attributes:
+        group: int64[N], number of each example's photo, 0 to G - 1.
+        counts: float32[1 + B, G]. Row 0 is all ones: the data as they are. So the same formula
+            gives a figure (row 0) and its B resampled values.
+    """
+
+    group: np.ndarray
+    counts: np.ndarray
+
+
+def draw_resamples(
+    groups: np.ndarray | None, num_examples: int, *, seed: int, num_resamples: int = 1000
+) -> Resamples:
+    """Draws photos with replacement, as many as there are.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13; whole
+    clusters are drawn because the faces of one photo are not independent.
+
+    Args:
+        groups: uint64[N], the photo of each example, or None where each has its own.
+        num_examples: N.
+        seed: Of the draws.
+        num_resamples: B.
+    """
+    photos = np.arange(num_examples) if groups is None else groups
+    group = np.unique(photos, return_inverse=True)[1]
+    num_groups = int(group.max()) + 1
+    rng = np.random.default_rng(seed)
+    counts = np.ones((1 + num_resamples, num_groups), np.float32)
+    for row in counts[1:]:
+        row[:] = np.bincount(rng.integers(num_groups, size=num_groups), minlength=num_groups)
+    return Resamples(group, counts)
+
+
+def stratum_means(
+    scores: np.ndarray, strata: np.ndarray, num_strata: int, resamples: Resamples
+) -> np.ndarray:
+    """Means of the scores within each stratum, for the data and for every resample.
+
+    Args:
+        scores: float[N], one for each example.
+        strata: int[N], 0 to S - 1; -1 leaves an example out.
+        num_strata: S.
+        resamples: Of `draw_resamples`.
+
+    Returns:
+        float64[1 + B, S]; NaN where a resample has no example of a stratum.
+    """
+    counted = strata >= 0
+    shape = (resamples.counts.shape[1], num_strata)
+    cells = np.ravel_multi_index((resamples.group[counted], strata[counted]), shape)
+    size = shape[0] * shape[1]
+    totals = np.bincount(cells, np.asarray(scores, float)[counted], minlength=size).reshape(shape)
+    numbers = np.bincount(cells, minlength=size).reshape(shape)
+    sums = (resamples.counts @ totals.astype(np.float32)).astype(float)
+    weights = (resamples.counts @ numbers.astype(np.float32)).astype(float)
+    # Single precision is for the resamples; a reported figure is exact.
+    sums[0] = totals.sum(axis=0)
+    return np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0)
+
+
+def mean_of_present(figures: np.ndarray) -> np.ndarray:
+    """Mean over the last axis without its NaNs; NaN where there is nothing else."""
+    return np.ma.masked_invalid(figures).mean(axis=-1).filled(np.nan)
+
+
+def interval(figures: np.ndarray) -> dict | None:
+    """A figure with its 95 % percentile interval.
+
+    Args:
+        figures: float[1 + B], the figure of the data and those of the resamples.
+
+    Returns:
+        `value`, `low` and `high`, or None where the data have no such figure.
+    """
+    if np.isnan(figures[0]):
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.nanpercentile(figures[1:], [tail, 100 - tail])
+    return {'value': float(figures[0]), 'low': float(low), 'high': float(high)}
+
+
+def mean_interval(scores: np.ndarray, counted: np.ndarray, resamples: Resamples) -> dict | None:
+    """The mean score of some examples, with its interval.
+
+    Args:
+        scores: float[N].
+        counted: bool[N], which examples.
+        resamples: Of `draw_resamples`.
+
+    Returns:
+        As `interval`; None where no example counts.
+    """
+    strata = np.where(counted, 0, -1)
+    return interval(stratum_means(scores, strata, 1, resamples)[:, 0])
