@@ -43,7 +43,7 @@ def classify_sites(
 ) -> dict | None:
     """K-way dataset classification by a fresh probe.
 
-    Source: Torralba and Efros, Unbiased Look at Dataset Bias (2011), section 2.
+    Source: Torralba and Efros, Unbiased Look at Dataset Bias (2011), "Name That Dataset!".
 
     Args:
         features: float32[N, D], as `cross_fit` wants them.

@@ -18,7 +18,7 @@ def proxy_a_distance(
 ) -> np.ndarray:
     """2 (1 - 2 err), where err is the balanced error of a fresh linear probe on the two sites.
 
-    Source: Ben-David et al., Analysis of Representations for Domain Adaptation (2007), section 5.
+    Source: Ben-David et al., Analysis of Representations for Domain Adaptation (2007).
 
     Args:
         features: float32[N, D], as `cross_fit` wants them.
@@ -50,7 +50,7 @@ def squared_mmd(
     """Unbiased squared maximum mean discrepancy with a Gaussian kernel exp(-d^2 / (2 sigma^2)).
 
     Source: Gretton et al., A Kernel Two-Sample Test (2012), lemma 6, equation 3; sigma is the
-    median distance in the pooled sample (section 8). Two examples of one photo never make a pair:
+    median distance in the pooled sample, as there. Two examples of one photo never make a pair:
     they are not independent.
 
     Args:

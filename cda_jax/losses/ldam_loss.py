@@ -24,7 +24,8 @@ def ldam_loss(
 
     Source: Cao et al. (2019), equations 12 and 13 for the loss and its margins, algorithm 1 for the
     re-weighting: all weights are 1 until `reweight_from` of training, then those of
-    `effective_number_weights` act. Soft targets give the expectation over labels drawn from them.
+    `effective_number_weights` act, where the algorithm has 1/n_j (here: `beta` near 1). Soft
+    targets give the expectation over labels drawn from them.
     Takes memory for B C^2 numbers.
 
     Args:

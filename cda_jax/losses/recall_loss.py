@@ -15,10 +15,10 @@ def recall_loss(
 ) -> jax.Array:
     """Cross entropy of each sample, weighted by its class's false negatives rate in the batch.
 
-    Source: Tian et al. (2021), section III: the weight of class j is 1 - recall_j, of the batch. A
-    class absent from the batch weighs 0, as in `adaptive_weights`; so does a class without a miss,
-    and a batch without one has a loss of 0. No gradient passes through the weights. With soft
-    targets a sample counts as targets_ij of an example of class j.
+    Source: Tian et al. (2021): the weight of class j is 1 - recall_j, of the batch. A class absent
+    from the batch weighs 0, as in `adaptive_weights`; so does a class without a miss, and a batch
+    without one has a loss of 0. No gradient passes through the weights. With soft targets a sample
+    counts as targets_ij of an example of class j.
 
     Args:
         logits: float[B, C]; the prediction is the largest, the lowest index among equals.

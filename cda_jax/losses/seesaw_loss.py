@@ -19,12 +19,13 @@ def seesaw_loss(
 ) -> jax.Array:
     """Seesaw loss of each sample.
 
-    Source: Wang et al. (2021), section 3.1. In the softmax of a sample of class i, class j counts
-    with the factor M_ij C_ij: the mitigation factor M_ij = min(1, N_j / N_i)^p spares rarer
-    classes, the compensation factor C_ij = max(1, p_j / p_i)^q, of the sample's own probabilities,
-    takes that back where j is mistaken for i. The factors are constants to differentiation. N are
-    the counts of the whole training set, where the paper accumulates those seen so far. Soft
-    targets give the expectation over labels drawn from them. Takes memory for B C^2 numbers.
+    Source: Wang et al. (2021), section 3.2, equations 4 and 6 to 8. In the softmax of a sample of
+    class i, class j counts with the factor M_ij C_ij: the mitigation factor M_ij =
+    min(1, N_j / N_i)^p spares rarer classes, the compensation factor C_ij = max(1, p_j / p_i)^q, of
+    the sample's own probabilities, takes that back where j is mistaken for i. The factors are
+    constants to differentiation. N are the counts of the whole training set, where the paper
+    accumulates those seen so far. Soft targets give the expectation over labels drawn from them.
+    Takes memory for B C^2 numbers.
 
     Args:
         logits: float[B, C].
