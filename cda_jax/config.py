@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from cda_jax.errors import InputError
 from cda_jax.models import PSEUDO_LABELS, RESNET_DEPTHS
-from cda_jax.objective import AVERAGINGS
+from cda_jax.objective import AVERAGINGS, STATISTICS
 
 # Fields that may change between two runs in one working directory: they decide when and from where
 # something is read or written, not what is computed.
@@ -113,6 +113,7 @@ _RULES = {
     'dataset_loss': _TEXT,
     'dataset_loss_args': _ARGUMENTS,
     'averaging': _one_of(*AVERAGINGS),
+    'loss_statistics': _one_of(*STATISTICS),
     'site_smoothing': _number(0, 1),
     'dataset_classifier_dropout': _number(0, 1),
     'dataset_classifier_rate_factor': _number(0),
@@ -120,6 +121,20 @@ _RULES = {
     'lambda2_max': _number(0),
     'lambda_schedule': _TEXT,
     'lambda_warmup_fraction': _number(0, 1),
+    'lambda2_schedule': _Rule(
+        (tuple, list),
+        lambda v: (
+            not v
+            or (
+                len(v) == 2
+                and isinstance(v[0], str)
+                and type(v[1]) in (int, float)
+                and 0 <= v[1] < 1
+            )
+        ),
+        "an empty tuple, or a schedule and its warm-up fraction, such as ('constant', 0.5)",
+    ),
+    'posthoc_tau': _number(0),
     'batch_size': _whole(1),
     'num_epochs': _whole(1),
     'learning_rate': _number(0),

@@ -1,7 +1,7 @@
 """From a checkpoint to the confusion matrices of every test set."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_model, check_image_size, class_names, reading
+from cda_jax.losses import adjust_logits
 from cda_jax.models import CDA
 from cda_jax.results import format_results, summarise, write_results
 from cda_jax.step import eval_step, init_weights
@@ -41,6 +42,24 @@ class EvaluationSet(NamedTuple):
     label: int | None
 
 
+class Trained(NamedTuple):
+    """A checkpoint, and what to test it on.
+
+    Attributes:
+        model: The network.
+        weights: Its `params` and `batch_stats`, on all devices.
+        step: Steps done at the checkpoint.
+        training: What the newest checkpoint says of the training, as `data_position`.
+        test_sets: Of the config's test sites.
+    """
+
+    model: CDA
+    weights: dict
+    step: int
+    training: dict
+    test_sets: list[EvaluationSet]
+
+
 def evaluate(config: ConfigDict, workdir: Path) -> dict:
     """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
@@ -58,6 +77,27 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
+    trained = restore(config, workdir)
+    step_over_devices = lift(trained.model, config, trained.training['head_class_counts'])
+    results = evaluate_weights(
+        config, step_over_devices, trained.weights, trained.test_sets, trained.step
+    )
+    if jax.process_index() == 0:
+        print(format_results(results), flush=True)
+        write_results(workdir, results, _file_stem(config, workdir, trained.training))
+    return results
+
+
+def restore(config: ConfigDict, workdir: Path) -> Trained:
+    """Restores what evaluation needs of a run, and opens the config's test sites.
+
+    Args:
+        config: Its network is the run's; test sites, data and devices may be others.
+        workdir: Of the run.
+
+    Raises:
+        InputError: There is no checkpoint of this network, or the test data cannot be used.
+    """
     workdirs.check_network(workdir, config)
     parallel.check_batch_size(config.batch_size)
     with Checkpoints(workdir / 'checkpoints') as checkpoints:
@@ -65,22 +105,21 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
         if step is None:
             raise InputError(f'{workdir}/checkpoints: no checkpoint; expected one of a run')
         training = checkpoints.position(checkpoints.latest_step())
-        sets = open_sets(config, tuple(training['class_names']))
-        model = build_model(config, len(class_names(config, [sets[0].part.site])))
+        test_sets = open_sets(config, tuple(training['class_names']))
+        model = build_model(config, len(class_names(config, [test_sets[0].part.site])))
         untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
         weights = checkpoints.restore_weights(step, jax.eval_shape(untrained))
-    results = evaluate_weights(config, lift(model, config), weights, sets, step)
-    if jax.process_index() == 0:
-        print(format_results(results), flush=True)
-        write_results(workdir, results, _file_stem(config, workdir, training))
-    return results
+    return Trained(model, weights, step, training, test_sets)
 
 
 def _file_stem(config, workdir, training) -> str:
     names = tuple(config.test_sites or config.sites)
     parts = ['results']
-    if names != workdirs.trained_test_sites(workdir):
+    trained_with = workdirs.read_config(workdir)
+    if names != tuple(trained_with['test_sites'] or trained_with['sites']):
         parts += names
+    if config.posthoc_tau != trained_with['posthoc_tau']:
+        parts.append(f'tau{config.posthoc_tau:g}')
     if training['batches_read'] < training['total_steps']:
         parts.append(f'step{training["batches_read"]}')
     return '-'.join(parts)
@@ -92,11 +131,41 @@ def chosen_step(checkpoints: Checkpoints) -> int | None:
     return checkpoints.latest_step() if best is None else best
 
 
-def lift(model: CDA, config: ConfigDict) -> Callable:
-    """The evaluation step over all devices."""
+def lift(model: CDA, config: ConfigDict, class_counts: Sequence[Sequence[int]]) -> Callable:
+    """The evaluation step over all devices.
+
+    Args:
+        model: The network.
+        config: Of the evaluation; its `posthoc_tau` is the strength of the logit adjustment.
+        class_counts: H times C, the training examples that each emotion classifier has seen.
+    """
     return parallel.lift_eval_step(
-        functools.partial(eval_step, model=model, image_size=config.image_size)
+        functools.partial(
+            eval_step,
+            model=model,
+            image_size=config.image_size,
+            adjust=logit_adjustment(config.posthoc_tau, class_counts),
+        )
     )
+
+
+def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Callable | None:
+    """The post-hoc adjustment of each emotion classifier's logits by its own training counts.
+
+    Source: Menon et al. (2021); see `cda_jax.losses.adjust_logits`.
+
+    Args:
+        tau: Strength; 0 is none.
+        class_counts: H times C.
+
+    Returns:
+        Function of float32[H, B, C], or None.
+    """
+    if not tau:
+        return None
+    counts = np.array(class_counts, np.float32)
+    of_every_head = jax.vmap(functools.partial(adjust_logits, tau=tau))
+    return lambda logits: of_every_head(logits, counts)
 
 
 def open_sets(

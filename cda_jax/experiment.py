@@ -149,7 +149,7 @@ def data_position(config: ConfigDict, experiment: Experiment, step: int) -> dict
 
     Returns:
         A tree for JSON. Besides the position it has what evaluation wants to know of the training:
-        `total_steps` and `class_names`, the names of the labels.
+        `total_steps`, `class_names` (of the labels) and `head_class_counts`.
     """
     return {
         'batches_read': step,
@@ -158,6 +158,9 @@ def data_position(config: ConfigDict, experiment: Experiment, step: int) -> dict
         'seed': config.seed,
         'site_shares': list(experiment.site_shares),
         'class_names': list(experiment.parts[0].site.manifest.class_names),
+        'head_class_counts': [
+            counts.tolist() for counts in head_class_counts(config, experiment.parts)
+        ],
         'sites': {part.site.name: _identity(part) for part in experiment.parts},
     }
 
@@ -199,28 +202,31 @@ def _build_recipe(config, parts, epoch):
         total_steps=epoch * config.num_epochs,
     )
 
-    def reversal(maximum):
+    def reversal(maximum, kind, warmup_fraction):
         return reversal_strength(
-            config.lambda_schedule,
+            kind,
             maximum=maximum,
-            warmup_fraction=config.lambda_warmup_fraction,
+            warmup_fraction=warmup_fraction,
             total_steps=epoch * config.num_epochs,
         )
 
+    common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
     return Recipe(
         model=model,
         optimizer=_build_optimizer(config, learning_rate),
         losses=Losses(
             emotion=[
                 _build_loss(config, 'emotion_loss', counts)
-                for counts in _class_counts(config, parts, model)
+                for counts in head_class_counts(config, parts)
             ],
             dataset=_build_loss(config, 'dataset_loss', _sizes(parts)),
+            of_all_sites=_build_loss(config, 'emotion_loss', _counts_of_all(config, parts)),
             averaging=config.averaging,
+            statistics=config.loss_statistics,
             site_smoothing=config.site_smoothing,
         ),
-        lambda_1=reversal(config.lambda1_max),
-        lambda_2=reversal(config.lambda2_max),
+        lambda_1=reversal(config.lambda1_max, *common_schedule),
+        lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
         progress=share_done(epoch * config.num_epochs),
         learning_rate=learning_rate,
         image_size=config.image_size,
@@ -245,12 +251,16 @@ def _build_optimizer(config, learning_rate):
     )
 
 
-def _class_counts(config, parts, model) -> list[np.ndarray]:
+def head_class_counts(config: ConfigDict, parts: list[Part]) -> list[np.ndarray]:
     """The training examples of every class that each emotion classifier sees: H times int64[C]."""
-    if config.target == 'site':
-        return [_sizes(parts)]
-    of_sites = [part.class_counts for part in parts]
-    return of_sites[: model.num_site_heads] + [sum(of_sites)] * model.common_head
+    of_sites = [] if config.shared_head else [part.class_counts for part in parts]
+    has_common = config.shared_head or config.common_head
+    return of_sites + [_counts_of_all(config, parts)] * has_common
+
+
+def _counts_of_all(config, parts) -> np.ndarray:
+    """int64[C], the training examples of every class, of all sites together."""
+    return _sizes(parts) if config.target == 'site' else sum(part.class_counts for part in parts)
 
 
 def _sizes(parts) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Trains or evaluates: `python -m cda_jax.main --config=FILE --workdir=DIR`."""
 
-import os
 import re
 import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 
 from cda_jax.errors import DivergenceError, InputError
+from cda_jax.startup import keep_compilations, quieten
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config',
@@ -29,10 +29,9 @@ def main(argv: list[str]) -> None:
     """Does what the flags say."""
     if len(argv) > 1:
         raise InputError(f'unexpected argument {argv[1]!r}; expected flags only')
-    if not flags.FLAGS['verbosity'].present:
-        logging.set_verbosity(logging.WARNING)  # else Orbax tells every move
+    quieten()
     config = _read_config()
-    _keep_compilations()
+    keep_compilations()
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax import parallel
     from cda_jax.config import check_config
@@ -68,13 +67,6 @@ def _read_config():
             f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
         ) from error
     return config
-
-
-def _keep_compilations():
-    """Keeps XLA's compilations between runs, unless the user decided where."""
-    if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-        caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-        os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
 
 
 def run() -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from cda_jax.models.cda import CDA, Outputs, pseudo_labels
 
-AVERAGINGS = ('batch', 'site')
+AVERAGINGS = STATISTICS = ('batch', 'site')
 
 
 class Terms(NamedTuple):
@@ -33,16 +33,21 @@ class Losses(NamedTuple):
     Attributes:
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
             they differ in the class counts that are bound.
+        of_all_sites: Per-sample loss with the class counts of all sites, for `statistics`.
         dataset: Per-sample loss of the dataset classifier.
         averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
             over its own samples and the means add up.
+        statistics: What batch statistics of the emotion losses are of: 'site', each classifier's
+            own samples; or 'batch', the samples of all sites, each judged by its own classifier.
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
     """
 
     emotion: Sequence[Callable]
     dataset: Callable
+    of_all_sites: Callable | None = None
     averaging: str = 'batch'
+    statistics: str = 'site'
     site_smoothing: float = 0.0
 
 
@@ -57,6 +62,7 @@ def objective(
     lambda_2: jax.Array,
     progress: jax.Array,
     dropout_keys: jax.Array,
+    taps: jax.Array | None = None,
     axis_name: str | None = None,
 ) -> tuple[jax.Array, tuple[Terms, Outputs, dict]]:
     """E of one batch, as this device's share of the sum over the mapped axis.
@@ -76,6 +82,7 @@ def objective(
         lambda_2: Scalar, strength of the reversal between d and g.
         progress: Scalar, the share of training that is done, for losses that change over it.
         dropout_keys: key[B], a random key for each row.
+        taps: float32[2, B, D], zeros to differentiate by, as `CDA` takes them; or None.
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
@@ -89,6 +96,7 @@ def objective(
         lambda_1,
         lambda_2,
         dropout_keys,
+        taps,
         mutable=['batch_stats'],
     )
     total = _count(batch['mask'], axis_name)
@@ -102,11 +110,19 @@ def objective(
 
 def _emotion_term(outputs, batch, model, losses, progress, axis_name):
     targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
+    options = {'axis_name': axis_name, 'progress': progress}
+    of_own_head = None
+    if losses.statistics == 'batch' and model.num_site_heads:
+        own_logits = outputs.emotion_logits[batch['site'], jnp.arange(len(batch['site']))]
+        of_own_head = losses.of_all_sites(own_logits, targets, batch['mask'], **options)
     term = jnp.float32(0)
     for head, (logits, loss) in enumerate(zip(outputs.emotion_logits, losses.emotion, strict=True)):
         mask = head_mask(batch, head, model)
         averaged_over = batch['mask'] if losses.averaging == 'batch' else mask
-        error = loss(logits, targets, mask, axis_name=axis_name, progress=progress)
+        if of_own_head is not None and head < model.num_site_heads:
+            error = jnp.where(mask, of_own_head, 0)
+        else:
+            error = loss(logits, targets, mask, **options)
         term += error.sum() / _count(averaged_over, axis_name)
     return term
 

@@ -76,6 +76,19 @@ def lift_eval_step(step: Callable) -> Callable:
     )
 
 
+def lift_rows(step: Callable) -> Callable:
+    """Lifts `step(weights, batch) -> arrays of this device's rows`, in one process.
+
+    Args:
+        step: Per device.
+
+    Returns:
+        Function of replicated weights and a batch placed by `put_batch`; its arrays have a new
+        first axis of devices.
+    """
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
+
+
 def replicated() -> NamedSharding:
     """The sharding of what is the same on every device of every process."""
     return NamedSharding(_mesh(), P())

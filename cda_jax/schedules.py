@@ -33,7 +33,7 @@ def reversal_strength(
     """Lambda as a function of the step.
 
     Source: 'linear' is the rise "from 0 to 1 during the entire training epochs" of Han et al.
-    (2020), section III-E; 'dann' is Ganin and Lempitsky (2015), section 5.2.1; 'constant' is its
+    (2020), section III-E; 'dann' is Ganin and Lempitsky (2015), section 4; 'constant' is its
     maximum throughout.
 
     Args:

@@ -5,6 +5,7 @@ them over the devices. Random draws are keyed by (key, step, row of the global b
 n draws the same numbers after a restart and on any number of devices.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.struct
@@ -144,7 +145,7 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
     }
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
 
-    def share_of_objective(params):
+    def share_of_objective(params, taps):
         return objective(
             params,
             state.batch_stats,
@@ -155,18 +156,21 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
             lambda_2=lambda_2,
             progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
+            taps=taps,
             axis_name=AXIS,
         )
 
-    gradients, (terms, outputs, batch_stats) = jax.grad(share_of_objective, has_aux=True)(
-        state.params
-    )
+    taps = jnp.zeros((2, len(batch['mask']), recipe.model.feature_extractor.feature_size))
+    differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
+    (gradients, at_feature), (terms, outputs, batch_stats) = differentiate(state.params, taps)
     gradients = jax.lax.psum(gradients, AXIS)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     metrics = _loss_metrics(jax.lax.psum(terms, AXIS), recipe.model)
     metrics |= _hit_rates(outputs, batch, recipe.model)
-    metrics |= _strengths(lambda_1, lambda_2, recipe.model)
+    if recipe.model.num_sites:
+        metrics |= _strengths(lambda_1, lambda_2, recipe.model)
+        metrics |= _adversary(outputs, batch) | {'reversed_gradient_ratio': _ratio(at_feature)}
     metrics |= {
         'learning_rate': recipe.learning_rate(state.step),
         'gradient_norm': optax.tree.norm(gradients),
@@ -184,7 +188,9 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
     return next_state, metrics
 
 
-def eval_step(weights: dict, batch: dict, *, model: CDA, image_size: int) -> jax.Array:
+def eval_step(
+    weights: dict, batch: dict, *, model: CDA, image_size: int, adjust: Callable | None = None
+) -> jax.Array:
     """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
     Args:
@@ -192,20 +198,41 @@ def eval_step(weights: dict, batch: dict, *, model: CDA, image_size: int) -> jax
         batch: This device's rows, as for `train_step`.
         model: The network.
         image_size: Side of the network's input in pixels.
+        adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
 
     Returns:
         int32[H + 1, C, C] over the global batch: for each head, and last for the mean of the
         sites' heads, the samples of class i (rows) that were taken for class j (columns).
     """
+    _, predicted = describe(weights, batch, model=model, image_size=image_size, adjust=adjust)
+    predicted = jax.nn.one_hot(predicted, model.num_classes, dtype=jnp.int32)
+    true = jax.nn.one_hot(batch['label'], model.num_classes, dtype=jnp.int32)
+    true *= batch['mask'][:, None]
+    return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), AXIS)
+
+
+def describe(
+    weights: dict, batch: dict, *, model: CDA, image_size: int, adjust: Callable | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Features of this device's rows, and what every emotion classifier takes them for.
+
+    Args:
+        weights: As for `eval_step`, like the rest.
+        batch: This device's rows.
+        model: The network.
+        image_size: Side of the network's input in pixels.
+        adjust: What to do to the emotion logits, or None.
+
+    Returns:
+        Features float32[B, D], and classes int32[H + 1, B]: those of each head, and last those of
+        the mean of the sites' probabilities.
+    """
     images = centre_crop(batch['image'], image_size=image_size)
-    _, logits = model.apply(weights, images, method='classify')
-    probabilities = jax.nn.softmax(logits)
+    features, logits = model.apply(weights, images, method='classify')
+    probabilities = jax.nn.softmax(logits if adjust is None else adjust(logits))
     of_sites = probabilities[: model.num_site_heads or 1]
     scores = jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
-    num_classes = logits.shape[-1]
-    predicted = jax.nn.one_hot(jnp.argmax(scores, axis=-1), num_classes, dtype=jnp.int32)
-    true = jax.nn.one_hot(batch['label'], num_classes, dtype=jnp.int32) * batch['mask'][:, None]
-    return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), AXIS)
+    return features, jnp.argmax(scores, axis=-1)
 
 
 def _row_keys(state, num_rows):
@@ -228,8 +255,6 @@ def _loss_metrics(terms: Terms, model: CDA):
 
 def _strengths(lambda_1, lambda_2, model: CDA):
     """The reversals that take place."""
-    if not model.num_sites:
-        return {}
     strengths = {'lambda_1': lambda_1}
     return strengths | ({'lambda_2': lambda_2} if model.has_label_extractor else {})
 
@@ -243,14 +268,36 @@ def _hit_rates(outputs, batch, model: CDA):
     hits = {'accuracy_emotion': emotion_hits}
     if model.has_label_extractor:
         hits['pseudo_label_agreement'] = _hits(outputs.label_codes, batch['label'], batch['mask'])
-    if outputs.dataset_logits is not None:
-        hits['accuracy_dataset'] = _hits(outputs.dataset_logits, batch['site'], batch['mask'])
     hits, total = jax.lax.psum((hits, batch['mask'].sum()), AXIS)
     return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
 
 
 def _hits(scores, labels, mask):
     return jnp.sum((jnp.argmax(scores, axis=-1) == labels) & mask)
+
+
+def _adversary(outputs, batch):
+    """How well d tells the sites of the global batch apart, and whether it names but one."""
+    num_sites = outputs.dataset_logits.shape[-1]
+    true = jax.nn.one_hot(batch['site'], num_sites) * batch['mask'][:, None]
+    named = jax.nn.one_hot(jnp.argmax(outputs.dataset_logits, axis=-1), num_sites)
+    named *= batch['mask'][:, None]
+    counts = (true * named).sum(axis=0), true.sum(axis=0), named.sum(axis=0)
+    hits, samples, times_named = jax.lax.psum(counts, AXIS)
+    total = jnp.maximum(samples.sum(), 1)
+    recall = hits / jnp.maximum(samples, 1)
+    return {
+        'accuracy_dataset': hits.sum() / total,
+        'balanced_accuracy_dataset': recall.sum() / jnp.maximum((samples > 0).sum(), 1),
+        'largest_share_dataset': times_named.max() / total,
+    }
+
+
+def _ratio(at_feature):
+    """Norm of the reversed gradient at the features over that of the emotion classifiers."""
+    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), AXIS)
+    direct, reverse = jnp.sqrt(squares)
+    return reverse / jnp.maximum(direct, jnp.finfo(jnp.float32).tiny)
 
 
 def _watch(state, metrics):

@@ -12,7 +12,13 @@ from ml_collections import ConfigDict
 from cda_jax import evaluate, parallel
 from cda_jax.checkpoint import Checkpoints
 from cda_jax.errors import DivergenceError, InputError
-from cda_jax.experiment import Experiment, build_experiment, data_position, open_batches
+from cda_jax.experiment import (
+    Experiment,
+    build_experiment,
+    data_position,
+    head_class_counts,
+    open_batches,
+)
 from cda_jax.logs import Clock, Logs, console_line, duration
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
@@ -58,7 +64,9 @@ def _train_and_evaluate(config, workdir):
         claim(workdir, config)
     with Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints) as checkpoints:
         state, step = _first_state(config, experiment, checkpoints)
-        step_over_devices = evaluate.lift(experiment.recipe.model, config)
+        step_over_devices = evaluate.lift(
+            experiment.recipe.model, config, head_class_counts(config, experiment.parts)
+        )
         with Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
             validate = functools.partial(_validate, config, step_over_devices, held_out, logs)

@@ -19,7 +19,7 @@ def check_owner(workdir: Path, config: ConfigDict) -> None:
         InputError: It belongs to a run of another config.
     """
     if (workdir / _CONFIG).exists():
-        _refuse(workdir, differences(_read(workdir), as_plain(config), ignore=CHANGEABLE))
+        _refuse(workdir, differences(read_config(workdir), as_plain(config), ignore=CHANGEABLE))
 
 
 def claim(workdir: Path, config: ConfigDict) -> None:
@@ -45,16 +45,8 @@ def check_network(workdir: Path, config: ConfigDict) -> None:
     Raises:
         InputError: They are not, or there was no run.
     """
-    if not (workdir / _CONFIG).exists():
-        raise InputError(f'{workdir / _CONFIG}: no such file; expected the workdir of a run')
-    old, new = _read(workdir), as_plain(config)
+    old, new = read_config(workdir), as_plain(config)
     _refuse(workdir, differences(old, new, ignore=frozenset(old.keys() | new.keys()) - NETWORK))
-
-
-def trained_test_sites(workdir: Path) -> tuple[str, ...]:
-    """The test sites that the run in this directory was configured with."""
-    config = _read(workdir)
-    return tuple(config['test_sites'] or config['sites'])
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -64,9 +56,18 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _read(workdir):
+def read_config(workdir: Path) -> dict:
+    """The config of the run in this directory, as `as_plain` gives it.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
     try:
         return json.loads((workdir / _CONFIG).read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise InputError(
+            f'{workdir / _CONFIG}: no such file; expected the workdir of a run'
+        ) from error
     except ValueError as error:
         raise InputError(f'{workdir / _CONFIG}: expected the config of a run: {error}') from error
 

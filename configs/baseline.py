@@ -50,12 +50,15 @@ def get_config() -> ConfigDict:
     config.dataset_loss = 'adaptive_cross_entropy'
     config.dataset_loss_args = {'alpha': 1.0}
     config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
+    config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
+    config.posthoc_tau = 0.0  # logit adjustment at evaluation: times the log of training shares
 
     # Reversed gradients
     config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
     config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
+    config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
 
     # Further means to steady the dataset classifier, which the paper has not
     config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)

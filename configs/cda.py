@@ -6,6 +6,9 @@ Data: data/rafdb, data/expw and data/affectnet, made by tools/prepare.py.
 Hardware: the batch is spread over all devices, in bfloat16 where it matters; if memory is short,
 `--config.remat=True` gives time for it. The paper used one TITAN RTX.
 Source: Han et al. (2020), section III; what the paper leaves open is decided in README.md.
+
+On the stand-in data `--config.loss_statistics=batch` made it better: a site with few samples in a
+batch has no statistics worth weighing by (docs/results.md).
 """
 
 from ml_collections import ConfigDict
@@ -49,12 +52,15 @@ def get_config() -> ConfigDict:
     config.dataset_loss = 'adaptive_cross_entropy'
     config.dataset_loss_args = {'alpha': 1.0}
     config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
+    config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
+    config.posthoc_tau = 0.0  # logit adjustment at evaluation: times the log of training shares
 
     # Reversed gradients
     config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
     config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
+    config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
 
     # Further means to steady the dataset classifier, which the paper has not
     config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)

@@ -57,21 +57,10 @@ def standin(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def data_dir(standin, tmp_path_factory) -> Path:
     """The same three, prepared at 32 pixels."""
-    from cda_jax.data.prepare import prepare
-    from cda_jax.data.readers import read
+    from cda_jax.data.standin.prepared import prepare_standin
 
     out = tmp_path_factory.mktemp('prepared')
-    for name in ('rafdb', 'expw', 'affectnet'):
-        options = {'num_test': 70} if name == 'expw' else {}
-        prepare(
-            read(name, standin / name, **options),
-            out / name,
-            name=name,
-            reader=name,
-            reader_options=options,
-            face_size=32,
-            num_processes=1,
-        )
+    prepare_standin(standin, out, face_size=32, test_faces=70, num_processes=1)
     return out
 
 
@@ -126,3 +115,12 @@ def run_main(start_main):
         return process.returncode, out, err
 
     return run
+
+
+@pytest.fixture(scope='session')
+def finished(run_main, tmp_path_factory) -> tuple[Path, str, str]:
+    """A finished run, not to be changed: its workdir, output and error output."""
+    workdir = tmp_path_factory.mktemp('runs') / 'cda'
+    code, out, err = run_main(workdir)
+    assert code == 0, err
+    return workdir, out, err

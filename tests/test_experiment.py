@@ -57,6 +57,16 @@ def test_the_recipe_follows_the_config(config):
     assert build_experiment(config).site_shares == (1.0, 2.0, 3.0)
 
 
+def test_lambda_2_may_have_a_schedule_of_its_own(config):
+    config.lambda2_max = 0.5
+    recipe = build_experiment(config).recipe
+    np.testing.assert_allclose([recipe.lambda_1(17), recipe.lambda_2(17)], [17 / 35, 17 / 70])
+    config.lambda2_schedule = ('constant', 0.5)
+    recipe = build_experiment(config).recipe
+    np.testing.assert_allclose(recipe.lambda_1(17), 17 / 35)
+    np.testing.assert_allclose([recipe.lambda_2(17), recipe.lambda_2(18)], [0, 0.5])
+
+
 def test_weight_decay_acts_on_kernels_only(config):
     config.update({'weight_decay': 0.5, 'momentum': 0.0, 'warmup_epochs': 0.0})
     recipe = build_experiment(config).recipe

@@ -37,14 +37,6 @@ def assert_same_bits(left, right):
     jax.tree.map(np.testing.assert_array_equal, left, right)
 
 
-@pytest.fixture(scope='module')
-def finished(run_main, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp('runs') / 'cda'
-    code, out, err = run_main(workdir)
-    assert code == 0, err
-    return workdir, out, err
-
-
 def test_a_run_leaves_results_logs_and_checkpoints(finished):
     workdir, out, err = finished
     assert err == ''

@@ -152,6 +152,29 @@ def test_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
 
 
+def test_taps_give_the_gradient_at_the_feature_of_each_way():
+    model, variables, batch, keys = make()
+    params, taps = variables['params'], jnp.zeros((2, ROWS, 8))
+    share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
+    at_feature = jax.grad(lambda t: share(params, taps=t)[0])(taps)
+
+    def features(extractor):
+        out, _ = model.feature_extractor.apply(
+            {'params': extractor, 'batch_stats': variables['batch_stats']['feature_extractor']},
+            batch['image'],
+            train=True,
+            mutable=['batch_stats'],
+        )
+        return out
+
+    _, back = jax.vjp(features, params['feature_extractor'])
+    emotion, _, dataset = separate_terms(model, variables, batch, keys)
+    direct = jax.grad(emotion)(params)['feature_extractor']
+    reverse = jax.tree.map(lambda g: -0.3 * g, jax.grad(dataset)(params)['feature_extractor'])
+    assert_trees_close(back(at_feature[0])[0], direct)
+    assert_trees_close(back(at_feature[1])[0], reverse)
+
+
 def test_terms_add_up_to_the_objective():
     model, variables, batch, keys = make()
     total, (terms, outputs, batch_stats) = compute(model, variables, batch, keys)(
@@ -164,10 +187,29 @@ def test_terms_add_up_to_the_objective():
     assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
 
 
+@pytest.mark.parametrize('averaging', ['batch', 'site'])
+def test_statistics_of_all_sites_judge_each_sample_by_its_own_head(averaging):
+    model, variables, batch, keys = make(pseudo_label='none', common_head=True)
+    losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, averaging, 'batch')
+    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
+        variables['params']
+    )
+    site, mask = np.array(batch['site']), np.array(batch['mask'])
+    own = np.array(outputs.emotion_logits)[site, np.arange(ROWS)]
+    targets = np.eye(CLASSES)[np.array(batch['label'])]
+    errors = np.array(ADAPTIVE(jnp.asarray(own), jnp.asarray(targets), batch['mask']))
+    common = np.array(ADAPTIVE(outputs.emotion_logits[SITES], jnp.asarray(targets), batch['mask']))
+    expected = common.sum() / mask.sum()
+    for k in range(SITES):
+        mine = mask & (site == k)
+        expected += errors[mine].sum() / (mine if averaging == 'site' else mask).sum()
+    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+
+
 def test_averaging_over_sites_leaves_out_an_absent_one():
     model, variables, batch, keys = make(pseudo_label='none')
     batch['site'] = batch['site'] % 2
-    losses = Losses([PLAIN] * SITES, PLAIN, 'site')
+    losses = Losses([PLAIN] * SITES, PLAIN, averaging='site')
     run = compute(model, variables, batch, keys, losses=losses)
     _, (terms, outputs, _) = run(variables['params'])
     targets = jax.nn.one_hot(batch['label'], CLASSES)
@@ -194,7 +236,7 @@ def test_a_baseline_has_the_emotion_term_alone():
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 def test_a_common_head_learns_from_all_sites_besides(averaging):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
-    losses = Losses([PLAIN] * (SITES + 1), PLAIN, averaging)
+    losses = Losses([PLAIN] * (SITES + 1), PLAIN, averaging=averaging)
     _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
         variables['params']
     )

@@ -63,6 +63,42 @@ def test_metrics_of_a_step(recipe):
     np.testing.assert_allclose(optax.tree.norm(moved), 0.05 * metrics['gradient_norm'], rtol=1e-3)
 
 
+def test_a_dead_adversary_shows(recipe):
+    state, batch = init_state(recipe, seed=0).replace(step=jnp.int32(1)), make_batch(0)
+    silent = jax.tree.map(jnp.zeros_like, state.params['dataset_classifier'])
+    silent['logits']['bias'] = jnp.array([0.0, 1.0, 0.0])  # it always names the second site
+    state = state.replace(params=state.params | {'dataset_classifier': silent})
+    _, metrics = one_device(recipe, state, batch)
+    sites = batch['site'][batch['mask']]
+    np.testing.assert_allclose(metrics['accuracy_dataset'], np.mean(sites == 1), rtol=1e-5)
+    np.testing.assert_allclose(
+        metrics['balanced_accuracy_dataset'], 1 / len(np.unique(sites)), rtol=1e-5
+    )
+    assert metrics['largest_share_dataset'] == 1
+    assert metrics['reversed_gradient_ratio'] == 0
+
+
+def test_a_site_that_is_absent_counts_in_no_balance(recipe):
+    state, batch = init_state(recipe, seed=0), make_batch(0)
+    batch['site'] = np.ones_like(batch['site'])
+    _, metrics = one_device(recipe, state, batch)
+    np.testing.assert_allclose(
+        metrics['balanced_accuracy_dataset'], metrics['accuracy_dataset'], rtol=1e-6
+    )
+
+
+def test_the_gradient_ratio_grows_with_lambda(recipe):
+    state, batch = init_state(recipe, seed=0), make_batch(0)
+    ratios = [
+        one_device(recipe._replace(lambda_1=lambda step, s=s: jnp.float32(s)), state, batch)[1][
+            'reversed_gradient_ratio'
+        ]
+        for s in (0.2, 0.6)
+    ]
+    assert ratios[0] > 0
+    np.testing.assert_allclose(ratios[1], 3 * ratios[0], rtol=1e-4)
+
+
 def test_draws_depend_on_the_step_and_the_seed(recipe):
     batch = make_batch(0)
     state = init_state(recipe, seed=0)

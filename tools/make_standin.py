@@ -1,12 +1,16 @@
-"""Draws the stand-in datasets, a contact sheet of them, or both.
+"""Draws the stand-in datasets, prepares them for training, and draws a contact sheet of them.
 
-python tools/make_standin.py --out=data/standin --contact_sheet=standin.png
+python tools/make_standin.py --out=data/standin/raw --prepare=data/standin --face_size=48
+python tools/make_standin.py --contact_sheet=standin.png
 """
+
+from pathlib import Path
 
 from absl import app, flags
 
 from cda_jax.data.standin import make_standin
 from cda_jax.data.standin.contact_sheet import write_contact_sheet
+from cda_jax.data.standin.prepared import prepare_standin
 from cda_jax.errors import InputError
 
 _OUT = flags.DEFINE_string('out', None, 'Folder to make; rafdb, expw and affectnet go below it.')
@@ -15,6 +19,10 @@ _TRAIN_FACES = flags.DEFINE_list(
     'train_faces', '2000,3500,4500', 'Training faces of rafdb, expw and affectnet.'
 )
 _TEST_FACES = flags.DEFINE_integer('test_faces', 1000, 'Test faces of each of them.')
+_PREPARE = flags.DEFINE_string(
+    'prepare', None, 'Also prepare them, into this folder; rafdb, expw and affectnet go below it.'
+)
+_FACE_SIZE = flags.DEFINE_integer('face_size', 48, 'With --prepare: side of the face in pixels.')
 _CONTACT_SHEET = flags.DEFINE_string('contact_sheet', None, 'PNG file to write examples to.')
 
 
@@ -24,6 +32,8 @@ def main(argv):
         raise app.UsageError(f'expected flags only; found {argv[1:]}')
     if _OUT.value is None and _CONTACT_SHEET.value is None:
         raise app.UsageError('expected --out=FOLDER, --contact_sheet=FILE or both')
+    if _PREPARE.value is not None and _OUT.value is None:
+        raise app.UsageError('--prepare: expected --out=FOLDER beside it, to prepare from')
     try:
         if _OUT.value is not None:
             train_faces = _numbers(_TRAIN_FACES.value)
@@ -34,10 +44,22 @@ def main(argv):
                 test_faces=_TEST_FACES.value,
                 report=print,
             )
+        if _PREPARE.value is not None:
+            _prepare()
         if _CONTACT_SHEET.value is not None:
             write_contact_sheet(_CONTACT_SHEET.value, _SEED.value)
     except InputError as error:
         raise SystemExit(f'error: {error}') from error
+
+
+def _prepare():
+    prepare_standin(
+        Path(_OUT.value),
+        Path(_PREPARE.value),
+        face_size=_FACE_SIZE.value,
+        test_faces=_TEST_FACES.value,
+        report=lambda manifest: print(f'{manifest.name}: prepared'),
+    )
 
 
 def _numbers(texts):

@@ -6,10 +6,8 @@ batches is therefore just the number of steps done, and a run can go on with oth
 processes.
 """
 
-import ctypes
 import gc
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ import numpy as np
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import Part
 from cda_jax.errors import InputError
+from cda_jax.processes import die_with
 
 Batch = dict[str, np.ndarray]
 
@@ -190,10 +189,7 @@ def _stream(batches, reading):
 
 
 class _DieWithParent:
-    """Sets up a worker: no accelerator, and no life of its own.
-
-    A parent that is killed cannot stop its workers, which would hold memory and output open.
-    """
+    """Sets up a worker: no accelerator, and no life of its own."""
 
     def __init__(self, parent: int):
         self._parent = parent
@@ -201,8 +197,4 @@ class _DieWithParent:
     def __call__(self, worker_index: int, worker_count: int) -> None:
         del worker_index, worker_count
         os.environ['JAX_PLATFORMS'] = 'cpu'
-        if sys.platform == 'linux':
-            pr_set_pdeathsig, sigkill = 1, 9
-            ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill)
-            if os.getppid() != self._parent:
-                os._exit(1)
+        die_with(self._parent)

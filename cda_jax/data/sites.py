@@ -8,6 +8,10 @@ import numpy as np
 from cda_jax.data.manifest import Manifest, read_index, read_manifest
 from cda_jax.errors import InputError
 
+# Beside a site's manifest, where the truth is known besides what the annotators said: a table with
+# the columns `id` and `true_label`, for reports. Training never reads it.
+TRUE_LABELS_FILE = 'true_labels.csv'
+
 
 class Site(NamedTuple):
     """A prepared dataset.

@@ -1,10 +1,8 @@
 """Tasks spread over processes that never outlive the one that started them."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -13,10 +11,9 @@ from typing import TypeVar
 import cv2
 
 from cda_jax.errors import InputError
+from cda_jax.processes import die_with
 
 T = TypeVar('T')
-
-_PR_SET_PDEATHSIG = 1
 
 
 def run_tasks(work: Callable[[T], None], tasks: Sequence[T], num_processes: int) -> Iterator[T]:
@@ -56,10 +53,7 @@ def run_tasks(work: Callable[[T], None], tasks: Sequence[T], num_processes: int)
 
 
 def _start_worker(parent: int) -> None:
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # It died before the line above.
-            os._exit(1)
+    die_with(parent)
     # The parent alone reports that the user pressed Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)

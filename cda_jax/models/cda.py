@@ -97,6 +97,7 @@ class CDA(nn.Module):
         lambda_1: jax.Array,
         lambda_2: jax.Array,
         dropout_keys: jax.Array,
+        taps: jax.Array | None = None,
     ) -> Outputs:
         """Runs every part for training.
 
@@ -106,19 +107,23 @@ class CDA(nn.Module):
             lambda_1: Scalar, strength of the reversal between d and f.
             lambda_2: Scalar, strength of the reversal between d and g.
             dropout_keys: key[B], a random key for each row.
+            taps: float32[2, B, D], added to the features that the emotion classifiers see and to
+                those that reach the reversal. At zero they change nothing, and differentiating by
+                them gives the gradient that comes back to the feature on each of the two ways.
         """
         features = self.feature_extractor(images, train=True)
+        to_emotions, to_reversal = (features, features) if taps is None else features + taps
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
         if self.num_sites:
             seen_by_d = (
-                reverse_gradient(features, lambda_1),
+                reverse_gradient(to_reversal, lambda_1),
                 reverse_gradient(label_codes, lambda_2),
             )
             dataset_logits = self.dataset_classifier(
                 jnp.concatenate(seen_by_d, axis=-1), dropout_keys
             )
-        return Outputs(features, self._emotions(features), label_codes, dataset_logits)
+        return Outputs(features, self._emotions(to_emotions), label_codes, dataset_logits)
 
     def classify(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Features float32[B, D] and emotion logits float32[H, B, C], with running statistics."""
