@@ -1,0 +1,16 @@
+"""A report as one HTML page that needs no network and no other file."""
+
+from cda_jax.analysis.report.content import Details, Link, Page, Picture, Section
+from cda_jax.analysis.report.environment import environment
+from cda_jax.analysis.report.page import render_page, write_page
+
+__all__ = [
+    'Details',
+    'Link',
+    'Page',
+    'Picture',
+    'Section',
+    'environment',
+    'render_page',
+    'write_page',
+]

@@ -1,0 +1,93 @@
+"""Figures that were measured once for every seed of the training."""
+
+import math
+import statistics
+from numbers import Real
+from typing import Any, NamedTuple
+
+from scipy.special import stdtrit
+
+from cda_jax.analysis.bootstrap import CONFIDENCE
+from cda_jax.errors import InputError
+
+
+class Measured(NamedTuple):
+    """One figure of one method.
+
+    What it says of a distribution is about trainings with other seeds, not about other test
+    examples.
+
+    Attributes:
+        values: One for each seed, at least one, finite. All methods of a table have their seeds in
+            the same order.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over the seeds, as a sample of all seeds (ddof 1); None for one."""
+        return statistics.stdev(map(float, self.values)) if len(self.values) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean by Student's t; None for one seed.
+
+        It takes the values for a normal sample. It is not cut at 0 or 1: with few seeds the
+        interval of a share may pass them.
+        """
+        if self.sd is None:
+            return None
+        seeds = len(self.values)
+        t = float(stdtrit(seeds - 1, (1 + CONFIDENCE) / 2))
+        half = t * self.sd / math.sqrt(seeds)
+        return self.mean - half, self.mean + half
+
+
+def check_measured(field: str, measured: Measured) -> None:
+    """Refuses a figure without seeds, or with values that are no finite numbers.
+
+    Raises:
+        InputError: With the position of the seed.
+    """
+    if not measured.values:
+        raise InputError(f'{field}: no seeds, expected a value for at least one')
+    for position, value in enumerate(measured.values):
+        if not is_finite_number(value):
+            raise InputError(f'{field}, seed {position}: {value!r}, expected a finite number')
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether it is a number, of Python or NumPy, other than NaN and infinity. No bool is one."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def difference(a: Measured, b: Measured) -> Measured:
+    """The difference of two methods, seed by seed.
+
+    What a seed does to both methods alike cancels, so its interval says more than the two
+    intervals beside each other.
+
+    Args:
+        a: Of one method.
+        b: Of the other, with the same seeds in the same order.
+
+    Returns:
+        a - b.
+
+    Raises:
+        InputError: The numbers of seeds differ, there are none, or a value is not finite.
+    """
+    check_measured('difference, first method', a)
+    check_measured('difference, second method', b)
+    if len(a.values) != len(b.values):
+        raise InputError(
+            f'difference: {len(a.values)} and {len(b.values)} seeds, expected the same ones for '
+            'both methods'
+        )
+    return Measured(tuple(float(x) - float(y) for x, y in zip(a.values, b.values, strict=True)))

@@ -1,0 +1,56 @@
+"""Measures a finished run on its test sets and writes its report.
+
+python tools/report.py --workdir=runs/cda
+
+Writes features.npz, bias.json, report.html and tables/ into the workdir. The page needs no network
+and no other file.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from cda_jax.errors import InputError
+from cda_jax.startup import keep_compilations, quieten
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
+_DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
+_EMBEDDING = flags.DEFINE_bool('embedding', True, 'Draw the features in two dimensions by UMAP.')
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}; expected flags only')
+    quieten()
+    keep_compilations()
+    try:
+        _report(Path(_WORKDIR.value).absolute())
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+def _report(workdir: Path) -> None:
+    # Only now: these import jax, and `--help` should not wait for it.
+    from cda_jax.analysis.measure_run import config_of_run, measure_run
+    from cda_jax.analysis.report import write_page
+    from cda_jax.analysis.run_page import page_tables, run_page
+    from cda_jax.analysis.tables import write_tables
+    from cda_jax.results import read_results
+
+    if read_results(workdir) is None:
+        raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
+    moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
+    config = config_of_run(workdir, **moved)
+    features, measures = measure_run(config, workdir)
+    page = run_page(workdir, config, features, measures, embedding=_EMBEDDING.value)
+    write_tables(workdir / 'tables', page_tables(page))
+    write_page(workdir / 'report.html', page)
+    for sentence in (*page.answer, *page.warnings):
+        print(sentence)
+    print(f'\n{workdir / "report.html"}')
+
+
+if __name__ == '__main__':
+    app.run(main)
