@@ -1,0 +1,122 @@
+"""What is compared: each method as the config fields in which it differs from the base config.
+
+The base config is the full method, such as configs/cda.py.
+"""
+
+from typing import Any, NamedTuple
+
+Fields = dict[str, Any]
+
+
+class Method(NamedTuple):
+    """Something to train.
+
+    Attributes:
+        title: For tables.
+        fields: Config fields that differ from those of the base config.
+    """
+
+    title: str
+    fields: Fields
+
+
+_PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
+_PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
+_NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
+_SHARED = {'shared_head': True}
+
+MERGED = _SHARED | _NO_G | _NO_D | _PLAIN  # the paper's baseline
+
+
+def _merged_with(loss, **args):
+    return MERGED | {'emotion_loss': loss, 'emotion_loss_args': args}
+
+
+CDA = {'cda': Method('CDA + ACE (full)', {})}
+BASELINE = {'baseline': Method('Baseline, all sites merged', MERGED)}
+DATASET_ID = {'dataset-id': Method('Name that dataset', MERGED | {'target': 'site'})}
+BATCH_350 = {'cda-batch-350': Method('CDA + ACE, batch 350', {'batch_size': 350})}
+
+ABLATION = (
+    BASELINE
+    | {
+        'baseline-ace': Method('Baseline with ACE', _merged_with('adaptive_cross_entropy')),
+        'baseline-d': Method('Baseline with d', _SHARED | _NO_G | _PLAIN | _PLAIN_D),
+        'heads': Method('A head per site', _NO_G | _NO_D | _PLAIN),
+        'heads-ace': Method('A head per site, ACE', _NO_G | _NO_D),
+        'cda-without-d': Method('CDA + ACE without d', _NO_D),
+        'cda-without-g': Method('CDA + ACE without g', _NO_G),
+    }
+    | CDA
+    | {
+        'cda-plain': Method('CDA, cross entropy for e and d', _PLAIN | _PLAIN_D),
+        'cda-plain-e': Method('CDA, cross entropy for e', _PLAIN),
+        'cda-plain-d': Method('CDA, cross entropy for d', _PLAIN_D),
+        'cda-alpha-0.5': Method('CDA, ACE with alpha 0.5', {'emotion_loss_args': {'alpha': 0.5}}),
+        'cda-soft': Method('CDA, soft pseudo labels', {'pseudo_label': 'soft'}),
+        'cda-shared-head': Method('CDA, one head for all sites', _SHARED),
+        'cda-common-head': Method('CDA, a further head for all sites', {'common_head': True}),
+        'cda-lambda1-only': Method('CDA, no reversal into g', {'lambda2_max': 0.0}),
+        'cda-lambda2-only': Method('CDA, no reversal into f', {'lambda1_max': 0.0}),
+        'cda-lambda-0.1': Method('CDA, lambda to 0.1', {'lambda1_max': 0.1, 'lambda2_max': 0.1}),
+        'cda-lambda-1': Method('CDA, lambda to 1', {'lambda1_max': 1.0, 'lambda2_max': 1.0}),
+        'cda-dann': Method("CDA, lambda as in 'dann'", {'lambda_schedule': 'dann'}),
+        'cda-averaging-batch': Method('CDA, averaged over the batch', {'averaging': 'batch'}),
+        'cda-batch-statistics': Method(
+            'CDA, ACE statistics of all sites', {'loss_statistics': 'batch'}
+        ),
+        'cda-averaging-site': Method('CDA, averaged over each site', {'averaging': 'site'}),
+        'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),
+        'cda-site-smoothing': Method('CDA, site labels smoothed by 0.1', {'site_smoothing': 0.1}),
+        'cda-d-dropout': Method('CDA, dropout 0.5 in d', {'dataset_classifier_dropout': 0.5}),
+        'cda-d-rate-3': Method(
+            'CDA, d learns 3 times as fast', {'dataset_classifier_rate_factor': 3.0}
+        ),
+    }
+)
+
+LOSSES = {
+    'baseline': Method('Cross entropy', MERGED),
+    'loss-smoothing': Method(
+        'Cross entropy, labels smoothed by 0.1', _merged_with('cross_entropy', label_smoothing=0.1)
+    ),
+    'baseline-ace': ABLATION['baseline-ace']._replace(title='Adaptive cross entropy'),
+    'loss-recall': Method('Recall loss', _merged_with('recall_loss')),
+    'loss-focal': Method('Focal loss, gamma 2', _merged_with('focal_loss', gamma=2.0)),
+    'loss-cb': Method(
+        'Class-balanced cross entropy, beta 0.999',
+        _merged_with('class_balanced_cross_entropy', beta=0.999),
+    ),
+    'loss-cb-focal': Method(
+        'Class-balanced focal loss, beta 0.999, gamma 2',
+        _merged_with('class_balanced_focal_loss', beta=0.999, gamma=2.0),
+    ),
+    'loss-ldam': Method(
+        'LDAM, scale 1, re-weighted late', _merged_with('ldam_loss', scale=1.0, reweight_from=0.8)
+    ),
+    'loss-balanced-softmax': Method('Balanced softmax', _merged_with('balanced_softmax')),
+    'loss-logit-adjusted': Method(
+        'Logit-adjusted cross entropy, tau 0.5',
+        _merged_with('logit_adjusted_cross_entropy', tau=0.5),
+    ),
+    'loss-posthoc': Method(
+        'Cross entropy, logits adjusted afterwards', MERGED | {'posthoc_tau': 1.0}
+    ),
+    'loss-seesaw': Method('Seesaw loss', _merged_with('seesaw_loss')),
+}
+
+
+def on_one_site(site: str) -> Method:
+    """The baseline that is trained on one site alone."""
+    return Method(f'Baseline, {site}', MERGED | {'sites': (site,)})
+
+
+def left_out_name(method: str, site: str) -> str:
+    """Name of a method that is trained without a site."""
+    return f'{method}-without-{site}'
+
+
+def without_site(method: Method, left_out: str, sites: tuple[str, ...]) -> Method:
+    """A method that is trained on all sites but one."""
+    others = tuple(site for site in sites if site != left_out)
+    return method._replace(fields=method.fields | {'sites': others})

@@ -1,0 +1,91 @@
+"""Runs a suite of experiments and writes its tables, figures and report.
+
+python tools/reproduce.py --suite=paper --scale=demo            # stand-in data, minutes a run
+python tools/reproduce.py --suite=ablation --scale=small --seeds=3 --jobs=2
+python tools/reproduce.py --suite=paper --scale=full --data_dir=data --sites=rafdb,expw,affectnet
+
+Everything goes below --out: the runs, each with a report of its own, and for each suite a page and
+its tables as CSV, Markdown and LaTeX. Stopped at any moment, the same command goes on; what is
+finished is not done again, and suites share the runs that they have in common.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from cda_jax.errors import InputError
+from cda_jax.startup import quieten
+from cda_jax.suites.suites import SUITES
+
+_SUITE = flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)
+_SCALE = flags.DEFINE_enum(
+    'scale',
+    'demo',
+    ['demo', 'small', 'full'],
+    'demo: the demonstration, minutes a run; small: smaller pictures, at most two minutes a run '
+    "on two CPU cores; full: the paper's network and training.",
+)
+_OUT = flags.DEFINE_string('out', 'runs/reproduce', 'Folder for runs and reports.')
+_DATA_DIR = flags.DEFINE_string(
+    'data_dir', None, 'Prepared sites; by default the stand-in, which is made if needed.'
+)
+_SITES = flags.DEFINE_list('sites', ['rafdb', 'expw', 'affectnet'], 'Folders in --data_dir.')
+_SEEDS = flags.DEFINE_integer('seeds', 1, 'Runs of each method.', lower_bound=1)
+_METHODS = flags.DEFINE_list('methods', [], 'Run only these methods of the suite.')
+_JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at once; each gets its share of the processors.')
+_SET = flags.DEFINE_multi_string(
+    'set', [], 'FIELD=VALUE: a config field that differs in every run, such as random_flip=False.'
+)
+_REPORT_ONLY = flags.DEFINE_bool('report_only', False, 'Run nothing; report what is finished.')
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    if len(argv) > 1:
+        raise app.UsageError(f'unexpected argument {argv[1]!r}; expected flags only')
+    quieten()
+    try:
+        failed = _reproduce()
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted; the same command goes on from here')
+    if failed:
+        logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
+        sys.exit(f'error: {len(failed)} runs failed; their output:\n  {logs}')
+
+
+def _reproduce() -> dict[str, Path]:
+    # Only now: these import jax, and `--help` should not wait for it.
+    from cda_jax.suites.reproduce import Request, reproduce
+
+    return reproduce(
+        Request(
+            suite=_SUITE.value,
+            scale=_SCALE.value,
+            out=Path(_OUT.value).absolute(),
+            data_dir=_DATA_DIR.value,
+            sites=tuple(_SITES.value),
+            num_seeds=_SEEDS.value,
+            methods=tuple(_METHODS.value),
+            jobs=_JOBS.value,
+            fields=dict(map(_field, _SET.value)),
+            report_only=_REPORT_ONLY.value,
+        )
+    )
+
+
+def _field(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition('=')
+    if not equals:
+        raise InputError(f'--set={text}: expected FIELD=VALUE')
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # a plain text, such as a loss's name
+
+
+if __name__ == '__main__':
+    app.run(main)
