@@ -3,6 +3,8 @@
 #   ./launch.sh                              the demonstration: stand-in data, training, results
 #   ./launch.sh test [pytest arguments]      linter and tests
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
+#   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
+#   ./launch.sh report --workdir=DIR         tools/report.py: measures and report of a run
 # Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
 #
 # PYTHON names the interpreter (3.11 or newer), CDA_JAX_DEVICE the hardware to install for: cpu,
@@ -69,18 +71,9 @@ install() {
 
 run_demo() {
   cd "$root"
-  local data=data/standin site options
-  # Both tools write these files last: where they are, nothing is left to do.
-  if [[ ! -f $data/raw/standin.json ]]; then
-    "$venv/bin/python" tools/make_standin.py --out="$data/raw"
-  fi
-  for site in rafdb expw affectnet; do
-    if [[ -f $data/$site/manifest.json ]]; then continue; fi
-    options=()
-    if [[ $site == expw ]]; then options=(--num_test=1000); fi # ExpW has no split of its own
-    "$venv/bin/python" tools/prepare.py --dataset="$site" --root="$data/raw/$site" \
-      --out="$data/$site" --face_size=48 --shard_size=512 ${options[@]+"${options[@]}"}
-  done
+  # Does nothing where everything is there.
+  "$venv/bin/python" tools/make_standin.py \
+    --out=data/standin/raw --prepare=data/standin --face_size=48
   exec "$venv/bin/python" -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
 }
 
@@ -101,6 +94,10 @@ case ${1:-} in
   test)
     install "$device,dev,report"
     run_tests "${@:2}"
+    ;;
+  reproduce | report)
+    install "$device,report"
+    exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
     ;;
   -*)
     install "$device"
