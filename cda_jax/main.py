@@ -36,15 +36,21 @@ def main(argv: list[str]) -> None:
     from cda_jax import parallel
     from cda_jax.config import check_config
     from cda_jax.evaluate import evaluate
+    from cda_jax.preemption import EXIT_CODE, Preempted, StopSignals
     from cda_jax.train import train
 
     check_config(config)
     parallel.join_processes()
     workdir = Path(_WORKDIR.value).absolute()
-    if _MODE.value == 'train':
-        train(config, workdir)
-    else:
+    if _MODE.value == 'eval':
         evaluate(config, workdir)
+        return
+    try:
+        with StopSignals() as stop:
+            train(config, workdir, stop)
+    except Preempted as notice:
+        print(notice, file=sys.stderr)
+        sys.exit(EXIT_CODE)
 
 
 def _parse_flags(argv):

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -122,6 +123,20 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()},
         rows,
     )
+
+
+def any_process(flag: bool) -> jax.Array:
+    """Whether any process says yes; all must ask at the same place, and nobody waits here.
+
+    Args:
+        flag: What this process says.
+
+    Returns:
+        bool scalar, the same everywhere; looking at it waits for the others.
+    """
+    flags = np.full(jax.local_device_count(), flag)
+    of_all = jax.make_array_from_process_local_data(NamedSharding(_mesh(), P(AXIS)), flags)
+    return jax.jit(jnp.any, out_shardings=replicated())(of_all)
 
 
 def prefetch(batches: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:

@@ -1,26 +1,45 @@
-"""Child processes that do not outlive their parent."""
+"""Child processes, which end when their parent does and no sooner."""
 
+import contextlib
 import ctypes
+import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 
 
-def die_with(parent: int) -> None:
-    """Makes this process die when its parent does, on Linux; elsewhere nothing happens.
+def end_with_parent() -> None:
+    """Makes this child of `multiprocessing` end when its parent does, however that ends.
 
     A parent that is killed cannot stop its children, which would go on holding memory, files and
-    output.
-
-    Args:
-        parent: Process number of the parent, to see whether it is gone already.
+    output. The kernel's own means, PR_SET_PDEATHSIG, would not do: it kills as soon as the thread
+    ends that started the child, which in Grain is one of many.
     """
-    if sys.platform != 'linux':
-        return
-    pr_set_pdeathsig, sigkill = 1, 9
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill)
-    if os.getppid() != parent:
-        os._exit(1)
+    threading.Thread(target=_outwait_parent, daemon=True).start()
+
+
+def _outwait_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Starts child processes that SIGINT and SIGTERM do not reach.
+
+    Ctrl-C in a terminal, and a scheduler that stops a job, signal every process of a group. Workers
+    must live on until their parent has saved; they end when it does.
+    """
+    # Started here, because it would lift the block for the thread that starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def bound(command: Sequence[str], *, slot: int, slots: int) -> list[str]:
@@ -36,8 +55,18 @@ def bound(command: Sequence[str], *, slot: int, slots: int) -> list[str]:
     return [*settle, *command]
 
 
+def _die_with(parent: int) -> None:
+    """Makes this process die with its parent, on Linux; elsewhere nothing happens."""
+    if sys.platform != 'linux':
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # gone already
+        os._exit(1)
+
+
 def _settle_and_run(parent: str, slot: str, slots: str, *command: str) -> None:
-    die_with(int(parent))
+    _die_with(int(parent))
     if int(slots) > 1 and hasattr(os, 'sched_setaffinity'):
         processors = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, processors[int(slot) :: int(slots)] or processors)

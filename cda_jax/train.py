@@ -20,12 +20,13 @@ from cda_jax.experiment import (
     open_batches,
 )
 from cda_jax.logs import Clock, Logs, console_line, duration
+from cda_jax.preemption import Agreement, Preempted, StopSignals
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
 from cda_jax.workdir import check_owner, claim
 
 
-def train(config: ConfigDict, workdir: Path) -> dict:
+def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) -> dict:
     """Trains to the end of the config's epochs and evaluates on its test sets.
 
     A run that was stopped goes on where its last checkpoint stands; a finished one only reports.
@@ -33,6 +34,7 @@ def train(config: ConfigDict, workdir: Path) -> dict:
     Args:
         config: Checked by `check_config`.
         workdir: Where configuration, logs, checkpoints and results are.
+        stop: May ask the run to save and stop.
 
     Returns:
         The results, as `cda_jax.results.summarise` gives them.
@@ -40,18 +42,19 @@ def train(config: ConfigDict, workdir: Path) -> dict:
     Raises:
         InputError: The config, the data or the workdir cannot be used.
         DivergenceError: A term of the objective was not finite.
+        Preempted: It was asked to stop, and has saved.
     """
     parallel.check_batch_size(config.batch_size)
     check_owner(workdir, config)
     results = read_results(workdir)
     if results is None:
-        results = _train_and_evaluate(config, workdir)
+        results = _train_and_evaluate(config, workdir, stop or StopSignals())
     if jax.process_index() == 0:
         print(f'\n{format_results(results)}\n\nAll of it is in {workdir}', flush=True)
     return results
 
 
-def _train_and_evaluate(config, workdir):
+def _train_and_evaluate(config, workdir, stop):
     # All data first, so that a fault in them shows before anything is written or trained.
     experiment = build_experiment(config)
     classes = experiment.parts[0].site.manifest.class_names
@@ -67,10 +70,15 @@ def _train_and_evaluate(config, workdir):
         step_over_devices = evaluate.lift(
             experiment.recipe.model, config, head_class_counts(config, experiment.parts)
         )
-        with Logs(workdir, first_step=step, active=is_writer) as logs:
+        with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
             validate = functools.partial(_validate, config, step_over_devices, held_out, logs)
-            state = _train(config, experiment, checkpoints, logs, validate, state, step)
+            state, step = _train(config, experiment, checkpoints, logs, validate, stop, state, step)
+            checkpoints.finish()
+        if step < experiment.total_steps:
+            raise Preempted(
+                f'saved after step {step} of {experiment.total_steps}; the same command goes on'
+            )
         weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
     results = evaluate.evaluate_weights(config, step_over_devices, weights, test_sets, step)
     if is_writer:
@@ -97,13 +105,15 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
 
 
 def _train(
-    config, experiment: Experiment, checkpoints, logs, validate, state, first_step
-) -> TrainState:
+    config, experiment: Experiment, checkpoints, logs, validate, stop, state, first_step
+) -> tuple[TrainState, int]:
+    """The state after the last step, or after the one at which it was asked to stop."""
     step_over_devices = parallel.lift_train_step(
         functools.partial(train_step, recipe=experiment.recipe)
     )
     total, epoch = experiment.total_steps, experiment.steps_per_epoch
     start, clock = time.monotonic(), None
+    must_stop = Agreement()
     with contextlib.closing(open_batches(config, experiment, first_step)) as stream:
         batches = parallel.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
@@ -116,6 +126,7 @@ def _train(
                 jax.block_until_ready(metrics)
 
             last = step == total
+            stopping = must_stop(stop.requested)
             if last or step % config.log_every_steps == 0:
                 figures = {name: float(x) for name, x in jax.device_get(metrics).items()}
                 _check_finite(state)
@@ -125,11 +136,14 @@ def _train(
             accuracy = None
             if last or step % (config.validate_every_epochs * epoch) == 0:
                 accuracy = validate(state, step)
-            if last or step % config.checkpoint_every_steps == 0 or accuracy is not None:
+            is_due = last or stopping or step % config.checkpoint_every_steps == 0
+            if is_due or accuracy is not None:
                 _check_finite(state)
                 position = data_position(config, experiment, step)
                 checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
-    return state
+            if stopping:
+                break
+    return state, step
 
 
 def _validate(config, step_over_devices, held_out, logs, state, step) -> float | None:
@@ -161,7 +175,6 @@ def _check_finite(state) -> None:
 
 def _chosen_weights(checkpoints, state, total_steps) -> tuple[dict, int]:
     """The weights that results are reported of, and the steps they have seen."""
-    checkpoints.finish()
     step = evaluate.chosen_step(checkpoints)
     weights = _weights(state)
     if step != total_steps:

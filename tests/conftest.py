@@ -73,7 +73,9 @@ def free_slurm_job_id() -> int:
     raise RuntimeError('no free port in the range that JAX uses under SLURM')
 
 
-def start_program(*arguments, devices: int = 1, environment=None) -> subprocess.Popen:
+def start_program(
+    *arguments, devices: int = 1, environment=None, start_new_session=False
+) -> subprocess.Popen:
     """Starts Python with arguments, in an environment with so many virtual devices."""
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
@@ -86,6 +88,7 @@ def start_program(*arguments, devices: int = 1, environment=None) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
     )
 
 
@@ -94,13 +97,24 @@ def start_main(data_dir):
     """Starts the program on the small data."""
 
     def start(
-        workdir, *flags, config='cda', devices=1, environment=None, **fields
+        workdir,
+        *flags,
+        config='cda',
+        devices=1,
+        environment=None,
+        start_new_session=False,
+        **fields,
     ) -> subprocess.Popen:
         fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
         overrides = [f'--config.{name}={value}' for name, value in fields.items()]
         config_flag = f'--config={REPOSITORY / "configs" / config}.py'
         arguments = ['-m', 'cda_jax.main', config_flag, f'--workdir={workdir}', *flags, *overrides]
-        return start_program(*arguments, devices=devices, environment=environment)
+        return start_program(
+            *arguments,
+            devices=devices,
+            environment=environment,
+            start_new_session=start_new_session,
+        )
 
     return start
 

@@ -7,6 +7,7 @@ processes.
 """
 
 import gc
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,8 +17,9 @@ import numpy as np
 
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import Part
+from cda_jax.data.stalls import report_when_asked, watched
 from cda_jax.errors import InputError
-from cda_jax.processes import die_with
+from cda_jax.processes import end_with_parent, shielded
 
 Batch = dict[str, np.ndarray]
 
@@ -166,10 +168,24 @@ def _batches(rows, reading):
 
 def _read(batches, reading) -> Iterator[Batch]:
     stream = iter(_stream(batches, reading))
+    arriving = watched(stream)
     try:
-        yield from stream
+        with shielded():  # the first batch starts the workers
+            first = iter(list(itertools.islice(arriving, 1)))
+        for batch in itertools.chain(first, arriving):
+            # Copied, so that the little shared memory there is becomes free at once, and all of it
+            # before the program ends.
+            yield {name: np.array(values) for name, values in batch.items()}
     except ValueError as error:
         raise InputError(str(error)) from error
+    except RuntimeError as error:
+        # Grain's word for a worker that is gone; what other errors there are keep their traceback.
+        if 'exit code' not in str(error):
+            raise
+        raise InputError(
+            f'a process that reads data died, perhaps for lack of memory: {error} Fewer workers '
+            '(num_workers) need less; the same command goes on from the last checkpoint'
+        ) from error
     finally:
         stream.close()
         # The stream is part of a reference cycle that holds the last batch. Left to the end of the
@@ -185,16 +201,11 @@ def _stream(batches, reading):
     workers = grain.MultiprocessingOptions(
         num_workers=reading.num_workers, per_worker_buffer_size=2
     )
-    return stream.mp_prefetch(workers, worker_init_fn=_DieWithParent(os.getpid()))
+    return stream.mp_prefetch(workers, worker_init_fn=_set_up_worker)
 
 
-class _DieWithParent:
-    """Sets up a worker: no accelerator, and no life of its own."""
-
-    def __init__(self, parent: int):
-        self._parent = parent
-
-    def __call__(self, worker_index: int, worker_count: int) -> None:
-        del worker_index, worker_count
-        os.environ['JAX_PLATFORMS'] = 'cpu'
-        die_with(self._parent)
+def _set_up_worker(worker_index: int, worker_count: int) -> None:
+    del worker_index, worker_count
+    os.environ['JAX_PLATFORMS'] = 'cpu'  # the accelerator is the training process's
+    end_with_parent()
+    report_when_asked()

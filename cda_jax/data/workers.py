@@ -1,7 +1,6 @@
 """Tasks spread over processes that never outlive the one that started them."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,7 +10,7 @@ from typing import TypeVar
 import cv2
 
 from cda_jax.errors import InputError
-from cda_jax.processes import die_with
+from cda_jax.processes import end_with_parent
 
 T = TypeVar('T')
 
@@ -37,7 +36,7 @@ def run_tasks(work: Callable[[T], None], tasks: Sequence[T], num_processes: int)
             yield task
         return
     context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(num_processes, context, _start_worker, (os.getpid(),))
+    pool = ProcessPoolExecutor(num_processes, context, _start_worker)
     try:
         futures = {pool.submit(work, task): task for task in tasks}
         for future in as_completed(futures):
@@ -52,8 +51,8 @@ def run_tasks(work: Callable[[T], None], tasks: Sequence[T], num_processes: int)
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker(parent: int) -> None:
-    die_with(parent)
+def _start_worker() -> None:
+    end_with_parent()
     # The parent alone reports that the user pressed Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)

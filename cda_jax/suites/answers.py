@@ -19,13 +19,6 @@ def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
         outcomes: Of `finished`.
         sites: All sites.
     """
-    runs = outcomes.get('dataset-id')
-    if runs:
-        accuracy = out.over_seeds(runs, lambda outcome: outcome.results['pooled']['accuracy'])
-        yield (
-            f'Name that dataset: a network is right about {_shown(accuracy)} of the test pictures '
-            f'(paper: {_shown(published.DATASET_CLASSIFICATION_ACCURACY)}).'
-        )
     for label, figure, reported in (
         ('Accuracy averaged over the test sets', out.average('accuracy'), 'mean_accuracy'),
         ('Macro F1', out.average('macro_f1'), 'mean_f1'),
@@ -39,6 +32,13 @@ def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
                 parts.append(f'{short} {measured}{beside}')
         if parts:
             yield f'{label}: {"; ".join(parts)}.'
+    runs = outcomes.get('dataset-id')
+    if runs:
+        accuracy = out.over_seeds(runs, lambda outcome: outcome.results['pooled']['accuracy'])
+        yield (
+            f'Name that dataset: a network is right about {_shown(accuracy)} of the test pictures '
+            f'(paper: {_shown(published.DATASET_CLASSIFICATION_ACCURACY)}).'
+        )
     yield from _probes(outcomes, ('baseline', 'cda'), methods_of_table_4(sites))
 
 

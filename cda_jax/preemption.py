@@ -1,0 +1,102 @@
+"""Signals that ask a run to stop: it saves, and leaves with an exit code of its own."""
+
+import collections
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import jax
+
+from cda_jax import parallel
+
+EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: to be started again
+
+_SIGNALS = signal.SIGTERM, signal.SIGINT
+_STEPS_TO_ANSWER = 2
+
+
+class Preempted(Exception):  # noqa: N818 (nothing went wrong)
+    """The run stopped because it was asked to. The message says where it will go on."""
+
+
+class StopSignals:
+    """What becomes of SIGTERM and SIGINT while this is entered.
+
+    Within `deferred()` the first of them only sets `requested`, so that the run can save. The
+    second, and any outside of it, end the process at once: its files are whole at every instant.
+
+    Never entered, it leaves the signals alone, and nothing is ever requested.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._deferring = False
+
+    def __enter__(self) -> 'StopSignals':
+        # Python's own handlers wait for the main thread, which may be compiling for minutes. The
+        # number of a signal is written to this socket at once.
+        receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        threading.Thread(target=self._listen, args=(receiver,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        self._sender.close()
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """The time in which a signal is a request, and the run looks at `requested`."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def _listen(self, receiver: socket.socket) -> None:
+        with receiver:
+            while data := receiver.recv(1):
+                if data[0] in _SIGNALS:
+                    self._take(signal.Signals(data[0]))
+
+    def _take(self, number: signal.Signals) -> None:
+        if self._deferring and not self.requested:
+            self.requested = True
+            _say(f'{number.name}: saving and stopping; once more stops at once')
+            return
+        # What was asked for before, and is not there yet, may be missing.
+        code = 128 + number if self._deferring else EXIT_CODE
+        _say(f'{number.name}: stopped; the same command goes on from the last checkpoint')
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        os._exit(code)
+
+
+class Agreement:
+    """Whether any process was asked to stop, answered alike in all of them at the same step.
+
+    With several processes the answer is some steps old, so that nobody waits for it.
+    """
+
+    def __init__(self):
+        self._answers = collections.deque()
+
+    def __call__(self, requested: bool) -> bool:
+        """Takes this process's word and gives the answer; to be called once a step by all."""
+        if jax.process_count() == 1:
+            return requested
+        self._answers.append(parallel.any_process(requested))
+        return len(self._answers) > _STEPS_TO_ANSWER and bool(self._answers.popleft())
+
+
+def _say(text: str) -> None:
+    # Not through Python's streams, which the main thread may hold at this moment.
+    os.write(2, f'{text}\n'.encode())

@@ -1,0 +1,77 @@
+"""Runs that are asked to stop, by real signals."""
+
+import os
+import signal
+import time
+
+import pytest
+from test_main import assert_same_bits, final_parameters, metrics
+
+
+def wait_for(process, start):
+    for line in process.stdout:
+        if line.startswith(start):
+            return
+    raise AssertionError(f'no line that starts with {start!r}:\n{process.stderr.read()}')
+
+
+def end_of(process, seconds):
+    """Exit code and error output, which must come within so many seconds."""
+    start = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < seconds
+    return process.returncode, err
+
+
+@pytest.mark.parametrize(
+    ('number', 'send'), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)]
+)
+def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
+    finished, start_main, run_main, tmp_path, number, send
+):
+    # To a whole group, workers included, as Ctrl-C sends it and schedulers that end a job.
+    process = start_main(tmp_path, start_new_session=True)
+    wait_for(process, 'step  5')
+    send(process.pid, number)
+    code, err = end_of(process, seconds=15)
+    assert code == 75, err
+    assert err.count('\n') == 2, err
+    first, second = err.splitlines()
+    assert first == f'{number.name}: saving and stopping; once more stops at once'
+    step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
+    assert second == f'saved after step {step} of 36; the same command goes on'
+    assert not (tmp_path / 'results.json').exists()
+
+    code, out, err = run_main(tmp_path)
+    assert code == 0, err
+    assert f'going on after step {step}' in out
+    assert_same_bits(final_parameters(tmp_path), final_parameters(finished[0]))
+    assert metrics(tmp_path) == metrics(finished[0])
+
+
+def test_a_second_signal_stops_at_once(start_main, tmp_path):
+    process = start_main(tmp_path)
+    wait_for(process, 'starting')  # the step is not compiled yet
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr.readline().startswith('SIGTERM: saving and stopping')
+    process.send_signal(signal.SIGINT)
+    code, err = end_of(process, seconds=2)
+    assert code == 128 + signal.SIGINT
+    assert err == 'SIGINT: stopped; the same command goes on from the last checkpoint\n'
+    assert not list((tmp_path / 'checkpoints').iterdir())
+
+
+def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(
+    finished, start_main, tmp_path
+):
+    process = start_main(tmp_path)
+    wait_for(process, 'step 36')
+    while not (tmp_path / 'checkpoints' / '36').exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    code, _ = end_of(process, seconds=10)
+    if code == 0:  # it was done already
+        assert (tmp_path / 'results.json').exists()
+    else:
+        assert code == 75
+        assert not (tmp_path / 'results.json').exists()
