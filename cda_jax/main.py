@@ -8,6 +8,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from cda_jax.errors import DivergenceError, InputError
+from cda_jax.preemption import EXIT_CODE, Preempted, StopSignals
 from cda_jax.startup import keep_compilations, quieten
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -25,7 +26,7 @@ _MODE = flags.DEFINE_enum(
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str], stop: StopSignals) -> None:
     """Does what the flags say."""
     if len(argv) > 1:
         raise InputError(f'unexpected argument {argv[1]!r}; expected flags only')
@@ -36,7 +37,6 @@ def main(argv: list[str]) -> None:
     from cda_jax import parallel
     from cda_jax.config import check_config
     from cda_jax.evaluate import evaluate
-    from cda_jax.preemption import EXIT_CODE, Preempted, StopSignals
     from cda_jax.train import train
 
     check_config(config)
@@ -44,13 +44,8 @@ def main(argv: list[str]) -> None:
     workdir = Path(_WORKDIR.value).absolute()
     if _MODE.value == 'eval':
         evaluate(config, workdir)
-        return
-    try:
-        with StopSignals() as stop:
-            train(config, workdir, stop)
-    except Preempted as notice:
-        print(notice, file=sys.stderr)
-        sys.exit(EXIT_CODE)
+    else:
+        train(config, workdir, stop)
 
 
 def _parse_flags(argv):
@@ -80,9 +75,13 @@ def run() -> None:
 
     def guarded(argv):
         try:
-            main(argv)
+            with StopSignals() as stop:
+                main(argv, stop)
         except (InputError, DivergenceError) as error:
             sys.exit(f'error: {error}')
+        except Preempted as notice:
+            print(notice, file=sys.stderr)
+            sys.exit(EXIT_CODE)
 
     app.run(guarded, flags_parser=_parse_flags)
 

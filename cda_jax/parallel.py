@@ -125,18 +125,23 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
     )
 
 
-def any_process(flag: bool) -> jax.Array:
-    """Whether any process says yes; all must ask at the same place, and nobody waits here.
+class AnyProcess:
+    """Whether any process says yes, answered alike in all of them at the same step.
 
-    Args:
-        flag: What this process says.
-
-    Returns:
-        bool scalar, the same everywhere; looking at it waits for the others.
+    With several processes the answer is some steps old, so that nobody waits for it.
     """
-    flags = np.full(jax.local_device_count(), flag)
-    of_all = jax.make_array_from_process_local_data(NamedSharding(_mesh(), P(AXIS)), flags)
-    return jax.jit(jnp.any, out_shardings=replicated())(of_all)
+
+    def __init__(self):
+        self._answers = collections.deque()
+
+    def __call__(self, flag: bool) -> bool:
+        """Takes this process's word and gives the answer; to be called once a step by all."""
+        if jax.process_count() == 1:
+            return flag
+        flags = np.full(jax.local_device_count(), flag)
+        of_all = jax.make_array_from_process_local_data(NamedSharding(_mesh(), P(AXIS)), flags)
+        self._answers.append(jax.jit(jnp.any, out_shardings=replicated())(of_all))
+        return len(self._answers) > _BATCHES_AHEAD and bool(self._answers.popleft())
 
 
 def prefetch(batches: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:

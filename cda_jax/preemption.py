@@ -1,6 +1,5 @@
 """Signals that ask a run to stop: it saves, and leaves with an exit code of its own."""
 
-import collections
 import contextlib
 import multiprocessing
 import os
@@ -9,14 +8,9 @@ import socket
 import threading
 from collections.abc import Iterator
 
-import jax
-
-from cda_jax import parallel
-
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: to be started again
 
 _SIGNALS = signal.SIGTERM, signal.SIGINT
-_STEPS_TO_ANSWER = 2
 
 
 class Preempted(Exception):  # noqa: N818 (nothing went wrong)
@@ -78,23 +72,6 @@ class StopSignals:
         for worker in multiprocessing.active_children():
             worker.kill()
         os._exit(code)
-
-
-class Agreement:
-    """Whether any process was asked to stop, answered alike in all of them at the same step.
-
-    With several processes the answer is some steps old, so that nobody waits for it.
-    """
-
-    def __init__(self):
-        self._answers = collections.deque()
-
-    def __call__(self, requested: bool) -> bool:
-        """Takes this process's word and gives the answer; to be called once a step by all."""
-        if jax.process_count() == 1:
-            return requested
-        self._answers.append(parallel.any_process(requested))
-        return len(self._answers) > _STEPS_TO_ANSWER and bool(self._answers.popleft())
 
 
 def _say(text: str) -> None:

@@ -20,7 +20,7 @@ from cda_jax.experiment import (
     open_batches,
 )
 from cda_jax.logs import Clock, Logs, console_line, duration
-from cda_jax.preemption import Agreement, Preempted, StopSignals
+from cda_jax.preemption import Preempted, StopSignals
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
 from cda_jax.workdir import check_owner, claim
@@ -113,7 +113,7 @@ def _train(
     )
     total, epoch = experiment.total_steps, experiment.steps_per_epoch
     start, clock = time.monotonic(), None
-    must_stop = Agreement()
+    must_stop = parallel.AnyProcess()
     with contextlib.closing(open_batches(config, experiment, first_step)) as stream:
         batches = parallel.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):

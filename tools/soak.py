@@ -1,0 +1,132 @@
+"""Stops a run at random instants, again and again, and compares it with one that was left alone.
+
+python tools/soak.py --workdir=runs/soak --kills=30 -- --config=configs/demo.py
+
+What follows `--` goes to `cda_jax.main`. Most stops are SIGKILL, which leaves a run no time for
+anything; the others SIGTERM and SIGINT, at which it saves. A run that ends before all stops were
+made is compared and followed by a new one. Exit code 1 means that a run was not the same.
+"""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from cda_jax.logs import METRICS_FILE, TIMING
+from cda_jax.pretrained import load_weights
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
+_UNDISTURBED = flags.DEFINE_string(
+    'undisturbed', None, 'A finished run to compare with; by default one is made in --workdir.'
+)
+_KILLS = flags.DEFINE_integer('kills', 30, 'How often to stop a run.', lower_bound=1)
+_LONGEST = flags.DEFINE_float('longest', 30, 'Seconds that a run may live, at most.')
+_SEED = flags.DEFINE_integer('seed', 0, 'Decides the instants.')
+
+_SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+_SECONDS_TO_SAVE = 60
+_SAVED = 75
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    folder = Path(_WORKDIR.value)
+    undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
+    _finish(undisturbed, argv[1:])
+    is_same = True
+    for run in _stopped_runs(folder, argv[1:]):
+        found = differences(undisturbed, run)
+        print(f'{run}: {", ".join(found) or "the same weights, metrics and results"}', flush=True)
+        is_same &= not found
+    sys.exit(0 if is_same else 1)
+
+
+def differences(expected: Path, run: Path) -> list[str]:
+    """In what a finished run is not the same as another: weights, lines of metrics, results.
+
+    Fields that tell how fast a run was are left out.
+
+    Args:
+        expected: Workdir of a run.
+        run: That of the other.
+    """
+    found = []
+    left, right = (jax.tree.leaves_with_path(load_weights(w).weights) for w in (expected, run))
+    for (path, one), (_, other) in zip(left, right, strict=True):
+        if not np.array_equal(one, other, equal_nan=True):
+            found.append(f'other weights {jax.tree_util.keystr(path)}')
+    if _metrics(expected) != _metrics(run):
+        found.append(f'another {METRICS_FILE}')
+    if (expected / 'results.json').read_text() != (run / 'results.json').read_text():
+        found.append('another results.json')
+    return found
+
+
+def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
+    """Finished runs, with all the stops that were asked for between them."""
+    instants, number, stops = random.Random(_SEED.value), 1, 0
+    run = _new_run(folder, number)
+    while stops < _KILLS.value:
+        how, life = instants.choice(_SIGNALS), instants.uniform(0, _LONGEST.value)
+        if _live(run, arguments, how, life):
+            yield run
+            number += 1
+            run = _new_run(folder, number)
+            continue
+        stops += 1
+        steps = ', '.join(sorted(path.name for path in (run / 'checkpoints').glob('*')))
+        print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {steps or "none"}', flush=True)
+    _finish(run, arguments)
+    yield run
+
+
+def _new_run(folder: Path, number: int) -> Path:
+    run = folder / f'stopped-{number}'
+    shutil.rmtree(run, ignore_errors=True)
+    return run
+
+
+def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> bool:
+    """Lets a run live for so many seconds; whether it came to its end."""
+    process = _start(run, arguments)
+    try:
+        process.wait(life)
+    except subprocess.TimeoutExpired:
+        process.send_signal(how)
+    code = process.wait(_SECONDS_TO_SAVE)
+    if code not in (0, _SAVED, -how):
+        sys.exit(f'{run}: exit code {code}; its output is in {_log(run)}')
+    return code == 0
+
+
+def _finish(run: Path, arguments: list[str]) -> None:
+    if _start(run, arguments).wait():
+        sys.exit(f'{run}: failed; its output is in {_log(run)}')
+
+
+def _start(run: Path, arguments: list[str]) -> subprocess.Popen:
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with _log(run).open('ab') as log:
+        command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments]
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _log(run: Path) -> Path:
+    return run.with_name(run.name + '.log')
+
+
+def _metrics(run: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
+
+
+if __name__ == '__main__':
+    app.run(main)
