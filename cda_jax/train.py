@@ -79,12 +79,12 @@ def _train_and_evaluate(config, workdir):
 
 
 def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
-    """The state of the newest checkpoint, or a new one, and the steps it has done."""
+    """The state of the newest whole checkpoint, or a new one, and the steps it has done."""
     make_state = functools.partial(init_state, experiment.recipe, config.seed)
-    step = checkpoints.latest_step()
-    if step is None:
+    found = checkpoints.resume(jax.eval_shape(make_state))
+    if found is None:
         return parallel.replicate(jax.jit(make_state)()), 0
-    state, position = checkpoints.restore(step, jax.eval_shape(make_state))
+    state, position, step = found
     expected = data_position(config, experiment, step)
     changed = [name for name in expected if position.get(name) != expected[name]]
     if changed:
