@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from cda_jax.checksums import check_leaves, kinds, seal, unseal
 from cda_jax.errors import DamagedError, InputError
+from cda_jax.orbax_noise import quieten_abandoned_reads, quieten_logs
 from cda_jax.parallel import replicated
 from cda_jax.step import TrainState
 
@@ -24,18 +24,7 @@ _SCORE = 'validation_accuracy'
 _Read = TypeVar('_Read')
 
 
-# Where Orbax reports an error with its traceback, in each of its threads, before it raises it.
-_RAISING_MODULES = ('future.py', 'async_checkpointer.py', 'checkpoint_manager.py')
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # Only checkpoints at the end of a validation have a score; Orbax would warn of every other.
-    if 'did not provide metrics' in str(record.msg):
-        return False
-    return not (record.exc_info and record.filename in _RAISING_MODULES)
-
-
-logging.getLogger('absl').addFilter(_is_news)
+quieten_logs()
 
 
 class _Facts(NamedTuple):
@@ -336,6 +325,7 @@ class Checkpoints:
         except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
             raise  # these say nothing of the checkpoint
         except Exception as error:  # anything may come out of damaged files
+            quieten_abandoned_reads()
             fault = error
         if not _everywhere([fault is None])[0]:
             if fault is None:

@@ -20,6 +20,7 @@ from cda_jax.experiment import (
     open_batches,
 )
 from cda_jax.logs import Clock, Logs, console_line, duration
+from cda_jax.pretrained import chosen_step
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
 from cda_jax.workdir import check_owner, claim
@@ -162,7 +163,7 @@ def _check_finite(state) -> None:
 def _chosen_weights(checkpoints, state, total_steps) -> tuple[dict, int]:
     """The weights that results are reported of, and the steps they have seen."""
     checkpoints.finish()
-    step = evaluate.chosen_step(checkpoints)
+    step = chosen_step(checkpoints)
     weights = _weights(state)
     if step != total_steps:
         weights = checkpoints.restore_weights(step, weights)
