@@ -1,48 +1,70 @@
 """Checkpoints, and the only file that knows Orbax."""
 
-import logging
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from cda_jax.errors import InputError
+from cda_jax.checksums import check_leaves, kinds, seal, unseal
+from cda_jax.errors import DamagedError, InputError
+from cda_jax.orbax_noise import quieten_abandoned_reads, quieten_logs
 from cda_jax.parallel import replicated
 from cda_jax.step import TrainState
 
 _SCORE = 'validation_accuracy'
+_Read = TypeVar('_Read')
 
-# Only checkpoints at the end of a validation have a score; Orbax would warn of every other.
-logging.getLogger('absl').addFilter(lambda record: 'did not provide metrics' not in str(record.msg))
+
+quieten_logs()
+
+
+class _Facts(NamedTuple):
+    """What a checkpoint says of itself.
+
+    Attributes:
+        data: As given to `save`.
+        contents: Of `unseal`; None if it was written before there were checksums.
+        score: Its accuracy in validation, or None.
+    """
+
+    data: dict
+    contents: dict | None
+    score: float | None
 
 
 class Checkpoints:
     """The checkpoints of one working directory.
 
     A checkpoint is written while training goes on, and bears its final name only when complete.
+    Each holds checksums of all its content. One that is damaged is never restored, and counts
+    neither as the newest nor as the best once it is known to be.
 
     Args:
-        folder: Where they are; made if needed.
+        folder: Where they are.
         keep: How many of the latest stay. The best by validation, if any, stays besides.
+        read_only: Whether to leave the folder as it is; else it is made if needed.
+
+    Raises:
+        InputError: The folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path, *, keep: int = 1):
-        policies = preservation_policy
-        options = ocp.CheckpointManagerOptions(
-            best_fn=_score,
-            # Both are needed: the policy alone would write no scores.
-            preservation_policy=policies.AnyPreservationPolicy(
-                [
-                    policies.LatestN(keep),
-                    policies.BestN(
-                        get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False
-                    ),
-                ]
-            ),
-        )
-        self._manager = ocp.CheckpointManager(Path(folder).absolute(), options=options)
+    def __init__(self, folder: str | Path, *, keep: int = 1, read_only: bool = False):
+        self._folder = Path(folder).absolute()
+        self._keep = keep
+        self._manager = None
+        self._faults: dict[int, str] = {}
+        if not read_only:
+            with _as_input_error(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
 
     def save(
         self, state: TrainState, step: int, *, data: dict, validation_accuracy: float | None = None
@@ -54,31 +76,93 @@ class Checkpoints:
             step: Steps done.
             data: What the position in the data means (see `cda_jax.experiment.data_position`).
             validation_accuracy: Makes the checkpoint a candidate for the best.
+
+        Raises:
+            InputError: This checkpoint or the one before cannot be written.
         """
-        if step in self._manager.all_steps():
-            return
-        score = None if validation_accuracy is None else {_SCORE: validation_accuracy}
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)
-            ),
-            metrics=score,
-            force=True,
-        )
+        with _as_input_error(self._folder):
+            manager = self._writer()
+            if step in manager.all_steps():
+                return
+            score = None if validation_accuracy is None else {_SCORE: validation_accuracy}
+            manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state),
+                    data=ocp.args.JsonSave(seal(data, state, validation_accuracy)),
+                ),
+                metrics=score,
+                force=True,
+            )
 
     def latest_step(self) -> int | None:
         """Steps done in the newest checkpoint; None if there is none."""
-        return self._manager.latest_step()
+        return max(self._facts(), default=None)
 
     def best_step(self) -> int | None:
         """Steps done in the checkpoint that was best in validation; None without validation."""
-        scored = [
-            step for step in self._manager.all_steps() if self._manager.metrics(step) is not None
-        ]
+        scores = {s: facts.score for s, facts in self._facts().items() if facts.score is not None}
         # Among equals the latest, which is also the one that Orbax keeps.
-        return max(
-            scored, key=lambda step: (_score(self._manager.metrics(step)), step), default=None
+        return max(scores, key=lambda step: (scores[step], step), default=None)
+
+    def faults(self) -> dict[int, str]:
+        """What is known to be wrong with damaged checkpoints, by step."""
+        self._facts()
+        return dict(self._faults)
+
+    def resume(self, like: TrainState) -> tuple[TrainState, dict, int] | None:
+        """Reads the newest checkpoint that is not damaged, to go on from it.
+
+        Damaged ones, also among the best, are put aside under another name, so that a run can
+        write these steps again.
+
+        Args:
+            like: A state of the same shapes; may be abstract.
+
+        Returns:
+            The state, the `data` it was saved with, and the steps done; None if there is no
+            checkpoint at all.
+
+        Raises:
+            InputError: All are damaged, or the newest does not fit `like`.
+        """
+        # First the best, of which nothing is kept in memory.
+        if self.best_step() not in (None, self.latest_step()):
+            weights = {'params': like.params, 'batch_stats': like.batch_stats}
+            self.read_first(self.best_step, lambda step: self.restore_weights(step, weights))
+        found = self.read_first(self.latest_step, lambda step: self.restore(step, like))
+        if found is None:
+            return None
+        self._put_aside()
+        step, (state, data) = found
+        return state, data, step
+
+    def read_first(
+        self, choose: Callable[[], int | None], read: Callable[[int], _Read]
+    ) -> tuple[int, _Read] | None:
+        """Reads a checkpoint; if it is damaged, says so and lets another be chosen.
+
+        Args:
+            choose: Such as `best_step`.
+            read: From a step to whatever is wanted of it.
+
+        Returns:
+            The step, and what was read; None if there is no checkpoint at all.
+
+        Raises:
+            InputError: All are damaged; says of each in which way.
+        """
+        while (step := choose()) is not None:
+            try:
+                return step, read(step)
+            except DamagedError as error:
+                self._note(step, error)
+        if not self._faults:
+            return None
+        reasons = [fault for _, fault in sorted(self._faults.items())]
+        raise InputError(
+            f'{self._folder}: every checkpoint is damaged; expected one that is whole, or none:\n  '
+            + '\n  '.join(reasons)
         )
 
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict]:
@@ -92,23 +176,23 @@ class Checkpoints:
             The state, replicated, and the `data` it was saved with.
 
         Raises:
+            DamagedError: The checkpoint is not what was saved.
             InputError: The checkpoint does not fit `like`.
         """
-        arguments = ocp.args.Composite(
-            state=ocp.args.StandardRestore(_on_all_devices(like)), data=ocp.args.JsonRestore()
-        )
-        restored = self._read(self._manager, step, arguments)
-        return restored.state, restored.data
+        facts = self._facts_of(step)
+        if facts.contents is not None:
+            additional = facts.contents['kinds'].keys() - kinds(like).keys()
+            self._refuse(step, dict.fromkeys(additional, 'nothing'), facts)
+        state = self._read(step, ocp.args.StandardRestore(_on_all_devices(like)), like)
+        return state, facts.data
 
     def position(self, step: int) -> dict:
         """Reads only the `data` that a checkpoint was saved with.
 
         Raises:
-            InputError: It cannot be read.
+            DamagedError: It is not what was saved.
         """
-        arguments = ocp.args.Composite(data=ocp.args.JsonRestore())
-        with ocp.CheckpointManager(self._manager.directory) as manager:
-            return self._read(manager, step, arguments).data
+        return self._facts_of(step).data
 
     def restore_weights(self, step: int, like: dict) -> dict:
         """Reads only what a trained network needs.
@@ -121,6 +205,7 @@ class Checkpoints:
             The same tree, replicated over the devices of this run.
 
         Raises:
+            DamagedError: The checkpoint is not what was saved.
             InputError: The checkpoint does not fit `like`.
         """
         target = _on_all_devices(like)
@@ -129,34 +214,211 @@ class Checkpoints:
             restore_args=ocp.checkpoint_utils.construct_restore_args(target),
             partial_restore=True,
         )
-        # Fresh, because a manager that has saved is bound to the form in which it saved.
-        with ocp.CheckpointManager(self._manager.directory) as manager:
-            return self._read(manager, step, ocp.args.Composite(state=partial)).state
-
-    def _read(self, manager, step, arguments):
-        try:
-            return manager.restore(step, args=arguments)
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            raise InputError(
-                f'{self._manager.directory}/{step}: cannot be restored for this config: {error}'
-            ) from error
+        return self._read(step, partial, like)
 
     def finish(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
+        """Waits until everything is written.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        if self._manager is not None:
+            with _as_input_error(self._folder):
+                self._manager.wait_until_finished()
 
     def __enter__(self) -> 'Checkpoints':
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._manager.close()
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._manager is None:
+            return
+        try:
+            with _as_input_error(self._folder):
+                self._manager.close()
+        except InputError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))  # what ended the run is told first
+
+    def _writer(self) -> ocp.CheckpointManager:
+        """Orbax's manager, made when damaged checkpoints are out of its way."""
+        if self._manager is None:
+            policies = preservation_policy
+            best = policies.BestN(
+                get_metric_fn=lambda metrics: metrics[_SCORE],
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            )
+            options = ocp.CheckpointManagerOptions(
+                best_fn=lambda metrics: metrics[_SCORE],
+                # Both are needed: the policy alone would write no scores.
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [policies.LatestN(self._keep), best]
+                ),
+                cleanup_tmp_directories=True,  # what killed runs left half written
+            )
+            self._manager = ocp.CheckpointManager(self._folder, options=options)
+        return self._manager
+
+    def _facts(self) -> dict[int, _Facts]:
+        """Of every checkpoint, by step, but those that are known to be damaged."""
+        read, errors = {}, {}
+        steps = self._steps()
+        for step in steps:
+            try:
+                read[step] = self._facts_of(step)
+            except DamagedError as error:
+                errors[step] = error
+        for step, is_whole in zip(steps, _everywhere([s in read for s in steps]), strict=True):
+            if is_whole:
+                continue
+            read.pop(step, None)
+            # A run beside this one removes its older checkpoints.
+            if (self._folder / str(step)).exists():
+                self._note(step, errors.get(step, _elsewhere(self._folder / str(step))))
+        return read
+
+    def _steps(self) -> list[int]:
+        """All that bear the name of a checkpoint, as the first process sees them.
+
+        Those that are known to be damaged are left out.
+        """
+        names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
+        steps = {int(name) for name in names if re.fullmatch('0|[1-9][0-9]*', name)}
+        return _from_first_process(sorted(steps - self._faults.keys()))
+
+    def _facts_of(self, step: int) -> _Facts:
+        folder = self._folder / str(step)
+        path = folder / 'data' / 'metadata'
+        sealed = _read_json(path)
+        if not isinstance(sealed, dict):
+            raise DamagedError(f'{path}: expected what belongs to a checkpoint')
+        try:
+            data, contents = unseal(sealed)
+        except DamagedError as error:
+            raise DamagedError(f'{path}: {error}') from error
+        path = folder / 'metrics' / 'metrics'
+        metrics = _read_json(path) if path.parent.exists() else {}
+        score = metrics.get(_SCORE) if isinstance(metrics, dict) else None
+        if contents is not None and score != contents[_SCORE]:
+            raise DamagedError(f'{path}: {_SCORE} is {score}, was saved as {contents[_SCORE]}')
+        if not (folder / 'state').is_dir():
+            raise DamagedError(f'{folder}/state: no such folder')
+        return _Facts(data, contents, score)
+
+    def _read(self, step: int, arguments, like):
+        """Reads and verifies `like`; where several processes read, with one verdict of all."""
+        folder = self._folder / str(step)
+        facts = self._facts_of(step)
+        if facts.contents is not None:
+            self._refuse(step, kinds(like), facts)
+        fault = None
+        options = ocp.CheckpointManagerOptions(create=False, lightweight_initialize=True)
+        try:
+            # Fresh, because a manager that has saved is bound to the form in which it saved.
+            with ocp.CheckpointManager(self._folder, options=options) as manager:
+                restored = manager.restore(step, args=ocp.args.Composite(state=arguments)).state
+            if kinds(restored) != kinds(like):
+                raise DamagedError('state: arrays are missing')
+            if facts.contents is not None:
+                check_leaves(restored, facts.contents)
+        except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
+            raise  # these say nothing of the checkpoint
+        except Exception as error:  # anything may come out of damaged files
+            quieten_abandoned_reads()
+            fault = error
+        if not _everywhere([fault is None])[0]:
+            if fault is None:
+                raise _elsewhere(folder)
+            raise DamagedError(f'{folder}: {_in_short(fault)}') from fault
+        if facts.contents is None:
+            _say(f'{folder}: written without checksums; it is taken as it is, unverified')
+        return restored
+
+    def _refuse(self, step: int, expected: dict[str, str], facts: _Facts) -> None:
+        """Raises an error if arrays of other names or shapes were saved."""
+        for name, kind in expected.items():
+            saved = facts.contents['kinds'].get(name, 'nothing')
+            if saved != kind:
+                raise InputError(
+                    f'{self._folder}/{step}: cannot be restored for this config: {name} is {saved} '
+                    f'there, {kind} here'
+                )
+
+    def _note(self, step: int, error: DamagedError) -> None:
+        self._faults[step] = str(error)
+        _say(f'damaged checkpoint: {error}')
+
+    def _put_aside(self) -> None:
+        """Renames damaged checkpoints, which would be in the way when the step is saved again."""
+        if self._faults and jax.process_index() == 0:
+            for step in self._faults:
+                old, number = self._folder / str(step), 1
+                while (new := self._folder / f'{step}.damaged.{number}').exists():
+                    number += 1
+                with _as_input_error(self._folder):
+                    old.rename(new)
+                _say(f'{old} is now {new.name}; nothing reads it any more')
+        if self._faults and jax.process_count() > 1:
+            multihost_utils.sync_global_devices('damaged checkpoints are out of the way')
+        self._faults.clear()
+
+
+def _read_json(path: Path):
+    try:
+        return json.loads(path.read_bytes())
+    except PermissionError as error:
+        raise InputError(f'{path}: cannot be read: {error.strerror}') from error
+    except OSError as error:
+        raise DamagedError(f'{path}: {error.strerror}') from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f'{path}: expected JSON: {error}') from error
+
+
+@contextlib.contextmanager
+def _as_input_error(folder: Path) -> Iterator[None]:
+    """What the disk refuses becomes an `InputError`; TensorStore raises it as ValueError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and 'os_error_code' not in str(error):
+            raise
+        raise InputError(
+            f'{folder}: a checkpoint cannot be written: {_in_short(error)}; those before it are '
+            'whole'
+        ) from error
+
+
+def _in_short(error: Exception) -> str:
+    text = str(error).strip().partition('\n')[0][:400]
+    return text if isinstance(error, DamagedError | OSError) else f'{type(error).__name__}: {text}'
+
+
+def _elsewhere(folder: Path) -> DamagedError:
+    return DamagedError(f'{folder}: another process cannot read it')
+
+
+def _everywhere(flags: list[bool]) -> list[bool]:
+    """Which flags all processes have set."""
+    if jax.process_count() == 1 or not flags:
+        return flags
+    return multihost_utils.process_allgather(np.array(flags)).all(axis=0).tolist()
+
+
+def _from_first_process(steps: list[int]) -> list[int]:
+    if jax.process_count() == 1:
+        return steps
+    count = int(multihost_utils.broadcast_one_to_all(np.int32(len(steps))))
+    padded = np.resize(np.array([*steps, 0], np.int32), count)
+    return multihost_utils.broadcast_one_to_all(padded).tolist()
+
+
+def _say(text: str) -> None:
+    if jax.process_index() == 0:
+        print(text, file=sys.stderr, flush=True)
 
 
 def _on_all_devices(tree):
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), tree
     )
-
-
-def _score(metrics: dict[str, float]) -> float:
-    return metrics[_SCORE]

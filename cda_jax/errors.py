@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class DivergenceError(RuntimeError):
     """Training left the finite numbers. The message names the step and the terms."""
+
+
+class DamagedError(InputError):
+    """A checkpoint, or a part of it, is not what was saved."""

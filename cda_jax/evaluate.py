@@ -11,15 +11,15 @@ from ml_collections import ConfigDict
 
 from cda_jax import parallel
 from cda_jax import workdir as workdirs
-from cda_jax.checkpoint import Checkpoints
 from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.experiment import build_model, check_image_size, class_names, reading
+from cda_jax.experiment import check_image_size, class_names, reading
 from cda_jax.losses import adjust_logits
 from cda_jax.models import CDA
+from cda_jax.pretrained import restore_network
 from cda_jax.results import format_results, summarise, write_results
-from cda_jax.step import eval_step, init_weights
+from cda_jax.step import eval_step
 
 # From so many examples on, workers read a set in less time than they take to start.
 _WORTH_WORKERS = 20_000
@@ -51,6 +51,7 @@ class Trained(NamedTuple):
         step: Steps done at the checkpoint.
         training: What the newest checkpoint says of the training, as `data_position`.
         test_sets: Of the config's test sites.
+        second_choice: Whether another checkpoint, now damaged, might have been chosen.
     """
 
     model: CDA
@@ -58,14 +59,15 @@ class Trained(NamedTuple):
     step: int
     training: dict
     test_sets: list[EvaluationSet]
+    second_choice: bool
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> dict:
     """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
     The checkpoint is the best in validation where there was validation, else the last. Results on
-    other test sites than the run's own, or before the end of its training, are written under a name
-    of their own.
+    other test sites than the run's own, before the end of its training, or beside damaged
+    checkpoints, are written under a name of their own.
 
     Args:
         config: Its network is the run's; test sites, data and devices may be others.
@@ -84,7 +86,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
     )
     if jax.process_index() == 0:
         print(format_results(results), flush=True)
-        write_results(workdir, results, _file_stem(config, workdir, trained.training))
+        write_results(workdir, results, _file_stem(config, workdir, trained))
     return results
 
 
@@ -100,19 +102,19 @@ def restore(config: ConfigDict, workdir: Path) -> Trained:
     """
     workdirs.check_network(workdir, config)
     parallel.check_batch_size(config.batch_size)
-    with Checkpoints(workdir / 'checkpoints') as checkpoints:
-        step = chosen_step(checkpoints)
-        if step is None:
-            raise InputError(f'{workdir}/checkpoints: no checkpoint; expected one of a run')
-        training = checkpoints.position(checkpoints.latest_step())
-        test_sets = open_sets(config, tuple(training['class_names']))
-        model = build_model(config, len(class_names(config, [test_sets[0].part.site])))
-        untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
-        weights = checkpoints.restore_weights(step, jax.eval_shape(untrained))
-    return Trained(model, weights, step, training, test_sets)
+    network = restore_network(config, workdir)
+    test_sets = open_sets(config, tuple(network.training['class_names']))
+    return Trained(
+        network.model,
+        network.weights,
+        network.step,
+        network.training,
+        test_sets,
+        second_choice=bool(network.faults),
+    )
 
 
-def _file_stem(config, workdir, training) -> str:
+def _file_stem(config, workdir, trained: Trained) -> str:
     names = tuple(config.test_sites or config.sites)
     parts = ['results']
     trained_with = workdirs.read_config(workdir)
@@ -120,15 +122,11 @@ def _file_stem(config, workdir, training) -> str:
         parts += names
     if config.posthoc_tau != trained_with['posthoc_tau']:
         parts.append(f'tau{config.posthoc_tau:g}')
-    if training['batches_read'] < training['total_steps']:
-        parts.append(f'step{training["batches_read"]}')
+    if trained.training['batches_read'] < trained.training['total_steps']:
+        parts.append(f'step{trained.training["batches_read"]}')
+    elif trained.second_choice:
+        parts.append(f'step{trained.step}')
     return '-'.join(parts)
-
-
-def chosen_step(checkpoints: Checkpoints) -> int | None:
-    """The checkpoint that results are reported of: the best in validation, else the last."""
-    best = checkpoints.best_step()
-    return checkpoints.latest_step() if best is None else best
 
 
 def lift(model: CDA, config: ConfigDict, class_counts: Sequence[Sequence[int]]) -> Callable:

@@ -20,6 +20,7 @@ from cda_jax.errors import InputError
 from cda_jax.evaluate import EvaluationSet, Trained, logit_adjustment, restore
 from cda_jax.experiment import class_names, reading
 from cda_jax.step import describe
+from cda_jax.workdir import writing
 
 FEATURES_FILE = 'features.npz'
 
@@ -102,12 +103,16 @@ def write_features(path: Path, features: Features) -> None:
     Args:
         path: Where to.
         features: Of `extract_features`.
+
+    Raises:
+        InputError: It cannot be written.
     """
     arrays = {name: value for name, value in features._asdict().items() if value is not None}
     temporary = path.with_name(path.name + '.tmp')
-    with temporary.open('wb') as file:
-        np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
-    temporary.replace(path)
+    with writing(path):
+        with temporary.open('wb') as file:
+            np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
+        temporary.replace(path)
 
 
 def read_features(path: Path) -> Features:

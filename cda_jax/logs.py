@@ -5,11 +5,18 @@ import math
 import time
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 
-from cda_jax.workdir import write_whole
+from cda_jax.workdir import write_whole, writing
+
+_FLUSH_SECONDS = 30
 
 METRICS_FILE = 'metrics.jsonl'
+
+# What tells of the machine and not of the run: it may differ where all else is the same.
+TIMING = frozenset({'images_per_second', 'seconds_left'})
 
 # Shown on the console, with a short name each; the files hold everything.
 _CONSOLE = {
@@ -31,15 +38,20 @@ class Logs:
         first_step: Steps already done. Lines of later steps, written after the checkpoint that the
             run goes on from, are removed: the run writes them again.
         active: Whether to write at all.
+
+    Raises:
+        InputError: They cannot be written, from here or from any method.
     """
 
     def __init__(self, workdir: Path, *, first_step: int, active: bool):
         self._active = active
         if not active:
             return
-        _cut(workdir / METRICS_FILE, first_step)
-        self._file = (workdir / METRICS_FILE).open('a', encoding='utf-8')
-        self._board = SummaryWriter(str(workdir), purge_step=first_step + 1, flush_secs=30)
+        self._path = workdir / METRICS_FILE
+        with writing(self._path):
+            _cut(self._path, first_step)
+            self._file = self._path.open('a', encoding='utf-8')
+        self._board = _Board(workdir, first_step)
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """Writes figures to both files.
@@ -55,10 +67,10 @@ class Logs:
         line = {'kind': kind, 'step': step} | {
             name: value if math.isfinite(value) else None for name, value in figures.items()
         }
-        self._file.write(json.dumps(line, allow_nan=False) + '\n')
-        self._file.flush()
-        for name, value in figures.items():
-            self._board.add_scalar(f'{kind}/{name}', value, step)
+        with writing(self._path):
+            self._file.write(json.dumps(line, allow_nan=False) + '\n')
+            self._file.flush()
+        self._board.write(kind, step, figures)
 
     def say(self, text: str) -> None:
         """Prints a line to the console."""
@@ -70,8 +82,41 @@ class Logs:
 
     def __exit__(self, *error: object) -> None:
         if self._active:
-            self._file.close()
+            with writing(self._path):
+                self._file.close()
             self._board.close()
+
+
+class _Board:
+    """The events file for TensorBoard.
+
+    Written here and not in tensorboardX's thread: that dies of a full disk, and its queue then
+    blocks the run for ever.
+    """
+
+    def __init__(self, workdir: Path, first_step: int):
+        self._workdir = workdir
+        self._flushed = time.monotonic()
+        start = SessionLog(status=SessionLog.START)
+        with writing(workdir / 'events.out.tfevents'):
+            self._events = EventsWriter(str(workdir / 'events'))
+            # TensorBoard forgets what a run that was stopped wrote from this step on.
+            self._events.write_event(Event(step=first_step + 1, session_log=start))
+            self._events.flush()
+
+    def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
+        with writing(self._workdir / 'events.out.tfevents'):
+            for name, value in figures.items():
+                event = Event(step=step, summary=scalar(f'{kind}/{name}', value))
+                event.wall_time = time.time()
+                self._events.write_event(event)
+            if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+                self._events.flush()
+                self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        with writing(self._workdir / 'events.out.tfevents'):
+            self._events.close()
 
 
 class Clock:

@@ -21,6 +21,7 @@ from cda_jax.experiment import (
 )
 from cda_jax.logs import Clock, Logs, console_line, duration
 from cda_jax.preemption import Preempted, StopSignals
+from cda_jax.pretrained import chosen_step
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
 from cda_jax.workdir import check_owner, claim
@@ -87,12 +88,12 @@ def _train_and_evaluate(config, workdir, stop):
 
 
 def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
-    """The state of the newest checkpoint, or a new one, and the steps it has done."""
+    """The state of the newest whole checkpoint, or a new one, and the steps it has done."""
     make_state = functools.partial(init_state, experiment.recipe, config.seed)
-    step = checkpoints.latest_step()
-    if step is None:
+    found = checkpoints.resume(jax.eval_shape(make_state))
+    if found is None:
         return parallel.replicate(jax.jit(make_state)()), 0
-    state, position = checkpoints.restore(step, jax.eval_shape(make_state))
+    state, position, step = found
     expected = data_position(config, experiment, step)
     changed = [name for name in expected if position.get(name) != expected[name]]
     if changed:
@@ -175,7 +176,7 @@ def _check_finite(state) -> None:
 
 def _chosen_weights(checkpoints, state, total_steps) -> tuple[dict, int]:
     """The weights that results are reported of, and the steps they have seen."""
-    step = evaluate.chosen_step(checkpoints)
+    step = chosen_step(checkpoints)
     weights = _weights(state)
     if step != total_steps:
         weights = checkpoints.restore_weights(step, weights)

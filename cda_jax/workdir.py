@@ -1,7 +1,9 @@
 """The working directory: whose it is, and files in it that are whole or not there."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -32,11 +34,9 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         if not os.access(workdir, os.W_OK):
             raise InputError(f'workdir {workdir} cannot be written: no permission')
         return
-    try:
+    with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         write_whole(workdir / _CONFIG, json.dumps(as_plain(config), indent=2) + '\n')
-    except OSError as error:
-        raise InputError(f'workdir {workdir} cannot be written: {error}') from error
 
 
 def check_network(workdir: Path, config: ConfigDict) -> None:
@@ -52,8 +52,28 @@ def check_network(workdir: Path, config: ConfigDict) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Writes a file that is never seen half written."""
     temporary = path.with_name(path.name + '.tmp')
-    temporary.write_text(text, encoding='utf-8')
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding='utf-8')
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # where the disk is full, this helps
+        raise
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into an error that names what was to be written.
+
+    Args:
+        path: A file or directory.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{path}: cannot be written: {error.strerror}') from error
 
 
 def read_config(workdir: Path) -> dict:
@@ -70,6 +90,22 @@ def read_config(workdir: Path) -> dict:
         ) from error
     except ValueError as error:
         raise InputError(f'{workdir / _CONFIG}: expected the config of a run: {error}') from error
+
+
+def config_of_run(workdir: Path, **fields: object) -> ConfigDict:
+    """The config that a run was trained with.
+
+    Args:
+        workdir: Of the run.
+        fields: Replaced in it, such as `data_dir`.
+
+    Raises:
+        InputError: The directory is of no run.
+    """
+    tree = read_config(workdir)
+    return ConfigDict(
+        {name: tuple(x) if isinstance(x, list) else x for name, x in (tree | fields).items()}
+    )
 
 
 def _refuse(workdir, found):

@@ -7,11 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from cda_jax.analysis.measure_run import config_of_run, measure_run, read_bias
+from cda_jax.analysis.measure_run import measure_run, read_bias
 from cda_jax.data.manifest import read_index
 from cda_jax.errors import InputError
 from cda_jax.evaluate import logit_adjustment
 from cda_jax.features import extract_features, read_features, write_features
+from cda_jax.workdir import config_of_run
 
 SITES = ('rafdb', 'expw', 'affectnet')
 

@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 import pytest
 from conftest import REPOSITORY, start_program
 
-TIMING = ('images_per_second', 'seconds_left')
+from cda_jax.logs import TIMING
 
 
 def metrics(workdir):

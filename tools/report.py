@@ -33,11 +33,12 @@ def main(argv: list[str]) -> None:
 
 def _report(workdir: Path) -> None:
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.analysis.measure_run import config_of_run, measure_run
+    from cda_jax.analysis.measure_run import measure_run
     from cda_jax.analysis.report import write_page
     from cda_jax.analysis.run_page import page_tables, run_page
     from cda_jax.analysis.tables import write_tables
     from cda_jax.results import read_results
+    from cda_jax.workdir import config_of_run
 
     if read_results(workdir) is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')

@@ -9,32 +9,16 @@ from ml_collections import ConfigDict
 from cda_jax.analysis.bias import measure_bias
 from cda_jax.errors import InputError
 from cda_jax.features import FEATURES_FILE, Features, extract_features, write_features
-from cda_jax.workdir import read_config, write_whole
+from cda_jax.workdir import write_whole, writing
 
 BIAS_FILE = 'bias.json'
-
-
-def config_of_run(workdir: Path, **fields: object) -> ConfigDict:
-    """The config that a run was trained with.
-
-    Args:
-        workdir: Of the run.
-        fields: Replaced in it, such as `data_dir`.
-
-    Raises:
-        InputError: The directory is of no run.
-    """
-    tree = read_config(workdir)
-    return ConfigDict(
-        {name: tuple(x) if isinstance(x, list) else x for name, x in (tree | fields).items()}
-    )
 
 
 def measure_run(config: ConfigDict, workdir: Path) -> tuple[Features, dict]:
     """Extracts the features of a run's test sets, measures them, and writes both to its workdir.
 
     Args:
-        config: Of `config_of_run`.
+        config: Of `cda_jax.workdir.config_of_run`.
         workdir: Of the run.
 
     Returns:
@@ -47,7 +31,8 @@ def measure_run(config: ConfigDict, workdir: Path) -> tuple[Features, dict]:
     features = extract_features(config, workdir)
     measures = _measure(features)
     write_features(workdir / FEATURES_FILE, features)
-    write_whole(workdir / BIAS_FILE, json.dumps(measures, indent=2, allow_nan=False) + '\n')
+    with writing(workdir / BIAS_FILE):
+        write_whole(workdir / BIAS_FILE, json.dumps(measures, indent=2, allow_nan=False) + '\n')
     return features, measures
 
 
