@@ -74,7 +74,7 @@ def free_slurm_job_id() -> int:
 
 
 def start_program(
-    *arguments, devices: int = 1, environment=None, start_new_session=False
+    *arguments, devices: int = 1, environment=None, new_session=False
 ) -> subprocess.Popen:
     """Starts Python with arguments, in an environment with so many virtual devices."""
     return subprocess.Popen(
@@ -88,8 +88,15 @@ def start_program(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=start_new_session,
+        start_new_session=new_session,
     )
+
+
+def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:
+    """Flags for the program on the small data."""
+    fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
+    overrides = [f'--config.{name}={value}' for name, value in fields.items()]
+    return [f'--config={REPOSITORY / "configs" / config}.py', *overrides]
 
 
 @pytest.fixture(scope='session')
@@ -97,23 +104,15 @@ def start_main(data_dir):
     """Starts the program on the small data."""
 
     def start(
-        workdir,
-        *flags,
-        config='cda',
-        devices=1,
-        environment=None,
-        start_new_session=False,
-        **fields,
-    ) -> subprocess.Popen:
-        fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
-        overrides = [f'--config.{name}={value}' for name, value in fields.items()]
-        config_flag = f'--config={REPOSITORY / "configs" / config}.py'
-        arguments = ['-m', 'cda_jax.main', config_flag, f'--workdir={workdir}', *flags, *overrides]
+        workdir, *flags, config='cda', devices=1, environment=None, new_session=False, **fields
+    ):
+        fields = {'data_dir': data_dir} | fields
         return start_program(
-            *arguments,
+            *['-m', 'cda_jax.main', f'--workdir={workdir}', *flags],
+            *small_run_flags(**fields),
             devices=devices,
             environment=environment,
-            start_new_session=start_new_session,
+            new_session=new_session,
         )
 
     return start

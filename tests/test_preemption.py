@@ -1,11 +1,15 @@
 """Runs that are asked to stop, by real signals."""
 
 import os
+import shutil
 import signal
 import time
 
 import pytest
+from conftest import REPOSITORY, small_run_flags, start_program
 from test_main import assert_same_bits, final_parameters, metrics
+
+TOOLS = REPOSITORY / 'tools'
 
 
 def wait_for(process, start):
@@ -30,7 +34,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
     finished, start_main, run_main, tmp_path, number, send
 ):
     # To a whole group, workers included, as Ctrl-C sends it and schedulers that end a job.
-    process = start_main(tmp_path, start_new_session=True)
+    process = start_main(tmp_path, new_session=True)
     wait_for(process, 'step  5')
     send(process.pid, number)
     code, err = end_of(process, seconds=15)
@@ -75,3 +79,24 @@ def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(
     else:
         assert code == 75
         assert not (tmp_path / 'results.json').exists()
+
+
+def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
+    arguments = [f'--undisturbed={finished[0]}', '--kills=3', '--longest=9']
+    flags = [f'--workdir={tmp_path}', *arguments, '--', *small_run_flags(data_dir)]
+    process = start_program(TOOLS / 'soak.py', *flags)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    assert [line.partition(':')[0] for line in out.splitlines() if ' after ' in line] == list('123')
+    assert out.count('the same weights, metrics and results') >= 1
+
+
+def test_the_soak_notices_a_run_that_is_not_the_same(finished, tmp_path):
+    other = shutil.copytree(finished[0], tmp_path / 'other')
+    lines = (other / 'metrics.jsonl').read_text().splitlines(keepends=True)
+    (other / 'metrics.jsonl').write_text(''.join([*lines, lines[-1]]))
+    code = f'from pathlib import Path; import soak; print(soak.differences(Path({str(other)!r}), '
+    code += f'Path({str(finished[0])!r})))'
+    path = os.pathsep.join([str(REPOSITORY), str(TOOLS)])
+    out, err = start_program('-c', code, environment={'PYTHONPATH': path}).communicate(timeout=60)
+    assert out == "['another metrics.jsonl']\n", err

@@ -40,7 +40,8 @@ def main(argv: list[str]) -> None:
     """Does what the flags say."""
     folder = Path(_WORKDIR.value)
     undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
-    _finish(undisturbed, argv[1:])
+    if not (undisturbed / 'results.json').exists():
+        _finish(undisturbed, argv[1:])
     is_same = True
     for run in _stopped_runs(folder, argv[1:]):
         found = differences(undisturbed, run)

@@ -1,0 +1,78 @@
+"""Runs a training and writes down how much memory it takes as its epochs go by. Linux only.
+
+python tools/memory.py --workdir=runs/memory -- --config=configs/demo.py --config.num_epochs=200
+
+What follows `--` goes to `cda_jax.main`. Memory is the proportional set size: pages that several
+processes share count once, divided among them.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from absl import app, flags
+
+from cda_jax.logs import METRICS_FILE
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
+_LINES = flags.DEFINE_integer('lines', 10, 'Lines of the table; each covers a share of the run.')
+_SECONDS = 1.0
+_MIB = 1024
+
+
+def main(argv: list[str]) -> None:
+    """Does what the flags say."""
+    workdir = Path(_WORKDIR.value)
+    command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={workdir}', *argv[1:]]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    samples = []
+    while process.poll() is None:
+        time.sleep(_SECONDS)
+        epoch = _last_epoch(workdir / METRICS_FILE)
+        if epoch is not None:
+            workers = [_proportional_mib(child) for child in _children(process.pid)]
+            samples.append((epoch, _proportional_mib(process.pid), sum(workers)))
+    _print_table([sample for sample in samples if sample[1]])
+    sys.exit(process.returncode)
+
+
+def _print_table(samples: list[tuple[float, float, float]]) -> None:
+    """Means over equal shares of the samples."""
+    print('| epochs | training process, MiB | workers, MiB |\n|---|---|---|')
+    lines = min(_LINES.value, len(samples))
+    for line in range(lines):
+        share = samples[line * len(samples) // lines : (line + 1) * len(samples) // lines]
+        means = [sum(values) / len(share) for values in zip(*share, strict=True)][1:]
+        print(f'| {share[0][0]:.1f} to {share[-1][0]:.1f} | {means[0]:,.0f} | {means[1]:,.0f} |')
+
+
+def _last_epoch(file: Path) -> float | None:
+    lines = file.read_text().splitlines() if file.exists() else []
+    epochs = [json.loads(line).get('epoch') for line in lines[-2:-1]]  # the last may be half there
+    return epochs[0] if epochs else None
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f'/proc/{pid}/task').glob('*/children')
+    return [int(child) for task in tasks for child in _read(task).split()]
+
+
+def _proportional_mib(pid: int) -> float:
+    lines = dict(
+        line.split(':') for line in _read(Path(f'/proc/{pid}/smaps_rollup')).splitlines()[1:]
+    )
+    return int(lines['Pss'].split()[0]) / _MIB if lines else 0.0
+
+
+def _read(file: Path) -> str:
+    """Text of a file of the kernel's; empty if the process is gone."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ''
+
+
+if __name__ == '__main__':
+    app.run(main)
