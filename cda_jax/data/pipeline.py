@@ -14,7 +14,7 @@ from typing import NamedTuple
 import grain
 import numpy as np
 
-from cda_jax.data.records import decode_record
+from cda_jax.data.records import Record, decode_record
 from cda_jax.data.sites import Part
 from cda_jax.errors import InputError
 from cda_jax.processes import die_with
@@ -53,6 +53,7 @@ class PartSource:
     ):
         manifest = part.site.manifest
         self._records = part.records
+        self._index = part.index
         self._site_index = site_index
         self._label = label
         self._image_size = manifest.image_size
@@ -79,13 +80,24 @@ class PartSource:
                 self._source[place], image_size=self._image_size, encoding=self._encoding
             )
         except Exception as error:
-            raise ValueError(f'{self._folder}: record {place} cannot be read: {error}') from error
+            reason = ' '.join(str(error).split())  # Those of C++ may have several lines.
+            raise ValueError(f'{self._folder}: record {place} cannot be read: {reason}') from error
+        self._check(record, index)
+        return self._row(record.image, record.label, counts=True)
+
+    def _check(self, record: Record, index: int) -> None:
+        name = record.id if record.id.isprintable() else ascii(record.id)
+        where = f'{self._folder}: record {self._records[index]} ({name})'
         if not 0 <= record.label < self._num_classes:
             raise ValueError(
-                f'{self._folder}: record {place} ({record.id}) has label {record.label}, expected '
-                f'0 to {self._num_classes - 1}'
+                f'{where} has label {record.label}, expected 0 to {self._num_classes - 1}'
             )
-        return self._row(record.image, record.label, counts=True)
+        expected = self._index.label[index], self._index.photo_hash[index]
+        if (record.label, record.photo_hash) != expected:
+            raise ValueError(
+                f'{where} has another label or photo than the index says; expected the shards in '
+                'the order in which they were written'
+            )
 
     def _row(self, image, label, counts):
         return {
@@ -165,17 +177,23 @@ def _batches(rows, reading):
 
 
 def _read(batches, reading) -> Iterator[Batch]:
-    stream = iter(_stream(batches, reading))
+    stream, fault = iter(_stream(batches, reading)), None
     try:
-        yield from stream
+        for batch in stream:
+            # Out of the workers' shared memory, which an error would keep: its traceback holds the
+            # batches that are on their way, and the program would end with warnings of leaks.
+            yield {name: np.array(values) for name, values in batch.items()}
+            del batch
     except ValueError as error:
-        raise InputError(str(error)) from error
+        fault = str(error)  # Not the error: its traceback holds the stream, see below.
     finally:
         stream.close()
         # The stream is part of a reference cycle that holds the last batch. Left to the end of the
         # program, its shared memory would be reported as leaked.
         del stream
         gc.collect()
+    if fault is not None:
+        raise InputError(fault)
 
 
 def _stream(batches, reading):
