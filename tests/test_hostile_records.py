@@ -203,7 +203,7 @@ def test_odd_names_of_shards_are_refused(toys, name):
         content['splits']['train']['shards'][0]['file'] = name
 
     change_manifest(toys, rename)
-    with pytest.raises(InputError, match='expected a plain file name|no such file') as caught:
+    with pytest.raises(InputError, match=r'expected a plain file name|no such file') as caught:
         read_manifest(toys)
     assert '\n' not in str(caught.value)
 

@@ -13,7 +13,7 @@ from cda_jax.errors import InputError
 
 T = TypeVar('T')
 
-# Far more than a manifest that lists millions of rows. Parsed, a file takes some ten times its size.
+# Far more than a manifest that lists millions of rows. Parsed, it takes some ten times its size.
 _MAX_BYTES = 2**28
 
 
