@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-# More than the headers of arrays need that NumPy itself accepts.
-_MAX_HEADER = 16_384
+# Those of plain arrays take 128 bytes. Longer ones could nest deeper than Python's parser stands.
+_MAX_HEADER = 1024
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -97,7 +97,7 @@ def _parse_header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     header = io.BytesIO(start)
     try:
         version = np.lib.format.read_magic(header)
-        shape, is_fortran, dtype = _HEADER_READERS[version](header)
+        shape, is_fortran, dtype = _HEADER_READERS[version](header, _MAX_HEADER)
     except Exception as error:  # NumPy's parser raises almost anything on damaged headers.
         raise ValueError(f'not an npy file ({type(error).__name__} in its header)') from error
     if dtype.hasobject:
