@@ -55,11 +55,12 @@ def _split_folder(root: Path, split: Split) -> Path:
 
 def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Example | Skipped]:
     subfolders, files = _visible(folder)
-    if subfolders:
-        raise InputError(f'{folder / subfolders[0]}: is a folder; expected pictures there')
+    for name in subfolders:
+        if not name.lower().endswith(PICTURE_SUFFIXES):
+            raise InputError(f'{folder / name}: is a folder; expected pictures there')
     listing = list_files(folder, root)
     rows: list[Example | Skipped] = []
-    for name in files:
+    for name in sorted(subfolders + files):
         row_id = f'{folder.parent.name}/{folder.name}/{name}'
         if name in listing.outside:
             rows.append(Skipped(row_id, reasons.OUTSIDE_ROOT))
