@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -156,14 +157,23 @@ def _read_idx(path: Path, num_axes: int) -> np.ndarray:
 def _unpacked(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == '.gz' else path.open('rb') as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = _read_to_end(path, file)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f'{path}: expected a whole gzip file ({error})') from error
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
-    if len(data) > _MAX_BYTES:
-        raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes, found more')
     return data
+
+
+def _read_to_end(path: Path, file: BinaryIO) -> bytes:
+    # Piece by piece: to ask for the most at once would take the memory for it.
+    pieces, size = [], 0
+    while piece := file.read(2**20):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MAX_BYTES:
+            raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes, found more')
+    return b''.join(pieces)
 
 
 def _zeros_and_ones(fields: list[str]) -> np.ndarray | None:

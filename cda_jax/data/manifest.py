@@ -229,8 +229,11 @@ def _expect(where: str, found: int, expected: int, unit: str) -> None:
 
 
 def _check_shard(folder: Path, shard: Shard) -> None:
-    if Path(shard.file).name != shard.file or not shard.file.isprintable():
-        raise InputError(f'{folder / MANIFEST}: shard {shard.file!r}: expected a plain file name')
+    is_plain = Path(shard.file).name == shard.file and shard.file.isprintable()
+    if not is_plain or len(shard.file) > 255:
+        raise InputError(
+            f'{folder / MANIFEST}: shard {shard.file[:80]!r}: expected a plain file name'
+        )
     path = folder / shard.file
     if not os.path.isfile(path):  # Unlike Path's, it takes names that no file can have.
         raise InputError(f'{path}: no such file, but the manifest lists it')

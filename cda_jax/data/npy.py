@@ -3,9 +3,9 @@
 import io
 import math
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,17 @@ _HEADER_READERS = {
 }
 # Those of np.savez and np.savez_compressed. The others unpack without a limit.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What damage makes of an archive: wrong places to go to, wrong codes, sums and ends.
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    UnicodeDecodeError,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+)
 
 
 def read_npy(path: Path, *, max_bytes: int) -> np.ndarray:
@@ -53,27 +64,29 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray]:
         OSError: The file cannot be read.
         ValueError: It is damaged or no npz file, or an array is as in `read_npy`.
     """
+    with path.open('rb') as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read_members(archive, max_bytes)
+        except _ARCHIVE_ERRORS as error:
+            raise ValueError(f'not a whole npz file ({error})') from error
+
+
+def _read_members(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, np.ndarray]:
     arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name, member in _members(archive):
-                with archive.open(member) as file:
-                    try:
-                        arrays[name] = _read_array(file, member.file_size, max_bytes)
-                    except ValueError as error:
-                        raise ValueError(f'{name}: {error}') from error
-                max_bytes -= arrays[name].nbytes
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OverflowError) as error:
-        raise ValueError(f'not a whole npz file ({error})') from error
-    return arrays
-
-
-def _members(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
     for member in archive.infolist():
         name = member.filename.removesuffix('.npy')
+        if len(name) > 100 or not name.isprintable():
+            raise ValueError(f'{name[:40]!r}: expected a name')
         if member.compress_type not in _COMPRESSIONS:
             raise ValueError(f'{name}: compressed by other means than NumPy uses')
-        yield name, member
+        with archive.open(member) as file:
+            try:
+                arrays[name] = _read_array(file, member.file_size, max_bytes)
+            except ValueError as error:
+                raise ValueError(f'{name}: {error}') from error
+        max_bytes -= arrays[name].nbytes
+    return arrays
 
 
 def _read_array(file: BinaryIO, file_size: int, max_bytes: int) -> np.ndarray:

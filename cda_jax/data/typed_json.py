@@ -46,11 +46,9 @@ def read_json(path: Path, kind: type[T]) -> T:
 
 
 def _read(path: Path) -> str:
-    with path.open('rb') as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
+    if path.stat().st_size > _MAX_BYTES:
         raise ValueError(f'more than {_MAX_BYTES:,} bytes')
-    return data.decode()
+    return path.read_text('utf-8')
 
 
 def write_json(path: Path, value: Any, *, temporary: Path) -> None:
