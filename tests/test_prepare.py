@@ -268,6 +268,7 @@ def test_empty_split_is_refused(tmp_path, split):
         ({'encoding': 'png'}, "encoding: expected jpeg or raw, found 'png'"),
         ({'quality': 0}, 'quality: expected 1 to 100, found 0'),
         ({'face_size': 0}, 'face_size: expected 1 or more, found 0'),
+        ({'face_size': 4096}, 'face_size: expected at most 4096 with the rim, found 4096'),
         ({'shard_size': 0}, 'shard_size: expected 1 or more, found 0'),
         ({'num_processes': 0}, 'processes: expected 1 or more, found 0'),
         ({'max_skipped_share': 1.5}, 'max_skipped_share: expected 0 to 1, found 1.5'),

@@ -1,9 +1,10 @@
+import os
 import re
 
 import pytest
 
 from cda_jax.data.readers import read
-from cda_jax.data.readers.pictures import file_names, picture_check
+from cda_jax.data.readers.pictures import Listing, list_files, picture_check
 from cda_jax.errors import InputError
 
 
@@ -35,7 +36,7 @@ def test_an_option_that_is_not_taken_says_who_takes_it(tmp_path, dataset, option
 def test_a_folder_is_scanned_once(tmp_path):
     (tmp_path / 'sub').mkdir()
     (tmp_path / 'sub/a.jpg').touch()
-    check = picture_check(tmp_path)
+    check = picture_check(tmp_path, tmp_path)
     assert check('1', 'sub/a.jpg') is None
     (tmp_path / 'sub/b.jpg').touch()
     assert check('2', 'sub/b.jpg').reason == 'missing picture'
@@ -48,9 +49,13 @@ def test_folders_are_no_files_but_links_are(tmp_path):
     (tmp_path / 'a').touch()
     (tmp_path / 'link').symlink_to('a')
     (tmp_path / 'folder_link').symlink_to('folder')
-    assert file_names(tmp_path) == {'a', 'link'}
+    assert list_files(tmp_path, tmp_path) == Listing(frozenset(('a', 'link')), frozenset())
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
-    with pytest.raises(InputError, match='cannot be listed'):
-        file_names(tmp_path / ('x' * 300))
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, 'Permission denied', folder)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(InputError, match=r'cannot be listed \(Permission denied\)'):
+        list_files(tmp_path, tmp_path)

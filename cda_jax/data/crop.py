@@ -13,16 +13,22 @@ from cda_jax.data.example import Box
 # Each side of a face box grows by 6 %, so that the whole is 12 % larger.
 _MARGIN_SHARE = 0.06
 
+# Those in which photos come. Pillow knows more, and some of their readers start other programs.
+_FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
+
+# JPEG's own limit. Crops are made one axis after the other, and the memory between goes by a side.
+_MAX_SIDE = 65_535
+
 # What OpenCV and Pillow agree on. The rest (palettes, CMYK, transparency, 16 bits) is Pillow's.
 _PLAIN_MODES = ('L', 'RGB')
 
 
 def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
-    """Decodes a picture of any common format to RGB.
+    """Decodes a picture to RGB: BMP, GIF, JPEG, PNG, PNM, TIFF or WebP, whatever its name.
 
     Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and of an animation the first
     frame counts. The size is read from the header first: pictures above Pillow's limit of about
-    89 megapixels are refused before any memory is taken for them.
+    89 megapixels or with a side above 65,535 are refused before any memory is taken for them.
 
     Args:
         data: The file's bytes.
@@ -51,11 +57,14 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise ValueError('empty file')
     try:
-        return Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(f'more than {Image.MAX_IMAGE_PIXELS // 10**6} megapixels') from error
     except Exception as error:  # Pillow's parsers raise almost anything on damaged files.
         raise ValueError('not a picture in a known format') from error
+    if max(picture.size) > _MAX_SIDE:
+        raise ValueError(f'a side of more than {_MAX_SIDE:,} pixels')
+    return picture
 
 
 def _has_end(data: bytes, file_format: str | None) -> bool:

@@ -3,13 +3,14 @@
 import gzip
 import math
 import re
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from cda_jax.data import npy
 from cda_jax.data.digits import HASHED_SITES, Site, make_site
 from cda_jax.data.readers.label_file import first_file, numbered_lines
 from cda_jax.errors import InputError
@@ -19,6 +20,8 @@ OPTDIGITS_TRAIN = ('tra', 'cv', 'wdep')
 OPTDIGITS_TEST = 'windep'  # by other writers than the rest
 _SEMEION_SIDE = 16  # pixels
 _OPTDIGITS_SIDE = 32  # pixels
+# The largest of the collections takes 47 MB.
+_MAX_BYTES = 2**30
 
 
 def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) -> Site:
@@ -153,12 +156,24 @@ def _read_idx(path: Path, num_axes: int) -> np.ndarray:
 
 def _unpacked(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == '.gz' else data
+        with gzip.open(path) if path.suffix == '.gz' else path.open('rb') as file:
+            data = _read_to_end(path, file)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f'{path}: expected a whole gzip file ({error})') from error
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
+    return data
+
+
+def _read_to_end(path: Path, file: BinaryIO) -> bytes:
+    # Piece by piece: to ask for the most at once would take the memory for it.
+    pieces, size = [], 0
+    while piece := file.read(2**20):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MAX_BYTES:
+            raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes, found more')
+    return b''.join(pieces)
 
 
 def _zeros_and_ones(fields: list[str]) -> np.ndarray | None:
@@ -201,7 +216,7 @@ def _is_bitmap_row(line: str) -> bool:
 
 def _total(path: Path, header: list[str]) -> int:
     for line in header:
-        match = re.fullmatch(r'ntot\s*=\s*([0-9]+)', line.strip())
+        match = re.fullmatch(r'ntot\s*=\s*([0-9]{1,18})', line.strip())
         if match:
             return int(match[1])
     raise InputError(f'{path}: expected a header with a line "ntot = NUMBER" before the bitmaps')
@@ -209,11 +224,8 @@ def _total(path: Path, header: list[str]) -> int:
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path):  # else NumPy takes other files for something else
-            pass
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return npy.read_npz(path, max_bytes=_MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise InputError(f'{path}: expected a readable .npz file ({error})') from error
 
 

@@ -1,8 +1,6 @@
 """What a prepared dataset says of itself: `manifest.json`, and an index beside each split."""
 
-import io
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,12 +8,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from cda_jax.data.example import Split
-from cda_jax.data.records import Encoding
+from cda_jax.data.npy import read_npz
+from cda_jax.data.records import Encoding, count_records
 from cda_jax.data.typed_json import read_json, write_json
 from cda_jax.errors import InputError
 
 MANIFEST = 'manifest.json'
 SPLITS: tuple[Split, ...] = ('train', 'test')
+# Sides of images in pixels; what is above would fill the memory with a batch.
+MAX_IMAGE_SIZE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +134,10 @@ class Manifest(Settings):
     version: Literal[1] = 1
 
 
+# What an example may take in the index: twice what it does.
+_INDEX_BYTES = 24
+
+
 class Index(NamedTuple):
     """What can be known of a split without opening its shards, in the order of the records.
 
@@ -174,11 +179,24 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     if not path.is_file():
         raise InputError(f'{path}: no such file; expected a folder that tools/prepare.py completed')
     manifest = read_json(path, Manifest)
+    _check_settings(path, manifest)
     _check_counts(path, manifest)
     for split in SPLITS:
         for shard in manifest.splits[split].shards:
             _check_shard(folder, shard)
     return manifest
+
+
+def _check_settings(path: Path, manifest: Manifest) -> None:
+    sizes = manifest.face_size, manifest.image_size
+    if not 1 <= manifest.face_size <= manifest.image_size <= MAX_IMAGE_SIZE:
+        raise InputError(
+            f'{path}: face_size, image_size: expected 1 <= face_size <= image_size <= '
+            f'{MAX_IMAGE_SIZE}, found {sizes[0]} and {sizes[1]}'
+        )
+    names = manifest.class_names
+    if not names or len(set(names)) != len(names):
+        raise InputError(f'{path}: class_names: expected different names, at least one')
 
 
 def _check_counts(path: Path, manifest: Manifest) -> None:
@@ -187,10 +205,15 @@ def _check_counts(path: Path, manifest: Manifest) -> None:
         raise InputError(f'{path}: splits: expected {" and ".join(SPLITS)}, found {found}')
     for name, split in manifest.splits.items():
         where = f'{path}: splits.{name}'
+        numbers = [*split.class_counts, *(shard.num_examples for shard in split.shards)]
+        if min(numbers, default=0) < 0:
+            raise InputError(f'{where}: expected no negative numbers, found {min(numbers)}')
         _expect(f'{where}.class_counts', len(split.class_counts), len(manifest.class_names), 'long')
         _expect(f'{where}.class_counts', sum(split.class_counts), split.num_examples, 'in all')
         total = sum(shard.num_examples for shard in split.shards)
         _expect(f'{where}.shards', total, split.num_examples, 'examples in all')
+    files = [shard.file for split in manifest.splits.values() for shard in split.shards]
+    _expect(f'{path}: splits', len(set(files)), len(files), 'different shards')
     rows = manifest.rows
     _expect(f'{path}: rows.read', rows.read, rows.written + rows.excluded + rows.skipped, 'in all')
     written = sum(split.num_examples for split in manifest.splits.values())
@@ -206,12 +229,31 @@ def _expect(where: str, found: int, expected: int, unit: str) -> None:
 
 
 def _check_shard(folder: Path, shard: Shard) -> None:
-    if Path(shard.file).name != shard.file:
-        raise InputError(f'{folder / MANIFEST}: shard {shard.file!r}: expected a plain file name')
+    is_plain = Path(shard.file).name == shard.file and shard.file.isprintable()
+    if not is_plain or len(shard.file) > 255:
+        raise InputError(
+            f'{folder / MANIFEST}: shard {shard.file[:80]!r}: expected a plain file name'
+        )
     path = folder / shard.file
-    if not path.is_file():
+    if not os.path.isfile(path):  # Unlike Path's, it takes names that no file can have.
         raise InputError(f'{path}: no such file, but the manifest lists it')
     _expect(f'{path}', path.stat().st_size, shard.num_bytes, 'bytes, as the manifest says')
+
+
+def check_records(folder: str | os.PathLike[str], content: SplitContent) -> None:
+    """Opens the shards of a split and checks the number of their records.
+
+    Args:
+        folder: The dataset's folder.
+        content: What its manifest says of the split.
+
+    Raises:
+        InputError: A shard is damaged or does not fit the manifest; the message names it.
+    """
+    for shard in content.shards:
+        path = Path(folder) / shard.file
+        found = count_records(path)
+        _expect(f'{path}', found, shard.num_examples, 'records, as the manifest says')
 
 
 def index_name(split: Split) -> str:
@@ -250,11 +292,11 @@ def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
     content = read_manifest(folder).splits[split]
     path = Path(folder) / index_name(split)
     try:
-        arrays = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples)
         index = Index(arrays['label'], arrays['photo_hash'])
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such file, but it belongs to a prepared dataset') from error
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise InputError(
             f'{path}: expected an index of labels and photo hashes: {error}'
         ) from error

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import grain
 import numpy as np
 
-from cda_jax.data.records import decode_record
+from cda_jax.data.records import Record, decode_record
 from cda_jax.data.sites import Part
 from cda_jax.data.stalls import report_when_asked, watched
 from cda_jax.errors import InputError
@@ -55,6 +55,7 @@ class PartSource:
     ):
         manifest = part.site.manifest
         self._records = part.records
+        self._index = part.index
         self._site_index = site_index
         self._label = label
         self._image_size = manifest.image_size
@@ -81,13 +82,24 @@ class PartSource:
                 self._source[place], image_size=self._image_size, encoding=self._encoding
             )
         except Exception as error:
-            raise ValueError(f'{self._folder}: record {place} cannot be read: {error}') from error
+            reason = ' '.join(str(error).split())  # Those of C++ may have several lines.
+            raise ValueError(f'{self._folder}: record {place} cannot be read: {reason}') from error
+        self._check(record, index)
+        return self._row(record.image, record.label, counts=True)
+
+    def _check(self, record: Record, index: int) -> None:
+        name = record.id if record.id.isprintable() else ascii(record.id)
+        where = f'{self._folder}: record {self._records[index]} ({name})'
         if not 0 <= record.label < self._num_classes:
             raise ValueError(
-                f'{self._folder}: record {place} ({record.id}) has label {record.label}, expected '
-                f'0 to {self._num_classes - 1}'
+                f'{where} has label {record.label}, expected 0 to {self._num_classes - 1}'
             )
-        return self._row(record.image, record.label, counts=True)
+        expected = self._index.label[index], self._index.photo_hash[index]
+        if (record.label, record.photo_hash) != expected:
+            raise ValueError(
+                f'{where} has another label or photo than the index says; expected the shards in '
+                'the order in which they were written'
+            )
 
     def _row(self, image, label, counts):
         return {
@@ -167,31 +179,34 @@ def _batches(rows, reading):
 
 
 def _read(batches, reading) -> Iterator[Batch]:
-    stream = iter(_stream(batches, reading))
+    stream, fault = iter(_stream(batches, reading)), None
     arriving = watched(stream)
     try:
         with shielded():  # the first batch starts the workers
             first = iter(list(itertools.islice(arriving, 1)))
         for batch in itertools.chain(first, arriving):
-            # Copied, so that the little shared memory there is becomes free at once, and all of it
-            # before the program ends.
+            # Out of the workers' shared memory, of which there is little, and which an error would
+            # keep: its traceback holds the batches that are on their way.
             yield {name: np.array(values) for name, values in batch.items()}
+            del batch
     except ValueError as error:
-        raise InputError(str(error)) from error
+        fault = str(error)  # not the error: its traceback holds the stream, see below
     except RuntimeError as error:
         # Grain's word for a worker that is gone; what other errors there are keep their traceback.
         if 'exit code' not in str(error):
             raise
-        raise InputError(
+        fault = (
             f'a process that reads data died, perhaps for lack of memory: {error} Fewer workers '
             '(num_workers) need less; the same command goes on from the last checkpoint'
-        ) from error
+        )
     finally:
         stream.close()
         # The stream is part of a reference cycle that holds the last batch. Left to the end of the
         # program, its shared memory would be reported as leaked.
-        del stream
+        del stream, arriving
         gc.collect()
+    if fault:
+        raise InputError(fault)
 
 
 def _stream(batches, reading):

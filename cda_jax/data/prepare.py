@@ -14,6 +14,7 @@ from cda_jax.data.example import Dataset
 from cda_jax.data.limits import check_skipped, check_splits
 from cda_jax.data.manifest import (
     MANIFEST,
+    MAX_IMAGE_SIZE,
     SPLITS,
     Manifest,
     Settings,
@@ -117,6 +118,10 @@ def _check_arguments(
     for name, number in numbers.items():
         if number < 1:
             raise InputError(f'{name}: expected 1 or more, found {number}')
+    if face_size + 2 * margin_of(face_size) > MAX_IMAGE_SIZE:
+        raise InputError(
+            f'face_size: expected at most {MAX_IMAGE_SIZE} with the rim, found {face_size}'
+        )
 
 
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:

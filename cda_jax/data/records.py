@@ -9,7 +9,10 @@ from typing import Literal, NamedTuple
 import cv2
 import msgpack
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordWriter
+from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+
+from cda_jax.data.jpeg_header import jpeg_shape
+from cda_jax.errors import InputError
 
 Encoding = Literal['jpeg', 'raw']
 
@@ -17,6 +20,12 @@ Encoding = Literal['jpeg', 'raw']
 _UNICODE_ERRORS = 'surrogateescape'
 
 _PIXEL_HASH_BYTES = 16
+
+# Of a list or dictionary in a record: more than it has, so that another kind of record is named.
+_MAX_ITEMS = 16
+
+# Pixels as they are stored, whatever EXIF data say.
+_JPEG_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class Record(NamedTuple):
@@ -100,7 +109,14 @@ def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record
         ValueError: If the bytes are no such record; the message says what is wrong.
     """
     try:
-        fields = msgpack.unpackb(data, unicode_errors=_UNICODE_ERRORS)
+        # Lists take their declared length before they are filled, and may be nested.
+        fields = msgpack.unpackb(
+            data,
+            unicode_errors=_UNICODE_ERRORS,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_ext_len=0,
+        )
     except ValueError as error:
         raise ValueError(f'not a record: {error}') from error
     if not isinstance(fields, dict) or fields.keys() != _FIELD_TYPES.keys():
@@ -109,6 +125,12 @@ def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record
         if type(fields[name]) is not kind:
             found = type(fields[name]).__name__
             raise ValueError(f'record field {name}: expected {kind.__name__}, found {found}')
+    if fields['photo_hash'] < 0 or len(fields['pixel_hash']) != _PIXEL_HASH_BYTES:
+        raise ValueError(
+            f'record fields photo_hash, pixel_hash: expected a number from 0 and '
+            f'{_PIXEL_HASH_BYTES} bytes, found {fields["photo_hash"]} and '
+            f'{len(fields["pixel_hash"])} bytes'
+        )
     fields['image'] = _to_pixels(fields['image'], image_size, encoding)
     return Record(**fields)
 
@@ -122,13 +144,17 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
         if len(data) != side * side * 3:
             raise ValueError(f'record field image: {len(data)} bytes are not {shape} raw pixels')
         return np.frombuffer(data, np.uint8).reshape(shape)
-    if not data:  # OpenCV would raise an error of its own.
+    if not data:
         raise ValueError('record field image: empty')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
+    declared = jpeg_shape(data)
+    if declared not in (None, shape):  # Asked before the decoder takes memory for it.
+        raise ValueError(f'record field image: expected {shape} pixels, found {declared}')
+    image = None
+    if declared is not None:
+        with contextlib.suppress(cv2.error):  # Some damage makes it raise, the rest gives None.
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
+    if image is None or image.shape != shape:
         raise ValueError('record field image: not a readable JPEG')
-    if image.shape != shape:
-        raise ValueError(f'record field image: expected {shape} pixels, found {image.shape}')
     return image
 
 
@@ -148,3 +174,26 @@ def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
         yield writer.write
     finally:
         writer.close()
+
+
+def count_records(path: Path) -> int:
+    """Counts the records of a file by its footer; none of them is read.
+
+    Args:
+        path: A file that `record_file` wrote.
+
+    Returns:
+        Their number.
+
+    Raises:
+        InputError: If it is no such file.
+    """
+    try:
+        reader = ArrayRecordReader(str(path))
+        try:
+            return reader.num_records()
+        finally:
+            reader.close()
+    except (RuntimeError, ValueError) as error:  # Of C++, and some have several lines.
+        reason = ' '.join(str(error).split())
+        raise InputError(f'{path}: damaged or not a shard: {reason}') from error

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from cda_jax.data.manifest import Settings, SkippedRow
 from cda_jax.data.records import Record, encode_record, hash_photo, hash_pixels, record_file
 from cda_jax.data.spool import read_rows, rows_file
 from cda_jax.data.typed_json import read_json, write_json
+
+# More than the largest picture takes that is decoded, even where it is not compressed.
+_MAX_FILE = 2**29
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +135,20 @@ def _outcomes(rows: Iterable[Example], settings: Settings) -> Iterator[Record | 
                 )
 
 
+def _read(path: Path) -> bytes:
+    # A pipe would be waited for without end; opened like this, it is found out.
+    with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('a pipe or device')
+        if status.st_size > _MAX_FILE:
+            raise ValueError(f'a file of {status.st_size:,} bytes')
+        return file.read()
+
+
 def _load(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | _Fault:
     try:
-        return decode(path.read_bytes() if data is None else data, upright=is_whole)
+        return decode(_read(path) if data is None else data, upright=is_whole)
     except FileNotFoundError:
         return _Fault('missing picture', path.name)
     except OSError as error:

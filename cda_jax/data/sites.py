@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.data.manifest import Manifest, read_index, read_manifest
+from cda_jax.data.manifest import Index, Manifest, check_records, read_index, read_manifest
 from cda_jax.errors import InputError
 
 # Beside a site's manifest, where the truth is known besides what the annotators said: a table with
@@ -34,12 +34,14 @@ class Part(NamedTuple):
         site: The site.
         files: Its shards, in order.
         records: int64[N], places of the records in the concatenated shards.
+        index: Labels and photo hashes of these records.
         class_counts: int64[C], how many of them carry each label.
     """
 
     site: Site
     files: tuple[Path, ...]
     records: np.ndarray
+    index: Index
     class_counts: np.ndarray
 
 
@@ -81,9 +83,12 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
         validation_fraction: Share of the training photos that is held out, 0 to below 1.
 
     Raises:
-        InputError: The index is damaged, or nothing is left.
+        InputError: The index or a shard is damaged or does not fit the manifest, or nothing is
+            left.
     """
     stored_split = 'test' if split == 'test' else 'train'
+    content = site.manifest.splits[stored_split]
+    check_records(site.folder, content)
     index = read_index(site.folder, stored_split)
     chosen = np.ones(len(index.label), bool)
     if split != 'test':
@@ -97,10 +102,10 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
             f'{site.folder}: no records in the {split} split at validation_fraction '
             f'{validation_fraction}; expected at least one'
         )
-    shards = site.manifest.splits[stored_split].shards
     return Part(
         site=site,
-        files=tuple(site.folder / shard.file for shard in shards),
+        files=tuple(site.folder / shard.file for shard in content.shards),
         records=records,
+        index=Index(index.label[records], index.photo_hash[records]),
         class_counts=np.bincount(index.label[records], minlength=len(site.manifest.class_names)),
     )

@@ -13,6 +13,9 @@ from cda_jax.errors import InputError
 
 T = TypeVar('T')
 
+# Far more than a manifest that lists millions of rows. Parsed, it takes some ten times its size.
+_MAX_BYTES = 2**28
+
 
 def read_json(path: Path, kind: type[T]) -> T:
     """Reads a JSON file into a dataclass.
@@ -31,12 +34,21 @@ def read_json(path: Path, kind: type[T]) -> T:
         InputError: Naming the file and the field, and what was expected there.
     """
     try:
-        value = json.loads(path.read_text('utf-8'))
+        return _parse(kind, json.loads(_read(path)), f'{path}:')
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from error
     except ValueError as error:
         raise InputError(f'{path}: expected JSON: {error}') from error
-    return _parse(kind, value, f'{path}:')
+    except RecursionError as error:
+        raise InputError(f'{path}: expected JSON of few levels, found too many') from error
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f'more than {_MAX_BYTES:,} bytes')
+    return path.read_text('utf-8')
 
 
 def write_json(path: Path, value: Any, *, temporary: Path) -> None:
@@ -77,6 +89,10 @@ _hints = functools.cache(typing.get_type_hints)
 def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
     _require(isinstance(value, dict), where, 'an object', value)
     hints = _hints(kind)
+    # Formats and versions, which explain the differences in all other fields.
+    for name in hints.keys() & value.keys():
+        if typing.get_origin(hints[name]) is typing.Literal:
+            _parse(hints[name], value[name], _at(where, name))
     for name in sorted(hints.keys() ^ value.keys()):
         fault = 'is missing' if name in hints else 'is not known'
         raise InputError(f'{_at(where, name)} {fault}')
@@ -92,9 +108,12 @@ def _parse_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[An
 
 
 def _at(where: str, name: str) -> str:
+    name = json.dumps(name)[1:-1][:60]  # On one line, whatever it is.
     return f'{where} {name}' if where.endswith(':') else f'{where}.{name}'
 
 
 def _require(condition: bool, where: str, expected: str, value: Any) -> None:
     if not condition:
-        raise InputError(f'{where}: expected {expected}, found {json.dumps(value)[:60]}')
+        raise InputError(
+            f'{where.rstrip(":")}: expected {expected}, found {json.dumps(value)[:60]}'
+        )

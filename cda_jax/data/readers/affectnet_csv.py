@@ -62,7 +62,7 @@ def read(root: Path) -> Dataset:
         raise InputError(
             f'{root}: expected {LAYOUT} of AffectNet; {" and ".join(missing)} not found'
         )
-    check_picture = picture_check(images)
+    check_picture = picture_check(images, root)
     photo_prefix = images.relative_to(root).as_posix()
     rows: list[Example | Skipped] = []
     for name, path in lists.items():
@@ -119,6 +119,6 @@ def _box(fields: tuple[str, str, str, str], where: str) -> Box:
     except ValueError as error:
         raise InputError(
             f'{where}: expected numbers or NULL for {",".join(HEADER[1:5])}, '
-            f'found {",".join(fields)!r}'
+            f'found {",".join(fields)[:80]!r}'
         ) from error
     return Box(x, y, x + width, y + height)

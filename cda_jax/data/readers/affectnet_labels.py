@@ -33,4 +33,4 @@ def common_label(row_id: str, expression: str, where: str) -> int | Skipped:
         return COMMON_LABELS[native]
     if native in UNUSED_CLASSES:
         return Skipped(row_id, reasons.CLASS_NOT_USED, UNUSED_CLASSES[native], fault=False)
-    raise InputError(f'{where}: expected an expression of 0..10, found {expression!r}')
+    raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')

@@ -1,17 +1,17 @@
 """AffectNet, release of 2021: numbered face crops, one small npy file per label."""
 
 import re
+from collections.abc import Set
 from pathlib import Path
 
-import numpy as np
-
 from cda_jax.data.example import Dataset, Example, Skipped, Split
+from cda_jax.data.npy import read_npy
 from cda_jax.data.readers import reasons
 from cda_jax.data.readers.affectnet_labels import common_label
 from cda_jax.data.readers.complete import complete
 from cda_jax.data.readers.expressions import EXPRESSIONS
 from cda_jax.data.readers.label_file import first_folder
-from cda_jax.data.readers.pictures import file_names
+from cda_jax.data.readers.pictures import Listing, list_files
 from cda_jax.errors import InputError
 
 LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
@@ -21,6 +21,8 @@ SET_FOLDERS: dict[Split, tuple[str, ...]] = {
     'test': ('val_set', 'valid_set'),
 }
 LABEL_SUFFIX = '_exp.npy'
+PICTURE_SUFFIX = '.jpg'
+_MAX_LABEL_BYTES = 4096
 
 
 def is_release(root: Path) -> bool:
@@ -46,7 +48,7 @@ def read(root: Path) -> Dataset:
         folder = _set_folder(root, split)
         if folder is None:
             raise InputError(f'{root}: expected {LAYOUT} of AffectNet; {names[0]}/ not found')
-        rows.extend(_set_rows(folder, split))
+        rows.extend(_set_rows(root, folder, split))
     return complete(root, EXPRESSIONS, [], rows)
 
 
@@ -54,25 +56,26 @@ def _set_folder(root: Path, split: Split) -> Path | None:
     return first_folder(root / name for name in SET_FOLDERS[split])
 
 
-def _set_rows(folder: Path, split: Split) -> list[Example | Skipped]:
+def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]:
     images = folder / 'images'
     annotations = folder / 'annotations'
     for part in (images, annotations):
         if not part.is_dir():
             raise InputError(f'{folder}: expected {LAYOUT}; {part.name}/ not found')
-    pictures = _numbers(images, '.jpg', file_names(images))
-    labels = _numbers(
+    pictures, labels = list_files(images, root), list_files(annotations, root)
+    numbers = _numbers(images, PICTURE_SUFFIX, pictures.inside | pictures.outside)
+    numbers |= _numbers(
         annotations,
         LABEL_SUFFIX,
-        {name for name in file_names(annotations) if name.endswith(LABEL_SUFFIX)},
+        {name for name in labels.inside | labels.outside if name.endswith(LABEL_SUFFIX)},
     )
     return [
-        _row(folder, number, split, number in pictures, number in labels)
-        for number in sorted(pictures | labels, key=lambda number: (int(number), number))
+        _row(folder, number, split, pictures, labels)
+        for number in sorted(numbers, key=lambda number: (int(number), number))
     ]
 
 
-def _numbers(folder: Path, suffix: str, names: set[str] | frozenset[str]) -> set[str]:
+def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
     """Returns the N of every file N + suffix; nothing else may be there but hidden files."""
     numbers = set()
     for name in names:
@@ -86,17 +89,20 @@ def _numbers(folder: Path, suffix: str, names: set[str] | frozenset[str]) -> set
 
 
 def _row(
-    folder: Path, number: str, split: Split, has_picture: bool, has_label: bool
+    folder: Path, number: str, split: Split, pictures: Listing, labels: Listing
 ) -> Example | Skipped:
     row_id = f'{folder.name}/{number}'
-    if not has_label:
-        return Skipped(row_id, reasons.MISSING_LABEL_FILE, f'{number}{LABEL_SUFFIX}')
-    label_file = folder / 'annotations' / f'{number}{LABEL_SUFFIX}'
+    picture, label_name = f'{number}{PICTURE_SUFFIX}', f'{number}{LABEL_SUFFIX}'
+    for name, listing in ((label_name, labels), (picture, pictures)):
+        if name in listing.outside:
+            return Skipped(row_id, reasons.OUTSIDE_ROOT, name)
+    if label_name not in labels.inside:
+        return Skipped(row_id, reasons.MISSING_LABEL_FILE, label_name)
+    label_file = folder / 'annotations' / label_name
     label = common_label(row_id, _expression(label_file), str(label_file))
     if isinstance(label, Skipped):
         return label
-    picture = f'{number}.jpg'
-    if not has_picture:
+    if picture not in pictures.inside:
         return Skipped(row_id, reasons.MISSING_PICTURE, picture)
     photo = f'{folder.name}/images/{picture}'
     return Example(row_id, photo, folder / 'images' / picture, None, label, split)
@@ -105,8 +111,7 @@ def _row(
 def _expression(path: Path) -> str:
     """Reads one label as text: a number in most copies, text in some."""
     try:
-        with path.open('rb') as file:
-            value = np.lib.format.read_array(file, allow_pickle=False).item()
+        value = read_npy(path, max_bytes=_MAX_LABEL_BYTES).item()
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
     except ValueError as error:

@@ -8,6 +8,7 @@ from cda_jax.data.readers import reasons
 from cda_jax.data.readers.class_order import class_order
 from cda_jax.data.readers.complete import complete
 from cda_jax.data.readers.label_file import first_folder
+from cda_jax.data.readers.pictures import list_files
 from cda_jax.errors import InputError
 
 LAYOUT = 'train/CLASS/ and test/CLASS/ (or val/ or validation/ for test/) with pictures in them'
@@ -41,7 +42,7 @@ def read(root: Path) -> Dataset:
             Skipped(f'{folder.name}/{name}', reasons.NOT_IN_A_CLASS) for name in _visible(folder)[1]
         ]
         for name in classes[split]:
-            rows += _class_rows(folder / name, labels[name], split)
+            rows += _class_rows(root, folder / name, labels[name], split)
     return complete(root, class_names, [], rows)
 
 
@@ -52,14 +53,18 @@ def _split_folder(root: Path, split: Split) -> Path:
     return folder
 
 
-def _class_rows(folder: Path, label: int, split: Split) -> list[Example | Skipped]:
+def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Example | Skipped]:
     subfolders, files = _visible(folder)
-    if subfolders:
-        raise InputError(f'{folder / subfolders[0]}: is a folder; expected pictures there')
+    for name in subfolders:
+        if not name.lower().endswith(PICTURE_SUFFIXES):
+            raise InputError(f'{folder / name}: is a folder; expected pictures there')
+    listing = list_files(folder, root)
     rows: list[Example | Skipped] = []
-    for name in files:
+    for name in sorted(subfolders + files):
         row_id = f'{folder.parent.name}/{folder.name}/{name}'
-        if name.lower().endswith(PICTURE_SUFFIXES):
+        if name in listing.outside:
+            rows.append(Skipped(row_id, reasons.OUTSIDE_ROOT))
+        elif name in listing.inside and name.lower().endswith(PICTURE_SUFFIXES):
             rows.append(Example(row_id, row_id, folder / name, None, label, split))
         else:
             rows.append(Skipped(row_id, reasons.NOT_A_PICTURE))
@@ -74,7 +79,9 @@ def _visible(folder: Path) -> tuple[list[str], list[str]]:
             for entry in entries:
                 if not entry.name.startswith('.'):
                     entry.name.encode()
-                    names[entry.is_dir()].append(entry.name)
+                    # A link that leads in a circle would make is_dir() raise.
+                    is_dir = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+                    names[is_dir].append(entry.name)
     except OSError as error:
         raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
     except UnicodeEncodeError as error:

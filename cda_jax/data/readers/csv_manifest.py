@@ -16,6 +16,7 @@ from cda_jax.errors import InputError
 HEADER = ['path', 'label', 'split']
 BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
 DEFAULT_NAME = 'manifest.csv'
+_MAX_DIGITS = 18
 
 
 class _Line(NamedTuple):
@@ -47,7 +48,7 @@ def read(root: Path) -> Dataset:
         raise InputError(f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it')
     lines = _lines(path)
     class_names, labels = _classes(path, {line.label for line in lines})
-    check_picture = picture_check(path.parent)
+    check_picture = picture_check(path.parent, path.parent)
     rows = [_row(path, line, labels[line.label], check_picture) for line in lines]
     return complete(root, class_names, [path], rows)
 
@@ -80,13 +81,19 @@ def _check(path: Path, line: _Line) -> None:
     if line.split not in ('train', 'test'):
         raise InputError(
             f"{path}, line {line.number}: expected the split 'train' or 'test', "
-            f'found {line.split!r}'
+            f'found {line.split[:40]!r}'
         )
 
 
 def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     if not all(re.fullmatch('-?[0-9]+', label) for label in labels):
         return class_order(labels)
+    longest = max(labels, key=len, default='')
+    if len(longest) > _MAX_DIGITS:
+        raise InputError(
+            f'{path}: expected integers of at most {_MAX_DIGITS} characters as labels, '
+            f'found {longest[:40]!r}'
+        )
     numbers = {int(label) for label in labels}
     expected = set(range(len(numbers)))
     if numbers != expected:
@@ -120,5 +127,5 @@ def _box(path: Path, line: _Line) -> Box | None:
     except ValueError as error:
         raise InputError(
             f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}, '
-            f'found {",".join(line.edges)!r}'
+            f'found {",".join(line.edges)[:80]!r}'
         ) from error

@@ -48,7 +48,7 @@ def read(
             f'{root}: not a folder of ExpW; expected {LABEL_FILES[0]} and {IMAGE_FOLDERS[1]}/ in '
             f'it, or {LABEL_FILES[1]} and {IMAGE_FOLDERS[3]}/'
         )
-    rows, photos = _faces(label_file, images, min_confidence)
+    rows, photos = _faces(root, label_file, images, min_confidence)
     if test_photos is None:
         faces = Counter(row.photo for row in rows if isinstance(row, Example))
         if 0 < faces.total() <= num_test:
@@ -86,10 +86,10 @@ def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]
 
 
 def _faces(
-    label_file: Path, images: Path, min_confidence: float | None
+    root: Path, label_file: Path, images: Path, min_confidence: float | None
 ) -> tuple[list[Example | Skipped], set[str]]:
     """Returns every face, all in the training split for now, and every photo the list names."""
-    check_picture = picture_check(images)
+    check_picture = picture_check(images, root)
     rows: list[Example | Skipped] = []
     photos: set[str] = set()
     ids: set[str] = set()
@@ -99,7 +99,7 @@ def _faces(
         except (KeyError, ValueError) as error:
             raise InputError(
                 f'{label_file}, line {number}: expected "NAME FACE_ID TOP LEFT RIGHT BOTTOM '
-                f'CONFIDENCE LABEL" with a LABEL of 0..6, found {line!r}'
+                f'CONFIDENCE LABEL" with a LABEL of 0..6, found {line[:80]!r}'
             ) from error
         row_id = f'{photo}#{face}'
         if row_id in ids:
@@ -144,6 +144,6 @@ def _listed_photos(path: Path, photos: set[str]) -> set[str]:
         if name not in photos:
             raise InputError(
                 f"{path}, line {number}: expected the name of a photo of the dataset's label "
-                f'list, found {name!r}'
+                f'list, found {name[:80]!r}'
             )
     return set(listed)

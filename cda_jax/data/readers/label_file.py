@@ -1,40 +1,51 @@
 """Text files that say what the rows of a dataset are."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from cda_jax.errors import InputError
+
+# Several times what any list or row of the datasets takes; a wrong file shall not fill the memory.
+_MAX_TEXT = 2**25
+_MAX_LINE = 2**20
 
 
 def first_file(candidates: Iterable[Path]) -> Path | None:
     """Returns the first of the candidates that is a file, else None."""
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def first_folder(candidates: Iterable[Path]) -> Path | None:
     """Returns the first of the candidates that is a folder, else None."""
-    return next((path for path in candidates if path.is_dir()), None)
+    return next((path for path in candidates if os.path.isdir(path)), None)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
     """Reads a whole text file.
 
     Args:
         path: A file in UTF-8, with or without a byte order mark.
+        max_characters: The most that it may hold.
 
     Returns:
         Its text, every line end a single newline.
 
     Raises:
-        InputError: The file cannot be read or is not UTF-8.
+        InputError: The file cannot be read, is not UTF-8 or is longer.
     """
     try:
-        return path.read_text(encoding='utf-8-sig')
+        with path.open(encoding='utf-8-sig') as file:
+            text = file.read(max_characters + 1)
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: expected UTF-8 text ({error})') from error
+    if len(text) > max_characters:
+        raise InputError(f'{path}: expected at most {max_characters:,} characters')
+    return text
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
@@ -68,7 +79,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding='utf-8-sig', newline='') as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(_short_lines(path, file), strict=True)
             for fields in reader:
                 number = reader.line_num
                 if fields:
@@ -79,3 +90,12 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(
             f'{path}, after line {number}: expected comma-separated UTF-8 text ({error})'
         ) from error
+
+
+def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
+    number = 0
+    while line := file.readline(_MAX_LINE + 1):
+        number += 1
+        if len(line) > _MAX_LINE:
+            raise InputError(f'{path}, line {number}: expected at most {_MAX_LINE:,} characters')
+        yield line

@@ -8,7 +8,7 @@ from cda_jax.data.readers import boxes, reasons
 from cda_jax.data.readers.complete import complete
 from cda_jax.data.readers.expressions import EXPRESSIONS
 from cda_jax.data.readers.label_file import first_file, numbered_lines, read_text
-from cda_jax.data.readers.pictures import file_names, picture_check
+from cda_jax.data.readers.pictures import list_files, picture_check
 from cda_jax.errors import InputError
 
 # Misspelt in the authors' archive; some copies have it mended.
@@ -16,6 +16,7 @@ LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_labe
 # Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
 NESTINGS = ('.', 'basic', 'basic/basic')
 # The file's ids 1..7 stand in the common order.
+_MAX_BOX_TEXT = 4096
 LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
 
 
@@ -43,8 +44,8 @@ def read(root: Path, aligned: bool = False) -> Dataset:
         if not folder.is_dir():
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
 
-    check_picture = picture_check(images)
-    box_of = _no_box if aligned else _box_reader(box_folder)
+    check_picture = picture_check(images, root)
+    box_of = _no_box if aligned else _box_reader(box_folder, root)
     photo_prefix = images.relative_to(root).as_posix()
     rows: list[Example | Skipped] = []
     for name, label in _labels(label_file):
@@ -64,12 +65,12 @@ def _labels(label_file: Path) -> list[tuple[str, int]]:
         match line.split():
             case [name, text] if text in LABELS and name.startswith(('train', 'test')):
                 if name in labels:
-                    raise InputError(f'{label_file}, line {number}: {name} is listed twice')
+                    raise InputError(f'{label_file}, line {number}: {name[:80]} is listed twice')
                 labels[name] = LABELS[text]
             case _:
                 raise InputError(
                     f'{label_file}, line {number}: expected "train_NAME.jpg ID" or '
-                    f'"test_NAME.jpg ID" with an ID of 1..7, found {line!r}'
+                    f'"test_NAME.jpg ID" with an ID of 1..7, found {line[:80]!r}'
                 )
     return list(labels.items())
 
@@ -87,13 +88,16 @@ def _no_box(name: str) -> None:
     """The whole of an aligned picture is the face."""
 
 
-def _box_reader(folder: Path) -> Callable[[str], Box | Skipped]:
-    present = file_names(folder)
+def _box_reader(folder: Path, root: Path) -> Callable[[str], Box | Skipped]:
+    present = list_files(folder, root)
 
     def box_of(name: str) -> Box | Skipped:
         stem = name.rpartition('.')[0]
         candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
-        found = next((file for file in candidates if file in present), None)
+        for file in candidates:
+            if file in present.outside:
+                return Skipped(name, reasons.OUTSIDE_ROOT, file)
+        found = next((file for file in candidates if file in present.inside), None)
         if found is None:
             return Skipped(name, reasons.MISSING_BOX_FILE, candidates[0])
         box = _read_box(folder / found)
@@ -104,7 +108,7 @@ def _box_reader(folder: Path) -> Callable[[str], Box | Skipped]:
 
 
 def _read_box(path: Path) -> Box:
-    text = read_text(path)
+    text = read_text(path, max_characters=_MAX_BOX_TEXT)
     try:
         return Box(*boxes.numbers(text.split()))
     except (TypeError, ValueError) as error:
