@@ -179,7 +179,7 @@ def _batches(rows, reading):
 
 
 def _read(batches, reading) -> Iterator[Batch]:
-    stream, fault = iter(_stream(batches, reading)), None
+    stream, fault, kind = iter(_stream(batches, reading)), None, None
     arriving = watched(stream)
     try:
         with shielded():  # the first batch starts the workers
@@ -187,6 +187,7 @@ def _read(batches, reading) -> Iterator[Batch]:
         for batch in itertools.chain(first, arriving):
             # Out of the workers' shared memory, of which there is little, and which an error would
             # keep: its traceback holds the batches that are on their way.
+            kind = type(batch['image'])
             yield {name: np.array(values) for name, values in batch.items()}
             del batch
     except ValueError as error:
@@ -205,6 +206,7 @@ def _read(batches, reading) -> Iterator[Batch]:
         # program, its shared memory would be reported as leaked.
         del stream, arriving
         gc.collect()
+        _finish_deletions(kind)
     if fault:
         raise InputError(fault)
 
@@ -217,6 +219,17 @@ def _stream(batches, reading):
         num_workers=reading.num_workers, per_worker_buffer_size=2
     )
     return stream.mp_prefetch(workers, worker_init_fn=_set_up_worker)
+
+
+def _finish_deletions(kind: type) -> None:
+    """Waits for Grain's thread that frees shared memory, which the program's end would cut short.
+
+    Args:
+        kind: Grain's class for arrays in shared memory, or that of other arrays.
+    """
+    thread = getattr(kind, '_del_thread_pool', None)
+    if thread is not None:
+        thread.apply(int)  # nothing, but after all that waits there
 
 
 def _set_up_worker(worker_index: int, worker_count: int) -> None:
