@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -25,6 +27,22 @@ from cda_jax.pretrained import chosen_step
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
 from cda_jax.workdir import check_owner, claim
+
+
+class _Run(NamedTuple):
+    """What the loop needs besides its state."""
+
+    config: ConfigDict
+    experiment: Experiment
+    held_out: list[evaluate.EvaluationSet]
+    evaluate_over_devices: Callable
+    checkpoints: Checkpoints
+    logs: Logs
+    stop: StopSignals
+
+    @property
+    def validate_every_steps(self) -> int:
+        return self.config.validate_every_epochs * self.experiment.steps_per_epoch
 
 
 def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) -> dict:
@@ -66,22 +84,22 @@ def _train_and_evaluate(config, workdir, stop):
     is_writer = jax.process_index() == 0
     if is_writer:
         claim(workdir, config)
+    evaluate_over_devices = evaluate.lift(
+        experiment.recipe.model, config, head_class_counts(config, experiment.parts)
+    )
     with Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints) as checkpoints:
         state, step = _first_state(config, experiment, checkpoints)
-        step_over_devices = evaluate.lift(
-            experiment.recipe.model, config, head_class_counts(config, experiment.parts)
-        )
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
-            validate = functools.partial(_validate, config, step_over_devices, held_out, logs)
-            state, step = _train(config, experiment, checkpoints, logs, validate, stop, state, step)
+            run = _Run(config, experiment, held_out, evaluate_over_devices, checkpoints, logs, stop)
+            state, step = _train(run, state, step)
             checkpoints.finish()
         if step < experiment.total_steps:
             raise Preempted(
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
         weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
-    results = evaluate.evaluate_weights(config, step_over_devices, weights, test_sets, step)
+    results = evaluate.evaluate_weights(config, evaluate_over_devices, weights, test_sets, step)
     if is_writer:
         write_results(workdir, results)
     return results
@@ -105,61 +123,64 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
     return state, step
 
 
-def _train(
-    config, experiment: Experiment, checkpoints, logs, validate, stop, state, first_step
-) -> tuple[TrainState, int]:
+def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, int]:
     """The state after the last step, or after the one at which it was asked to stop."""
-    step_over_devices = parallel.lift_train_step(
-        functools.partial(train_step, recipe=experiment.recipe)
+    train_over_devices = parallel.lift_train_step(
+        functools.partial(train_step, recipe=run.experiment.recipe)
     )
-    total, epoch = experiment.total_steps, experiment.steps_per_epoch
-    start, clock = time.monotonic(), None
+    step, total = first_step, run.experiment.total_steps
     must_stop = parallel.AnyProcess()
-    with contextlib.closing(open_batches(config, experiment, first_step)) as stream:
+    start, clock = time.monotonic(), None
+    with contextlib.closing(open_batches(run.config, run.experiment, first_step)) as stream:
         batches = parallel.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
-            state, metrics = step_over_devices(state, batch)
+            state, metrics = train_over_devices(state, batch)
             if clock is None:
                 jax.block_until_ready(metrics)  # so that compiling does not count
-                logs.say(f'first step done after {duration(time.monotonic() - start)}')
-                clock = Clock(step, total, config.batch_size)
+                run.logs.say(f'first step done after {duration(time.monotonic() - start)}')
+                clock = Clock(step, total, run.config.batch_size)
             elif parallel.must_wait_each_step():
                 jax.block_until_ready(metrics)
 
-            last = step == total
-            stopping = must_stop(stop.requested)
-            if last or step % config.log_every_steps == 0:
-                figures = {name: float(x) for name, x in jax.device_get(metrics).items()}
-                _check_finite(state)
-                figures |= {'epoch': step / epoch} | clock.lap(step)
-                logs.write('train', step, figures)
-                logs.say(console_line(step, total, figures))
+            is_last, stopping = step == total, must_stop(run.stop.requested)
+            if is_last or step % run.config.log_every_steps == 0:
+                _log(run, state, metrics, step, clock)
             accuracy = None
-            if last or step % (config.validate_every_epochs * epoch) == 0:
-                accuracy = validate(state, step)
-            is_due = last or stopping or step % config.checkpoint_every_steps == 0
+            if is_last or step % run.validate_every_steps == 0:
+                accuracy = _validate(run, state, step)
+            is_due = is_last or stopping or step % run.config.checkpoint_every_steps == 0
             if is_due or accuracy is not None:
                 _check_finite(state)
-                position = data_position(config, experiment, step)
-                checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
+                position = data_position(run.config, run.experiment, step)
+                run.checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
             if stopping:
                 break
     return state, step
 
 
-def _validate(config, step_over_devices, held_out, logs, state, step) -> float | None:
+def _log(run: _Run, state, metrics, step, clock) -> None:
+    figures = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    _check_finite(state)
+    figures |= {'epoch': step / run.experiment.steps_per_epoch} | clock.lap(step)
+    run.logs.write('train', step, figures)
+    run.logs.say(console_line(step, run.experiment.total_steps, figures))
+
+
+def _validate(run: _Run, state, step) -> float | None:
     """Mean accuracy over the sites' validation data; None where there is none."""
-    if not held_out:
+    if not run.held_out:
         return None
-    results = evaluate.evaluate_weights(config, step_over_devices, _weights(state), held_out, step)
+    results = evaluate.evaluate_weights(
+        run.config, run.evaluate_over_devices, _weights(state), run.held_out, step
+    )
     figures = {
         f'accuracy_{site}': next(iter(heads.values()))['accuracy']
         for site, heads in results['test_sites'].items()
     }
     figures |= results['average']
-    logs.write('validation', step, figures)
+    run.logs.write('validation', step, figures)
     shown = '  '.join(f'{name} {100 * value:.1f} %' for name, value in figures.items())
-    logs.say(f'validation after {step} steps: {shown}')
+    run.logs.say(f'validation after {step} steps: {shown}')
     return figures['accuracy']
 
 
