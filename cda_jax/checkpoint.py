@@ -313,6 +313,7 @@ class Checkpoints:
         if facts.contents is not None:
             self._refuse(step, kinds(like), facts)
         fault = None
+        quieten_abandoned_reads()
         options = ocp.CheckpointManagerOptions(create=False, lightweight_initialize=True)
         try:
             # Fresh, because a manager that has saved is bound to the form in which it saved.
@@ -325,7 +326,6 @@ class Checkpoints:
         except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
             raise  # these say nothing of the checkpoint
         except Exception as error:  # anything may come out of damaged files
-            quieten_abandoned_reads()
             fault = error
         if not _everywhere([fault is None])[0]:
             if fault is None:
@@ -389,7 +389,9 @@ def _as_input_error(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _in_short(error: Exception) -> str:
+def _in_short(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
     text = str(error).strip().partition('\n')[0][:400]
     return text if isinstance(error, DamagedError | OSError) else f'{type(error).__name__}: {text}'
 

@@ -14,19 +14,18 @@ def quieten_logs() -> None:
 
 
 def quieten_abandoned_reads() -> None:
-    """Leaves out what becomes of reads that are still under way when another one has failed.
+    """Leaves out what becomes of reads that are still under way when another one fails.
 
     Orbax closes their event loop; each then complains of that, or of not having been waited for,
-    whenever it ends. Call it when a restore has failed.
+    whenever it ends. Call it before anything is restored.
     """
-    if sys.excepthook is not _but_closed_loops:
-        _hooks['excepthook'], sys.excepthook = sys.excepthook, _but_closed_loops
-    if sys.unraisablehook is not _but_coroutines:
-        _hooks['unraisablehook'], sys.unraisablehook = sys.unraisablehook, _but_coroutines
+    if sys.unraisablehook is not _unless_abandoned:
+        _hooks.append(sys.unraisablehook)
+        sys.unraisablehook = _unless_abandoned
     logging.getLogger('asyncio').addFilter(_is_awaited)
 
 
-_hooks = {}
+_hooks = []
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -40,13 +39,11 @@ def _is_awaited(record: logging.LogRecord) -> bool:
     return 'exception was never retrieved' not in record.getMessage()
 
 
-def _but_closed_loops(kind, error, trace) -> None:
-    # TensorStore's threads hand their results over through this hook's error.
-    if not (kind is RuntimeError and str(error) == 'Event loop is closed'):
-        _hooks['excepthook'](kind, error, trace)
-
-
-def _but_coroutines(unraisable) -> None:
-    subject = unraisable.object
-    if not (isinstance(subject, types.CoroutineType) and 'orbax' in subject.cr_code.co_filename):
-        _hooks['unraisablehook'](unraisable)
+def _unless_abandoned(unraisable) -> None:
+    error, subject = unraisable.exc_value, unraisable.object
+    is_late = isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'
+    is_unawaited = (
+        isinstance(subject, types.CoroutineType) and 'orbax' in subject.cr_code.co_filename
+    )
+    if not (is_late or is_unawaited):
+        _hooks[-1](unraisable)
