@@ -16,15 +16,12 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from cda_jax.checksums import check_leaves, kinds, seal, unseal
 from cda_jax.errors import DamagedError, InputError
-from cda_jax.orbax_noise import quieten_abandoned_reads, quieten_logs
+from cda_jax.orbax_noise import quieten_orbax
 from cda_jax.parallel import replicated
 from cda_jax.step import TrainState
 
 _SCORE = 'validation_accuracy'
 _Read = TypeVar('_Read')
-
-
-quieten_logs()
 
 
 class _Facts(NamedTuple):
@@ -58,6 +55,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, *, keep: int = 1, read_only: bool = False):
+        quieten_orbax()
         self._folder = Path(folder).absolute()
         self._keep = keep
         self._manager = None
@@ -313,7 +311,6 @@ class Checkpoints:
         if facts.contents is not None:
             self._refuse(step, kinds(like), facts)
         fault = None
-        quieten_abandoned_reads()
         options = ocp.CheckpointManagerOptions(create=False, lightweight_initialize=True)
         try:
             # Fresh, because a manager that has saved is bound to the form in which it saved.

@@ -5,24 +5,20 @@ import sys
 import types
 
 # Where an error is logged with its traceback, in each of several threads, before it is raised.
-_RAISING_MODULES = ('future.py', 'async_checkpointer.py', 'checkpoint_manager.py')
+_RAISING_MODULES = ('future.py', 'async_checkpointer.py', 'checkpoint_manager.py', 'checkpoint.py')
 
 
-def quieten_logs() -> None:
-    """Leaves out of the log what says nothing new."""
-    logging.getLogger('absl').addFilter(_is_news)
+def quieten_orbax() -> None:
+    """Leaves out what says nothing new, and what becomes of reads and writes given up.
 
-
-def quieten_abandoned_reads() -> None:
-    """Leaves out what becomes of reads that are still under way when another one fails.
-
-    Orbax closes their event loop; each then complains of that, or of not having been waited for,
-    whenever it ends. Call it before anything is restored.
+    When one fails, Orbax closes the event loop of the others. Each of these then complains of that,
+    or of not having been waited for, whenever it ends.
     """
-    if sys.unraisablehook is not _unless_abandoned:
-        _hooks.append(sys.unraisablehook)
-        sys.unraisablehook = _unless_abandoned
+    logging.getLogger('absl').addFilter(_is_news)
     logging.getLogger('asyncio').addFilter(_is_awaited)
+    if sys.unraisablehook is not _unless_given_up:
+        _hooks.append(sys.unraisablehook)
+        sys.unraisablehook = _unless_given_up
 
 
 _hooks = []
@@ -39,7 +35,7 @@ def _is_awaited(record: logging.LogRecord) -> bool:
     return 'exception was never retrieved' not in record.getMessage()
 
 
-def _unless_abandoned(unraisable) -> None:
+def _unless_given_up(unraisable) -> None:
     error, subject = unraisable.exc_value, unraisable.object
     is_late = isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'
     is_unawaited = (
