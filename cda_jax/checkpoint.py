@@ -16,15 +16,12 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from cda_jax.checksums import check_leaves, kinds, seal, unseal
 from cda_jax.errors import DamagedError, InputError
-from cda_jax.orbax_noise import quieten_abandoned_reads, quieten_logs
+from cda_jax.orbax_noise import quieten_orbax
 from cda_jax.parallel import replicated
 from cda_jax.step import TrainState
 
 _SCORE = 'validation_accuracy'
 _Read = TypeVar('_Read')
-
-
-quieten_logs()
 
 
 class _Facts(NamedTuple):
@@ -58,6 +55,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, *, keep: int = 1, read_only: bool = False):
+        quieten_orbax()
         self._folder = Path(folder).absolute()
         self._keep = keep
         self._manager = None
@@ -325,7 +323,6 @@ class Checkpoints:
         except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
             raise  # these say nothing of the checkpoint
         except Exception as error:  # anything may come out of damaged files
-            quieten_abandoned_reads()
             fault = error
         if not _everywhere([fault is None])[0]:
             if fault is None:
@@ -389,7 +386,9 @@ def _as_input_error(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _in_short(error: Exception) -> str:
+def _in_short(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
     text = str(error).strip().partition('\n')[0][:400]
     return text if isinstance(error, DamagedError | OSError) else f'{type(error).__name__}: {text}'
 

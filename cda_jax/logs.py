@@ -1,17 +1,20 @@
 """Where figures of a run go: console, JSON lines and TensorBoard."""
 
+import contextlib
 import json
 import math
+import socket
+import struct
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
+from cda_jax.errors import InputError
 from cda_jax.workdir import write_whole, writing
-
-_FLUSH_SECONDS = 30
 
 METRICS_FILE = 'metrics.jsonl'
 
@@ -80,11 +83,16 @@ class Logs:
     def __enter__(self) -> 'Logs':
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._active:
-            with writing(self._path):
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._active:
+            return
+        try:
+            with contextlib.closing(self._board), writing(self._path):
                 self._file.close()
-            self._board.close()
+        except InputError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))  # what ended the run is told first
 
 
 class _Board:
@@ -95,28 +103,33 @@ class _Board:
     """
 
     def __init__(self, workdir: Path, first_step: int):
-        self._workdir = workdir
-        self._flushed = time.monotonic()
-        start = SessionLog(status=SessionLog.START)
-        with writing(workdir / 'events.out.tfevents'):
-            self._events = EventsWriter(str(workdir / 'events'))
-            # TensorBoard forgets what a run that was stopped wrote from this step on.
-            self._events.write_event(Event(step=first_step + 1, session_log=start))
-            self._events.flush()
+        name = f'events.out.tfevents.{int(time.time())}.{socket.gethostname()}'
+        self._path = workdir / name
+        start = Event(step=first_step + 1, session_log=SessionLog(status=SessionLog.START))
+        with writing(self._path):
+            self._file = self._path.open('wb')
+        # The second makes TensorBoard forget what a stopped run wrote from this step on.
+        self._add([Event(file_version='brain.Event:2'), start])
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
-        with writing(self._workdir / 'events.out.tfevents'):
-            for name, value in figures.items():
-                event = Event(step=step, summary=scalar(f'{kind}/{name}', value))
-                event.wall_time = time.time()
-                self._events.write_event(event)
-            if time.monotonic() - self._flushed > _FLUSH_SECONDS:
-                self._events.flush()
-                self._flushed = time.monotonic()
+        self._add(
+            Event(step=step, summary=scalar(f'{kind}/{name}', value))
+            for name, value in figures.items()
+        )
 
     def close(self) -> None:
-        with writing(self._workdir / 'events.out.tfevents'):
-            self._events.close()
+        with writing(self._path):
+            self._file.close()
+
+    def _add(self, events: Iterable[Event]) -> None:
+        with writing(self._path):
+            for event in events:
+                event.wall_time = time.time()
+                content = event.SerializeToString()
+                length = struct.pack('<Q', len(content))
+                for part in (length, content):
+                    self._file.write(part + struct.pack('<I', masked_crc32c(part)))
+            self._file.flush()
 
 
 class Clock:
