@@ -26,7 +26,7 @@ from cda_jax.preemption import Preempted, StopSignals
 from cda_jax.pretrained import chosen_step
 from cda_jax.results import format_results, read_results, write_results
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
-from cda_jax.workdir import check_owner, claim
+from cda_jax.workdir import check_owner, claim, occupied
 
 
 class _Run(NamedTuple):
@@ -82,12 +82,16 @@ def _train_and_evaluate(config, workdir, stop):
     if config.validation_fraction:
         held_out = evaluate.open_sets(config, classes, 'validation')
     is_writer = jax.process_index() == 0
-    if is_writer:
-        claim(workdir, config)
     evaluate_over_devices = evaluate.lift(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
     )
-    with Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints) as checkpoints:
+    with contextlib.ExitStack() as stack:
+        if is_writer:
+            claim(workdir, config)
+            stack.enter_context(occupied(workdir))
+        checkpoints = stack.enter_context(
+            Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints)
+        )
         state, step = _first_state(config, experiment, checkpoints)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
@@ -99,9 +103,9 @@ def _train_and_evaluate(config, workdir, stop):
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
         weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
-    results = evaluate.evaluate_weights(config, evaluate_over_devices, weights, test_sets, step)
-    if is_writer:
-        write_results(workdir, results)
+        results = evaluate.evaluate_weights(config, evaluate_over_devices, weights, test_sets, step)
+        if is_writer:
+            write_results(workdir, results)
     return results
 
 

@@ -1,8 +1,10 @@
 """The working directory: whose it is, and files in it that are whole or not there."""
 
 import contextlib
+import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from cda_jax.config import CHANGEABLE, NETWORK, as_plain, differences
 from cda_jax.errors import InputError
 
 _CONFIG = 'config.json'
+_LOCK = 'lock'
 
 
 def check_owner(workdir: Path, config: ConfigDict) -> None:
@@ -37,6 +40,29 @@ def claim(workdir: Path, config: ConfigDict) -> None:
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         write_whole(workdir / _CONFIG, json.dumps(as_plain(config), indent=2) + '\n')
+
+
+@contextlib.contextmanager
+def occupied(workdir: Path) -> Iterator[None]:
+    """Keeps other trainings out of the directory while the block lasts.
+
+    The lock goes with its process, however that ends.
+
+    Raises:
+        InputError: Another process trains in it.
+    """
+    with (workdir / _LOCK).open('a+', encoding='utf-8') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise InputError(
+                f'workdir {workdir} is in use by {file.read()}; expected one training at a time'
+            ) from error
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}')
+        file.flush()
+        yield
 
 
 def check_network(workdir: Path, config: ConfigDict) -> None:

@@ -65,6 +65,18 @@ def test_a_second_signal_stops_at_once(start_main, tmp_path):
     assert not list((tmp_path / 'checkpoints').iterdir())
 
 
+def test_a_second_training_in_the_same_workdir_is_refused(start_main, run_main, tmp_path):
+    process = start_main(tmp_path)
+    wait_for(process, 'starting')
+    code, _, err = run_main(tmp_path)
+    assert code == 1
+    expected = f'error: workdir {tmp_path} is in use by process {process.pid} on '
+    assert err.startswith(expected)
+    assert err.count('\n') == 1
+    process.kill()
+    process.communicate()
+
+
 def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(
     finished, start_main, run_main, tmp_path
 ):

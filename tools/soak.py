@@ -22,6 +22,8 @@ from absl import app, flags
 
 from cda_jax.logs import METRICS_FILE, TIMING
 from cda_jax.pretrained import load_weights
+from cda_jax.processes import bound
+from cda_jax.startup import quieten
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
 _UNDISTURBED = flags.DEFINE_string(
@@ -38,6 +40,7 @@ _SAVED = 75
 
 def main(argv: list[str]) -> None:
     """Does what the flags say."""
+    quieten()
     folder = Path(_WORKDIR.value)
     undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
     if not (undisturbed / 'results.json').exists():
@@ -117,6 +120,8 @@ def _start(run: Path, arguments: list[str]) -> subprocess.Popen:
     run.parent.mkdir(parents=True, exist_ok=True)
     with _log(run).open('ab') as log:
         command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments]
+        # Bound to this process: two runs at once in one folder would refuse each other.
+        command = bound(command, slot=0, slots=1)
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
