@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -374,16 +375,22 @@ def _read_json(path: Path):
 
 @contextlib.contextmanager
 def _as_input_error(folder: Path) -> Iterator[None]:
-    """What the disk refuses becomes an `InputError`; TensorStore raises it as ValueError."""
+    """What the disk refuses becomes an `InputError`."""
     try:
         yield
     except (OSError, ValueError) as error:
-        if isinstance(error, ValueError) and 'os_error_code' not in str(error):
+        reason = error.strerror if isinstance(error, OSError) else _reason_of_system(str(error))
+        if reason is None:
             raise
         raise InputError(
-            f'{folder}: a checkpoint cannot be written: {_in_short(error)}; those before it are '
-            'whole'
+            f'{folder}: a checkpoint cannot be written: {reason}; those before it are whole'
         ) from error
+
+
+def _reason_of_system(text: str) -> str | None:
+    """What the system refused, in an error of TensorStore, which has no class for that."""
+    number = re.search(r"os_error_code='(\d+)'", text)
+    return os.strerror(int(number[1])) if number else None
 
 
 def _in_short(error: BaseException) -> str:

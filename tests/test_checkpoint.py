@@ -1,12 +1,16 @@
+import functools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from three_steps import make_recipe
+from three_steps import make_batch, make_recipe
 
 from cda_jax.checkpoint import Checkpoints
+from cda_jax.checksums import kinds
 from cda_jax.errors import InputError
 from cda_jax.parallel import replicate
-from cda_jax.step import init_state
+from cda_jax.step import AXIS, init_state, train_step
 
 
 @pytest.fixture(scope='module')
@@ -35,6 +39,24 @@ def test_a_state_comes_back_whole(tmp_path, state):
     assert jax.tree.structure(same) == jax.tree.structure(expected)
     jax.tree.map(np.testing.assert_array_equal, same, expected)
     assert all(len(x.sharding.device_set) == 4 for x in jax.tree.leaves(part))
+
+
+def test_a_state_computed_in_bfloat16_restores_in_float32(tmp_path, state):
+    recipe = make_recipe()
+    in_bfloat16 = recipe.model.feature_extractor.clone(dtype=jnp.bfloat16)
+    recipe = recipe._replace(model=recipe.model.clone(feature_extractor=in_bfloat16))
+    batch = jax.tree.map(lambda x: x[None], make_batch(0))
+    step = jax.vmap(functools.partial(train_step, recipe=recipe), (None, 0), axis_name=AXIS)
+    trained = jax.eval_shape(step, state, batch)[0]
+    trained = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), trained)
+    assert kinds(trained) == kinds(state)
+    assert 'bfloat16' not in {kind.partition('[')[0] for kind in kinds(trained).values()}
+
+    untrained = jax.jit(functools.partial(init_state, recipe, seed=0))()
+    save(tmp_path, replicate(untrained), {1: None})
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        restored, _ = checkpoints.restore(1, jax.eval_shape(lambda: state))
+    jax.tree.map(np.testing.assert_array_equal, restored.params, untrained.params)
 
 
 def test_the_latest_are_kept(tmp_path, state):
