@@ -70,6 +70,14 @@ HARMFUL = {
     'short': (npy_of_shape((5,)), '72 bytes, but an array of 5 after a header of 68'),
     'long': (npy_of_shape((3,)), '72 bytes, but an array of 3 after a header of 68'),
     'fields': (npy_of_shape((), [('a', 'u1')]), 'not an array of numbers or texts'),
+    'no characters': (
+        npy_of_shape((), '<U1', b'\x00\x00\x11\x00'),
+        'an array of texts with codes that are no',
+    ),
+    'half a character': (
+        npy_of_shape((), '>U1', b'\0\0\xd8\0'),
+        'an array of texts with codes that are no',
+    ),
     'nested': (npy_with_header('[' * 900), 'not an npy file'),
     'signs': (npy_with_header('-' * 900 + '1'), 'not an npy file'),
     'long signs': (npy_with_header('-' * 9000 + '1'), 'not an npy file'),
@@ -155,7 +163,7 @@ def make_affectnet(root):
     return root / 'train_set/annotations/1_exp.npy'
 
 
-@pytest.mark.parametrize('name', ['giant', 'nested', 'header without end'])
+@pytest.mark.parametrize('name', ['giant', 'no characters', 'header without end'])
 def test_a_harmful_label_of_affectnet_is_named(tmp_path, name):
     make_affectnet(tmp_path).write_bytes(HARMFUL[name][0])
     with pytest.raises(InputError, match=r'annotations/1_exp\.npy: expected an npy file of one'):

@@ -102,8 +102,16 @@ def _read_array(file: BinaryIO, file_size: int, max_bytes: int) -> np.ndarray:
     data = start[header_size:] + file.read(num_bytes + header_size - len(start))
     if len(data) != num_bytes:
         raise ValueError(f'{len(data):,} bytes of an array of {num_bytes:,}')
+    if dtype.kind == 'U':
+        _check_characters(np.frombuffer(data, np.dtype('u4').newbyteorder(dtype.byteorder)))
     array = np.ndarray(math.prod(shape), dtype, data)
     return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
+
+
+def _check_characters(codes: np.ndarray) -> None:
+    # NumPy passes any number on to Python, which stops with an internal error.
+    if np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))):
+        raise ValueError('an array of texts with codes that are no characters')
 
 
 def _parse_header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
