@@ -147,6 +147,20 @@ def test_arrays_share_what_they_may_take(tmp_path):
         read_npz(tmp_path / 'a.npz', max_bytes=1000)
 
 
+def test_an_archive_with_wrong_places_or_names_is_refused(tmp_path):
+    np.savez(tmp_path / 'a.npz', a=np.zeros(3))
+    whole = (tmp_path / 'a.npz').read_bytes()
+    end, entry = whole.rindex(b'PK\5\6'), whole.rindex(b'PK\1\2')
+    before_the_beginning, no_unicode = bytearray(whole), bytearray(whole)
+    before_the_beginning[end + 17] += 1  # where the list of members stands
+    no_unicode[entry + 9] |= 8  # says that the name is UTF-8
+    no_unicode[entry + 46] = 0xFF  # its first byte
+    for data in (before_the_beginning, no_unicode, whole[:-5]):
+        (tmp_path / 'a.npz').write_bytes(data)
+        with pytest.raises(ValueError, match=r'^not a whole npz file'):
+            read_npz(tmp_path / 'a.npz', max_bytes=1000)
+
+
 @pytest.mark.parametrize('compression', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compressions_that_numpy_does_not_use_are_refused(tmp_path, compression):
     with zipfile.ZipFile(tmp_path / 'a.npz', 'w', compression) as archive:
