@@ -70,8 +70,14 @@ HARMFUL = {
     'short': (npy_of_shape((5,)), '72 bytes, but an array of 5 after a header of 68'),
     'long': (npy_of_shape((3,)), '72 bytes, but an array of 3 after a header of 68'),
     'fields': (npy_of_shape((), [('a', 'u1')]), 'not an array of numbers or texts'),
-    'no characters': (npy_of_shape((), '<U1', b'\x00\x00\x11\x00'), 'that are no characters'),
-    'half a character': (npy_of_shape((), '>U1', b'\0\0\xd8\0'), 'that are no characters'),
+    'no characters': (
+        npy_of_shape((), '<U1', b'\x00\x00\x11\x00'),
+        'an array of texts with codes that are no',
+    ),
+    'half a character': (
+        npy_of_shape((), '>U1', b'\0\0\xd8\0'),
+        'an array of texts with codes that are no',
+    ),
     'nested': (npy_with_header('[' * 900), 'not an npy file'),
     'signs': (npy_with_header('-' * 900 + '1'), 'not an npy file'),
     'long signs': (npy_with_header('-' * 9000 + '1'), 'not an npy file'),
@@ -139,6 +145,23 @@ def test_arrays_share_what_they_may_take(tmp_path):
     np.savez(tmp_path / 'a.npz', a=np.zeros(600, np.uint8), b=np.zeros(600, np.uint8))
     with pytest.raises(ValueError, match='b: an array of 600 bytes; at most 400 are expected'):
         read_npz(tmp_path / 'a.npz', max_bytes=1000)
+
+
+def test_an_archive_with_wrong_places_or_names_is_refused(tmp_path):
+    np.savez(tmp_path / 'a.npz', a=np.zeros(300))
+    whole = (tmp_path / 'a.npz').read_bytes()
+    end, entry = whole.rindex(b'PK\5\6'), whole.rindex(b'PK\1\2')
+    before_the_beginning, no_unicode = bytearray(whole), bytearray(whole)
+    before_the_beginning[end + 17] += 1  # where the list of members stands
+    no_unicode[entry + 9] |= 8  # says that the name is UTF-8
+    no_unicode[entry + 46] = 0xFF  # its first byte
+    long_name = bytearray(whole)
+    long_name[27] = 7  # in the member's own header, where its name then goes on into the array
+    for data in (before_the_beginning, no_unicode, long_name, whole[:-5]):
+        (tmp_path / 'a.npz').write_bytes(data)
+        with pytest.raises(ValueError, match=r'^not a whole npz file') as caught:
+            read_npz(tmp_path / 'a.npz', max_bytes=10_000)
+        assert len(str(caught.value)) < 250
 
 
 @pytest.mark.parametrize('compression', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -124,7 +124,9 @@ def read_npz(path: Path) -> list[Site]:
     arrays = _load_npz(path)
     names = sorted(name.removesuffix('_image') for name in arrays if name.endswith('_image'))
     if not names:
-        raise InputError(f'{path}: expected arrays named SITE_image, found {", ".join(arrays)}')
+        raise InputError(
+            f'{path}: expected arrays named SITE_image, found {", ".join(arrays)[:200]}'
+        )
     return [_npz_site(path, name, arrays) for name in names]
 
 
@@ -247,7 +249,9 @@ def _array(
 ) -> np.ndarray:
     array = arrays.get(name)
     if array is None:
-        raise InputError(f'{path}: expected an array {name}, found {", ".join(sorted(arrays))}')
+        raise InputError(
+            f'{path}: expected an array {name}, found {", ".join(sorted(arrays))[:200]}'
+        )
     if not np.issubdtype(array.dtype, dtype) or array.ndim != num_axes:
         raise InputError(
             f'{path}: expected {name} to be {dtype.__name__} in {num_axes} axes, '

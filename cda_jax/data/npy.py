@@ -69,7 +69,8 @@ def read_npz(path: Path, *, max_bytes: int) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(file) as archive:
                 return _read_members(archive, max_bytes)
         except _ARCHIVE_ERRORS as error:
-            raise ValueError(f'not a whole npz file ({error})') from error
+            # Some quote the names of members, which damage may make long.
+            raise ValueError(f'not a whole npz file ({str(error)[:200]})') from error
 
 
 def _read_members(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, np.ndarray]:
