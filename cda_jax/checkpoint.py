@@ -13,12 +13,13 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
+from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from cda_jax.checksums import check_leaves, kinds, seal, unseal
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.orbax_noise import quieten_orbax
-from cda_jax.parallel import replicated
+from cda_jax.parallel import replicate, replicated
 from cda_jax.step import TrainState
 
 _SCORE = 'validation_accuracy'
@@ -182,7 +183,7 @@ class Checkpoints:
         if facts.contents is not None:
             additional = facts.contents['kinds'].keys() - kinds(like).keys()
             self._refuse(step, dict.fromkeys(additional, 'nothing'), facts)
-        state = self._read(step, ocp.args.StandardRestore(_on_all_devices(like)), like)
+        state = self._read(step, ocp.args.StandardRestore(_on_devices(like)), like)
         return state, facts.data
 
     def position(self, step: int) -> dict:
@@ -207,7 +208,7 @@ class Checkpoints:
             DamagedError: The checkpoint is not what was saved.
             InputError: The checkpoint does not fit `like`.
         """
-        target = _on_all_devices(like)
+        target = _on_devices(like)
         partial = ocp.args.PyTreeRestore(
             item=target,
             restore_args=ocp.checkpoint_utils.construct_restore_args(target),
@@ -313,6 +314,8 @@ class Checkpoints:
             self._refuse(step, kinds(like), facts)
         fault = None
         options = ocp.CheckpointManagerOptions(create=False, lightweight_initialize=True)
+        if jax.process_count() > 1:
+            options.multiprocessing_options = _alone()
         try:
             # Fresh, because a manager that has saved is bound to the form in which it saved.
             with ocp.CheckpointManager(self._folder, options=options) as manager:
@@ -331,6 +334,8 @@ class Checkpoints:
             raise DamagedError(f'{folder}: {_in_short(fault)}') from fault
         if facts.contents is None:
             _say(f'{folder}: written without checksums; it is taken as it is, unverified')
+        if jax.process_count() > 1:
+            return replicate(jax.tree.map(_on_host, restored))
         return restored
 
     def _refuse(self, step: int, expected: dict[str, str], facts: _Facts) -> None:
@@ -424,7 +429,24 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _on_all_devices(tree):
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), tree
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Of a process that reads by itself: others must not wait for one that meets a fault."""
+    me = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f'process{me}'
     )
+
+
+def _on_devices(tree):
+    """Where a process reads to by itself."""
+    several = jax.process_count() > 1
+    sharding = SingleDeviceSharding(jax.local_devices()[0]) if several else replicated()
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+
+
+def _on_host(leaf: jax.Array):
+    """Bound to no device, as `replicate` needs it where several processes take part."""
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        bits = np.asarray(jax.random.key_data(leaf))
+        return jax.random.wrap_key_data(bits, impl=jax.random.key_impl(leaf))
+    return np.asarray(leaf)
