@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from cda_jax import evaluate, parallel
+from cda_jax.agreement import check_agreement
 from cda_jax.checkpoint import Checkpoints
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
@@ -41,6 +42,7 @@ def train(config: ConfigDict, workdir: Path) -> dict:
         InputError: The config, the data or the workdir cannot be used.
         DivergenceError: A term of the objective was not finite.
     """
+    check_agreement(config, workdir)
     parallel.check_batch_size(config.batch_size)
     check_owner(workdir, config)
     results = read_results(workdir)
