@@ -58,7 +58,7 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
         where = place._asdict() | {'cluster_detection_method': 'deactivate'}
         where['coordinator_address'] = where.pop('coordinator')
     else:
-        launcher = _find_launcher()
+        launcher = find_launcher()
         several = launcher is not None
         where = {'cluster_detection_method': launcher}
     if not several:
@@ -99,29 +99,12 @@ def gather_texts(text: str) -> list[str]:
     return [bytes(row[:length]).decode() for row, length in zip(rows, lengths, strict=True)]
 
 
-def _check(place: Place) -> None:
-    missing = [f'--{name}' for name, value in place._asdict().items() if value is None]
-    if missing:
-        raise InputError(
-            f'{" and ".join(missing)} missing; expected --coordinator, --num_processes and '
-            '--process_id together, or none of them'
-        )
-    if not re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):\d+', place.coordinator):
-        raise InputError(f'--coordinator is {place.coordinator!r}, expected HOST:PORT')
-    port = int(place.coordinator.rsplit(':', 1)[1])
-    if not 0 < port < 2**16:
-        raise InputError(f'--coordinator has port {port}, expected one from 1 to 65535')
-    if place.num_processes < 1:
-        raise InputError(f'--num_processes is {place.num_processes}, expected 1 or more')
-    if not 0 <= place.process_id < place.num_processes:
-        raise InputError(
-            f'--process_id is {place.process_id}, expected 0 to {place.num_processes - 1}, since '
-            f'--num_processes is {place.num_processes}'
-        )
+def find_launcher() -> str | None:
+    """JAX's name for what started this process as one of several; None if nothing did.
 
-
-def _find_launcher() -> str | None:
-    """JAX's name for what started this process as one of several; None if nothing did."""
+    Raises:
+        InputError: It is one of several, but where the first one is cannot be found out.
+    """
     known = (
         clusters.OmpiCluster,
         clusters.SlurmCluster,
@@ -141,6 +124,27 @@ def _find_launcher() -> str | None:
             '--num_processes and --process_id'
         )
     return None
+
+
+def _check(place: Place) -> None:
+    missing = [f'--{name}' for name, value in place._asdict().items() if value is None]
+    if missing:
+        raise InputError(
+            f'{" and ".join(missing)} missing; expected --coordinator, --num_processes and '
+            '--process_id together, or none of them'
+        )
+    if not re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):\d+', place.coordinator):
+        raise InputError(f'--coordinator is {place.coordinator!r}, expected HOST:PORT')
+    port = int(place.coordinator.rsplit(':', 1)[1])
+    if not 0 < port < 2**16:
+        raise InputError(f'--coordinator has port {port}, expected one from 1 to 65535')
+    if place.num_processes < 1:
+        raise InputError(f'--num_processes is {place.num_processes}, expected 1 or more')
+    if not 0 <= place.process_id < place.num_processes:
+        raise InputError(
+            f'--process_id is {place.process_id}, expected 0 to {place.num_processes - 1}, since '
+            f'--num_processes is {place.num_processes}'
+        )
 
 
 def _slurm_tasks() -> int:
