@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from cda_jax import parallel
 from cda_jax import workdir as workdirs
+from cda_jax.agreement import check_agreement
 from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
@@ -79,6 +80,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
+    check_agreement(config, workdir)
     trained = restore(config, workdir)
     step_over_devices = lift(trained.model, config, trained.training['head_class_counts'])
     results = evaluate_weights(

@@ -23,6 +23,13 @@ _MODE = flags.DEFINE_enum(
     ['train', 'eval'],
     'train: go on to the end of training, then evaluate; eval: evaluate a checkpoint of the run.',
 )
+# Where several processes train together and JAX cannot find out by itself (docs/scaling.md).
+_COORDINATOR = flags.DEFINE_string('coordinator', None, 'HOST:PORT of process 0, any free port.')
+_NUM_PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes there are.')
+_PROCESS_ID = flags.DEFINE_integer('process_id', None, 'Which of them this is, from 0.')
+_JOIN_TIMEOUT = flags.DEFINE_integer(
+    'join_timeout', 300, 'Seconds to wait until all processes are there.', lower_bound=1
+)
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
@@ -31,21 +38,32 @@ def main(argv: list[str], stop: StopSignals) -> None:
     if len(argv) > 1:
         raise InputError(f'unexpected argument {argv[1]!r}; expected flags only')
     quieten()
-    config = _read_config()
     keep_compilations()
-    # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax import parallel
+    # Only now: it imports jax, and `--help` should not wait for it.
+    from cda_jax import cluster
+
+    place = cluster.Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    # First of all, so that the others learn of any error.
+    with cluster.joined(place, _JOIN_TIMEOUT.value):
+        _train_or_evaluate(stop)
+
+
+def _train_or_evaluate(stop: StopSignals) -> None:
+    config = _read_config()
     from cda_jax.config import check_config
     from cda_jax.evaluate import evaluate
     from cda_jax.train import train
 
     check_config(config)
-    parallel.join_processes()
     workdir = Path(_WORKDIR.value).absolute()
     if _MODE.value == 'eval':
         evaluate(config, workdir)
-    else:
+        return
+    try:
         train(config, workdir, stop)
+    except Preempted as notice:
+        print(notice, file=sys.stderr)
+        sys.exit(EXIT_CODE)
 
 
 def _parse_flags(argv):
@@ -79,9 +97,6 @@ def run() -> None:
                 main(argv, stop)
         except (InputError, DivergenceError) as error:
             sys.exit(f'error: {error}')
-        except Preempted as notice:
-            print(notice, file=sys.stderr)
-            sys.exit(EXIT_CODE)
 
     app.run(guarded, flags_parser=_parse_flags)
 

@@ -7,7 +7,6 @@ and a checkpoint of all cannot be made of them. The step is the same function in
 
 import collections
 import functools
-import os
 from collections.abc import Callable, Iterable, Iterator
 
 import jax
@@ -20,16 +19,6 @@ from cda_jax.errors import InputError
 from cda_jax.step import AXIS
 
 _BATCHES_AHEAD = 2
-
-
-def join_processes() -> None:
-    """Joins the processes of one SLURM step into one training program, if there are several.
-
-    Call it before anything is computed.
-    """
-    if int(os.environ.get('SLURM_STEP_NUM_TASKS', '1')) > 1:
-        # The default waits 100 s before it takes a silent process for dead.
-        jax.distributed.initialize(heartbeat_timeout_seconds=30)
 
 
 def check_batch_size(batch_size: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from cda_jax import evaluate, parallel
+from cda_jax.agreement import check_agreement
 from cda_jax.checkpoint import Checkpoints
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
@@ -63,6 +64,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) ->
         DivergenceError: A term of the objective was not finite.
         Preempted: It was asked to stop, and has saved.
     """
+    check_agreement(config, workdir)
     parallel.check_batch_size(config.batch_size)
     check_owner(workdir, config)
     results = read_results(workdir)

@@ -1,11 +1,18 @@
 """Two real processes of one SLURM step on this machine, against one process with two devices."""
 
 import json
+import os
+import signal
 import socket
+import time
+from pathlib import Path
 
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from conftest import free_slurm_job_id
+from several import FAST_COMPILE, ends, start_several
+from test_main import assert_same_bits, metrics
 
 
 def slurm_environment(process: int, job_id: int) -> dict[str, str]:
@@ -26,15 +33,19 @@ def both(start_main, tmp_path_factory):
     fields = {'num_epochs': 1}
     job_id = free_slurm_job_id()
     pair = [
-        start_main(root / 'two', environment=slurm_environment(process, job_id), **fields)
+        start_main(
+            root / 'two',
+            environment=slurm_environment(process, job_id) | {'XLA_FLAGS': FAST_COMPILE},
+            **fields,
+        )
         for process in range(2)
     ]
-    ends = [process.communicate(timeout=300) for process in pair]
-    assert [process.returncode for process in pair] == [0, 0], ends
+    codes, outs, errors = ends(pair)
+    assert codes == [0, 0], errors
     single = start_main(root / 'one', devices=2, **fields)
-    end = single.communicate(timeout=300)
-    assert single.returncode == 0, end
-    return root / 'two', root / 'one', ends
+    codes, _, errors = ends([single])
+    assert codes == [0], errors
+    return root / 'two', root / 'one', outs
 
 
 def train_lines(workdir):
@@ -60,7 +71,50 @@ def test_they_evaluate_every_example_once(both):
 
 
 def test_only_the_first_process_reports(both):
-    first, second = (out for out, _ in both[2])
+    first, second = both[2]
     assert 'Results after' in first
     assert 'step' not in second
     assert 'Results' not in second
+
+
+def workers(process):
+    """The processes that it started, by their numbers."""
+    return Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+
+
+def weights(workdir):
+    with ocp.CheckpointManager(workdir / 'checkpoints') as manager:
+        step = manager.latest_step()
+        folder = workdir / 'checkpoints' / str(step) / 'state'
+    with ocp.PyTreeCheckpointer() as reader:
+        tree = reader.metadata(folder).item_metadata.tree
+        on_host = ocp.checkpoint_utils.construct_restore_args(tree)
+        state = reader.restore(folder, restore_args=on_host)
+    return step, state['params']
+
+
+@pytest.mark.skipif(not Path('/proc').exists(), reason='finds the workers under /proc')
+def test_one_killed_ends_the_other_and_the_rerun_has_the_same_bits(both, start_main, tmp_path):
+    pair = start_several(start_main, tmp_path, num_epochs=1)
+    for line in pair[0].stdout:
+        if line.startswith('step 15'):
+            break
+    children = workers(pair[0])
+    pair[1].send_signal(signal.SIGKILL)
+    start = time.monotonic()
+    codes, _, errors = ends(pair, timeout=60)
+    assert codes == [1, -signal.SIGKILL]
+    assert '\nerror: nothing heard of process 1 for 20 s: ' in f'\n{errors[0]}'
+    assert time.monotonic() - start < 60
+    assert children
+    time.sleep(0.5)
+    assert not [pid for pid in children if os.path.exists(f'/proc/{pid}')]
+
+    codes, outs, errors = ends(start_several(start_main, tmp_path, num_epochs=1))
+    assert codes == [0, 0], errors
+    assert 'going on after step 10' in outs[0]
+    assert metrics(tmp_path) == metrics(both[0])
+    assert (tmp_path / 'results.json').read_text() == (both[0] / 'results.json').read_text()
+    (step, left), (expected, right) = weights(tmp_path), weights(both[0])
+    assert step == expected
+    assert_same_bits(left, right)
