@@ -7,6 +7,7 @@ import time
 
 import pytest
 from conftest import REPOSITORY, small_run_flags, start_program
+from several import ends, start_several
 from test_main import assert_same_bits, final_parameters, metrics
 
 TOOLS = REPOSITORY / 'tools'
@@ -94,6 +95,17 @@ def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(
     results = [workdir / 'results.json' for workdir in (tmp_path, finished[0])]
     assert results[0].read_text() == results[1].read_text()
     assert metrics(tmp_path) == metrics(finished[0])
+
+
+def test_all_processes_stop_at_the_same_step_when_one_is_asked(start_main, tmp_path):
+    pair = start_several(start_main, tmp_path)
+    wait_for(pair[0], 'step  5')
+    pair[1].send_signal(signal.SIGTERM)
+    codes, _, errors = ends(pair, timeout=60)
+    assert codes == [75, 75], errors
+    (notice,) = {error.splitlines()[-1] for error in errors}
+    step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
+    assert notice == f'saved after step {step} of 36; the same command goes on'
 
 
 def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
