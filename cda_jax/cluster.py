@@ -64,6 +64,10 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
     if not several:
         yield
         return
+    # A process that ends at once leaves the memory that it shares with its workers to a tracker of
+    # Python's, which frees it, but would say so after the error.
+    given = os.environ.get('PYTHONWARNINGS')
+    os.environ['PYTHONWARNINGS'] = f'{given},' * bool(given) + 'ignore:resource_tracker'
     _initialize(where, timeout)
     with watching(Watch(jax.process_index(), jax.process_count())):
         yield

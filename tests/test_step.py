@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from conftest import REPOSITORY, start_program
+from several import FAST_COMPILE, ends, free_address
 from three_steps import make_batch, make_recipe
 
 from cda_jax.step import AXIS, WATCHED_TERMS, eval_step, init_state, train_step
@@ -28,22 +29,38 @@ def one_device(recipe, state, batch):
     return jax.tree.map(lambda x: x[0], (state, metrics))
 
 
-def test_one_two_and_four_devices_compute_the_same(tmp_path):
-    counts = (1, 2, 4)
-    programs = [
-        start_program(REPOSITORY / 'tests' / 'three_steps.py', tmp_path / f'{n}.npz', devices=n)
-        for n in counts
-    ]
-    for program in programs:
-        _, err = program.communicate(timeout=300)
-        assert program.returncode == 0, err
-    results = [dict(np.load(tmp_path / f'{n}.npz')) for n in counts]
-    assert [result.pop('devices') for result in results] == list(counts)
+def open_mpi(process: int, port: str) -> dict[str, str]:
+    """The environment of one of two processes, as Open MPI sets it."""
+    return {
+        'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://127.0.0.1:34911',
+        'OMPI_COMM_WORLD_SIZE': '2',
+        'OMPI_COMM_WORLD_RANK': str(process),
+        'OMPI_COMM_WORLD_LOCAL_RANK': str(process),
+        'JAX_COORDINATOR_PORT': port,  # the one of the job's number may be taken
+        'XLA_FLAGS': f'--xla_force_host_platform_device_count=2 {FAST_COMPILE}',
+    }
+
+
+def test_devices_and_processes_compute_the_same(tmp_path):
+    def start(name, **options):
+        return start_program(
+            REPOSITORY / 'tests' / 'three_steps.py', tmp_path / f'{name}.npz', **options
+        )
+
+    port = free_address().rsplit(':', 1)[1]
+    programs = [start(f'1x{n}', devices=n) for n in (1, 2, 4)]
+    programs += [start('2x2', environment=open_mpi(i, port)) for i in range(2)]
+    codes, _, errors = ends(programs)
+    assert codes == [0] * 5, errors
+    results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x2', '1x4', '2x2')]
+    numbers = [(result.pop('processes'), result.pop('devices')) for result in results]
+    assert numbers == [(1, 1), (1, 2), (1, 4), (2, 4)]
     assert results[0]['confusion'].sum() == 15 * 4  # 3 heads and their mean, one row masked out
     for other in results[1:]:
         assert other.keys() == results[0].keys()
-        for name, value in results[0].items():
-            np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
+        np.testing.assert_array_equal(other.pop('confusion'), results[0]['confusion'])
+        for name, value in other.items():
+            np.testing.assert_allclose(value, results[0][name], rtol=1e-4, atol=2e-5, err_msg=name)
 
 
 def test_metrics_of_a_step(recipe):
