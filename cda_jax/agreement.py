@@ -33,11 +33,26 @@ def check_agreement(config: ConfigDict, workdir: Path) -> None:
     """
     if jax.process_count() == 1:
         return
-    _check_devices([device.process_index for device in jax.devices()])
+    check_devices([device.process_index for device in jax.devices()])
     gathered = gather_texts(json.dumps(facts(config, workdir)))
     found = disagreements([json.loads(text) for text in gathered])
     if found:
         raise InputError(f'the processes do not agree: {found}')
+
+
+def check_devices(process_of_device: Sequence[int]) -> None:
+    """Checks that every process has as many devices as the others.
+
+    Args:
+        process_of_device: Number of the process of each device.
+
+    Raises:
+        InputError: They have different numbers.
+    """
+    counts = collections.Counter(process_of_device)
+    if len(set(counts.values())) > 1:
+        shown = ', '.join(f'process {number} has {counts[number]}' for number in sorted(counts))
+        raise InputError(f'the processes have different numbers of devices: {shown}')
 
 
 def facts(config: ConfigDict, workdir: Path) -> dict[str, object]:
@@ -108,13 +123,6 @@ def _differences(one, usual):
     return ', '.join(
         f'{name} ({one.get(name, _MISSING)!r}, not {usual.get(name, _MISSING)!r})' for name in names
     )
-
-
-def _check_devices(process_of_device):
-    counts = collections.Counter(process_of_device)
-    if len(set(counts.values())) > 1:
-        shown = ', '.join(f'process {number} has {counts[number]}' for number in sorted(counts))
-        raise InputError(f'the processes have different numbers of devices: {shown}')
 
 
 def _digest_file(path):

@@ -9,7 +9,7 @@ from conftest import REPOSITORY, start_program
 from several import ends, free_address, start_several
 
 from cda_jax import cluster
-from cda_jax.agreement import digest_code, disagreements
+from cda_jax.agreement import check_devices, digest_code, disagreements
 from cda_jax.errors import InputError
 
 
@@ -153,3 +153,9 @@ def test_code_has_the_same_digest_only_where_it_is_the_same(tmp_path):
     (right / 'below' / 'a.py').write_text('x = 1\n')
     (right / 'below' / 'a.py').rename(right / 'a.py')
     assert digest_code(left) != digest_code(right)
+
+
+def test_all_have_as_many_devices():
+    check_devices([0, 0, 1, 1])
+    with pytest.raises(InputError, match='process 0 has 2, process 1 has 1'):
+        check_devices([0, 0, 1])
