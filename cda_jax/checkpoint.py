@@ -17,6 +17,7 @@ from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from cda_jax.checksums import check_leaves, kinds, seal, unseal
+from cda_jax.cluster import all_processes, of_first_process
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.orbax_noise import quieten_orbax
 from cda_jax.parallel import replicate, replicated
@@ -269,7 +270,7 @@ class Checkpoints:
                 read[step] = self._facts_of(step)
             except DamagedError as error:
                 errors[step] = error
-        for step, is_whole in zip(steps, _everywhere([s in read for s in steps]), strict=True):
+        for step, is_whole in zip(steps, all_processes([s in read for s in steps]), strict=True):
             if is_whole:
                 continue
             read.pop(step, None)
@@ -285,7 +286,7 @@ class Checkpoints:
         """
         names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
         steps = {int(name) for name in names if re.fullmatch('0|[1-9][0-9]*', name)}
-        return _from_first_process(sorted(steps - self._faults.keys()))
+        return of_first_process(sorted(steps - self._faults.keys()))
 
     def _facts_of(self, step: int) -> _Facts:
         folder = self._folder / str(step)
@@ -328,7 +329,7 @@ class Checkpoints:
             raise  # these say nothing of the checkpoint
         except Exception as error:  # anything may come out of damaged files
             fault = error
-        if not _everywhere([fault is None])[0]:
+        if not all_processes([fault is None])[0]:
             if fault is None:
                 raise _elsewhere(folder)
             raise DamagedError(f'{folder}: {_in_short(fault)}') from fault
@@ -407,21 +408,6 @@ def _in_short(error: BaseException) -> str:
 
 def _elsewhere(folder: Path) -> DamagedError:
     return DamagedError(f'{folder}: another process cannot read it')
-
-
-def _everywhere(flags: list[bool]) -> list[bool]:
-    """Which flags all processes have set."""
-    if jax.process_count() == 1 or not flags:
-        return flags
-    return multihost_utils.process_allgather(np.array(flags)).all(axis=0).tolist()
-
-
-def _from_first_process(steps: list[int]) -> list[int]:
-    if jax.process_count() == 1:
-        return steps
-    count = int(multihost_utils.broadcast_one_to_all(np.int32(len(steps))))
-    padded = np.resize(np.array([*steps, 0], np.int32), count)
-    return multihost_utils.broadcast_one_to_all(padded).tolist()
 
 
 def _say(text: str) -> None:

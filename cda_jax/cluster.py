@@ -87,6 +87,30 @@ def any_process(flag: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.array(flag)).any())
 
 
+def all_processes(flags: list[bool]) -> list[bool]:
+    """Which flags are set in all processes; all must ask, with as many flags.
+
+    Args:
+        flags: Of this process.
+    """
+    if jax.process_count() == 1 or not flags:
+        return flags
+    return multihost_utils.process_allgather(np.array(flags)).all(axis=0).tolist()
+
+
+def of_first_process(numbers: list[int]) -> list[int]:
+    """What the first process has; all must ask.
+
+    Args:
+        numbers: Of this process, from 0 to 2^31 - 1; the others' are ignored.
+    """
+    if jax.process_count() == 1:
+        return numbers
+    count = int(multihost_utils.broadcast_one_to_all(np.int32(len(numbers))))
+    padded = np.resize(np.array([*numbers, 0], np.int32), count)
+    return multihost_utils.broadcast_one_to_all(padded).tolist()
+
+
 def gather_texts(text: str) -> list[str]:
     """The texts of all processes, in their order; all must ask.
 

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from cda_jax import evaluate, parallel
 from cda_jax.agreement import check_agreement
 from cda_jax.checkpoint import Checkpoints
+from cda_jax.cluster import any_process
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
     Experiment,
@@ -87,6 +88,7 @@ def _train_and_evaluate(config, workdir, stop):
     evaluate_over_devices = evaluate.lift(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
     )
+    any_process(False)  # nothing is written before all have opened their data
     with contextlib.ExitStack() as stack:
         if is_writer:
             claim(workdir, config)

@@ -103,13 +103,10 @@ def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:
 def start_main(data_dir):
     """Starts the program on the small data."""
 
-    def start(
-        workdir, *flags, config='cda', devices=1, environment=None, new_session=False, **fields
-    ):
+    def start(workdir, *flags, devices=1, environment=None, new_session=False, **fields):
         fields = {'data_dir': data_dir} | fields
         return start_program(
-            *['-m', 'cda_jax.main', f'--workdir={workdir}', *flags],
-            *small_run_flags(**fields),
+            *['-m', 'cda_jax.main', *small_run_flags(**fields), f'--workdir={workdir}', *flags],
             devices=devices,
             environment=environment,
             new_session=new_session,
