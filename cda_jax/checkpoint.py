@@ -1,13 +1,10 @@
 """Checkpoints, and the only file that knows Orbax."""
 
-import contextlib
-import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -16,29 +13,15 @@ from jax.experimental import multihost_utils
 from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from cda_jax.checksums import check_leaves, kinds, seal, unseal
+from cda_jax.checkpoint_facts import SCORE, Facts, read_facts
+from cda_jax.checksums import check_leaves, kinds, seal
 from cda_jax.cluster import all_processes, of_first_process
 from cda_jax.errors import DamagedError, InputError
-from cda_jax.orbax_noise import quieten_orbax
+from cda_jax.orbax_errors import as_input_error, in_short, quieten_orbax
 from cda_jax.parallel import replicate, replicated
 from cda_jax.step import TrainState
 
-_SCORE = 'validation_accuracy'
 _Read = TypeVar('_Read')
-
-
-class _Facts(NamedTuple):
-    """What a checkpoint says of itself.
-
-    Attributes:
-        data: As given to `save`.
-        contents: Of `unseal`; None if it was written before there were checksums.
-        score: Its accuracy in validation, or None.
-    """
-
-    data: dict
-    contents: dict | None
-    score: float | None
 
 
 class Checkpoints:
@@ -64,7 +47,7 @@ class Checkpoints:
         self._manager = None
         self._faults: dict[int, str] = {}
         if not read_only:
-            with _as_input_error(self._folder):
+            with as_input_error(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
 
     def save(
@@ -81,11 +64,11 @@ class Checkpoints:
         Raises:
             InputError: This checkpoint or the one before cannot be written.
         """
-        with _as_input_error(self._folder):
+        with as_input_error(self._folder):
             manager = self._writer()
             if step in manager.all_steps():
                 return
-            score = None if validation_accuracy is None else {_SCORE: validation_accuracy}
+            score = None if validation_accuracy is None else {SCORE: validation_accuracy}
             manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -180,7 +163,7 @@ class Checkpoints:
             DamagedError: The checkpoint is not what was saved.
             InputError: The checkpoint does not fit `like`.
         """
-        facts = self._facts_of(step)
+        facts = read_facts(self._folder / str(step))
         if facts.contents is not None:
             additional = facts.contents['kinds'].keys() - kinds(like).keys()
             self._refuse(step, dict.fromkeys(additional, 'nothing'), facts)
@@ -193,7 +176,7 @@ class Checkpoints:
         Raises:
             DamagedError: It is not what was saved.
         """
-        return self._facts_of(step).data
+        return read_facts(self._folder / str(step)).data
 
     def restore_weights(self, step: int, like: dict) -> dict:
         """Reads only what a trained network needs.
@@ -224,7 +207,7 @@ class Checkpoints:
             InputError: It cannot be written.
         """
         if self._manager is not None:
-            with _as_input_error(self._folder):
+            with as_input_error(self._folder):
                 self._manager.wait_until_finished()
 
     def __enter__(self) -> 'Checkpoints':
@@ -234,7 +217,7 @@ class Checkpoints:
         if self._manager is None:
             return
         try:
-            with _as_input_error(self._folder):
+            with as_input_error(self._folder):
                 self._manager.close()
         except InputError as failure:
             if error is None:
@@ -246,12 +229,12 @@ class Checkpoints:
         if self._manager is None:
             policies = preservation_policy
             best = policies.BestN(
-                get_metric_fn=lambda metrics: metrics[_SCORE],
+                get_metric_fn=lambda metrics: metrics[SCORE],
                 n=1,
                 keep_checkpoints_without_metrics=False,
             )
             options = ocp.CheckpointManagerOptions(
-                best_fn=lambda metrics: metrics[_SCORE],
+                best_fn=lambda metrics: metrics[SCORE],
                 # Both are needed: the policy alone would write no scores.
                 preservation_policy=policies.AnyPreservationPolicy(
                     [policies.LatestN(self._keep), best]
@@ -261,13 +244,13 @@ class Checkpoints:
             self._manager = ocp.CheckpointManager(self._folder, options=options)
         return self._manager
 
-    def _facts(self) -> dict[int, _Facts]:
+    def _facts(self) -> dict[int, Facts]:
         """Of every checkpoint, by step, but those that are known to be damaged."""
         read, errors = {}, {}
         steps = self._steps()
         for step in steps:
             try:
-                read[step] = self._facts_of(step)
+                read[step] = read_facts(self._folder / str(step))
             except DamagedError as error:
                 errors[step] = error
         for step, is_whole in zip(steps, all_processes([s in read for s in steps]), strict=True):
@@ -288,29 +271,10 @@ class Checkpoints:
         steps = {int(name) for name in names if re.fullmatch('0|[1-9][0-9]*', name)}
         return of_first_process(sorted(steps - self._faults.keys()))
 
-    def _facts_of(self, step: int) -> _Facts:
-        folder = self._folder / str(step)
-        path = folder / 'data' / 'metadata'
-        sealed = _read_json(path)
-        if not isinstance(sealed, dict):
-            raise DamagedError(f'{path}: expected what belongs to a checkpoint')
-        try:
-            data, contents = unseal(sealed)
-        except DamagedError as error:
-            raise DamagedError(f'{path}: {error}') from error
-        path = folder / 'metrics' / 'metrics'
-        metrics = _read_json(path) if path.parent.exists() else {}
-        score = metrics.get(_SCORE) if isinstance(metrics, dict) else None
-        if contents is not None and score != contents[_SCORE]:
-            raise DamagedError(f'{path}: {_SCORE} is {score}, was saved as {contents[_SCORE]}')
-        if not (folder / 'state').is_dir():
-            raise DamagedError(f'{folder}/state: no such folder')
-        return _Facts(data, contents, score)
-
     def _read(self, step: int, arguments, like):
         """Reads and verifies `like`; where several processes read, with one verdict of all."""
         folder = self._folder / str(step)
-        facts = self._facts_of(step)
+        facts = read_facts(self._folder / str(step))
         if facts.contents is not None:
             self._refuse(step, kinds(like), facts)
         fault = None
@@ -332,14 +296,14 @@ class Checkpoints:
         if not all_processes([fault is None])[0]:
             if fault is None:
                 raise _elsewhere(folder)
-            raise DamagedError(f'{folder}: {_in_short(fault)}') from fault
+            raise DamagedError(f'{folder}: {in_short(fault)}') from fault
         if facts.contents is None:
             _say(f'{folder}: written without checksums; it is taken as it is, unverified')
         if jax.process_count() > 1:
             return replicate(jax.tree.map(_on_host, restored))
         return restored
 
-    def _refuse(self, step: int, expected: dict[str, str], facts: _Facts) -> None:
+    def _refuse(self, step: int, expected: dict[str, str], facts: Facts) -> None:
         """Raises an error if arrays of other names or shapes were saved."""
         for name, kind in expected.items():
             saved = facts.contents['kinds'].get(name, 'nothing')
@@ -360,50 +324,12 @@ class Checkpoints:
                 old, number = self._folder / str(step), 1
                 while (new := self._folder / f'{step}.damaged.{number}').exists():
                     number += 1
-                with _as_input_error(self._folder):
+                with as_input_error(self._folder):
                     old.rename(new)
                 _say(f'{old} is now {new.name}; nothing reads it any more')
         if self._faults and jax.process_count() > 1:
             multihost_utils.sync_global_devices('damaged checkpoints are out of the way')
         self._faults.clear()
-
-
-def _read_json(path: Path):
-    try:
-        return json.loads(path.read_bytes())
-    except PermissionError as error:
-        raise InputError(f'{path}: cannot be read: {error.strerror}') from error
-    except OSError as error:
-        raise DamagedError(f'{path}: {error.strerror}') from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(f'{path}: expected JSON: {error}') from error
-
-
-@contextlib.contextmanager
-def _as_input_error(folder: Path) -> Iterator[None]:
-    """What the disk refuses becomes an `InputError`."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else _reason_of_system(str(error))
-        if reason is None:
-            raise
-        raise InputError(
-            f'{folder}: a checkpoint cannot be written: {reason}; those before it are whole'
-        ) from error
-
-
-def _reason_of_system(text: str) -> str | None:
-    """What the system refused, in an error of TensorStore, which has no class for that."""
-    number = re.search(r"os_error_code='(\d+)'", text)
-    return os.strerror(int(number[1])) if number else None
-
-
-def _in_short(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error).strip().partition('\n')[0][:400]
-    return text if isinstance(error, DamagedError | OSError) else f'{type(error).__name__}: {text}'
 
 
 def _elsewhere(folder: Path) -> DamagedError:

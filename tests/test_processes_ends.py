@@ -47,7 +47,9 @@ def test_four_count_each_example_once_and_end_without_the_first():
     peers = [start_program(REPOSITORY / 'tests' / 'peers.py', address, 4, i) for i in range(4)]
     for peer in peers:
         lines = iter(peer.stdout.readline, '')
-        learned = json.loads(next(line for line in lines if line.startswith('{')))
+        line = next((line for line in lines if line.startswith('{')), None)
+        assert line, [end.splitlines()[-3:] for end in ends(peers, timeout=60)[2]]
+        learned = json.loads(line)
         assert learned['counts'] == [1] * 37 + [0] * 11
         assert learned['any'] == [True] * 4 + [False]
         assert learned['texts'] == ['', 'ä', 'ää', 'äää']

@@ -187,9 +187,10 @@ def _read(batches, reading) -> Iterator[Batch]:
         for batch in itertools.chain(first, arriving):
             # Out of the workers' shared memory, of which there is little, and which an error would
             # keep: its traceback holds the batches that are on their way.
-            kind = type(batch['image'])
-            yield {name: np.array(values) for name, values in batch.items()}
+            kind = type(next(iter(batch.values())))
+            copied = {name: np.array(values) for name, values in batch.items()}
             del batch
+            yield copied
     except ValueError as error:
         fault = str(error)  # not the error: its traceback holds the stream, see below
     except RuntimeError as error:

@@ -1,11 +1,19 @@
-"""Keeps Orbax from printing, often at length, what it raises as well."""
+"""What Orbax and TensorStore raise and print, often at length, as one clear error."""
 
+import contextlib
 import logging
+import os
+import re
 import sys
 import types
+from collections.abc import Iterator
+from pathlib import Path
+
+from cda_jax.errors import DamagedError, InputError
 
 # Where an error is logged with its traceback, in each of several threads, before it is raised.
 _RAISING_MODULES = ('future.py', 'async_checkpointer.py', 'checkpoint_manager.py', 'checkpoint.py')
+_hooks = []
 
 
 def quieten_orbax() -> None:
@@ -21,7 +29,39 @@ def quieten_orbax() -> None:
         sys.unraisablehook = _unless_given_up
 
 
-_hooks = []
+@contextlib.contextmanager
+def as_input_error(folder: Path) -> Iterator[None]:
+    """What the disk refuses becomes an `InputError`.
+
+    Args:
+        folder: Of the checkpoints.
+
+    Raises:
+        InputError: Something cannot be written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else _reason_of_system(str(error))
+        if reason is None:
+            raise
+        raise InputError(
+            f'{folder}: a checkpoint cannot be written: {reason}; those before it are whole'
+        ) from error
+
+
+def _reason_of_system(text: str) -> str | None:
+    """What the system refused, in an error of TensorStore, which has no class for that."""
+    number = re.search(r"os_error_code='(\d+)'", text)
+    return os.strerror(int(number[1])) if number else None
+
+
+def in_short(error: BaseException) -> str:
+    """The first line of what an error comes from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip().partition('\n')[0][:400]
+    return text if isinstance(error, DamagedError | OSError) else f'{type(error).__name__}: {text}'
 
 
 def _is_news(record: logging.LogRecord) -> bool:
