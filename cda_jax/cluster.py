@@ -141,10 +141,8 @@ def find_launcher() -> str | None:
     )
     for launcher in known:
         if launcher.is_env_present():
-            # A single process of an allocation for several: JAX would wait for the rest of them.
-            alone = launcher is clusters.SlurmCluster and _slurm_tasks() == 1
-            return launcher.name if not alone and launcher.get_process_count() > 1 else None
-    tasks = max(_slurm_tasks(), int(os.environ.get('OMPI_COMM_WORLD_SIZE', '1')))
+            return launcher.name if _has_several(launcher) else None
+    tasks = max(_slurm_tasks(), _open_mpi_tasks())
     if tasks > 1:
         raise InputError(
             f'one of {tasks} processes of SLURM or Open MPI, but their environment does not say '
@@ -152,6 +150,14 @@ def find_launcher() -> str | None:
             '--num_processes and --process_id'
         )
     return None
+
+
+def _has_several(launcher) -> bool:
+    if launcher is clusters.OmpiCluster:  # from Open MPI 5 on, JAX would need mpi4py to say
+        return _open_mpi_tasks() > 1
+    # A single process of an allocation for several: JAX would wait for the rest of them.
+    alone = launcher is clusters.SlurmCluster and _slurm_tasks() == 1
+    return not alone and launcher.get_process_count() > 1
 
 
 def _check(place: Place) -> None:
@@ -179,6 +185,10 @@ def _slurm_tasks() -> int:
     return int(os.environ.get('SLURM_STEP_NUM_TASKS', '1'))
 
 
+def _open_mpi_tasks() -> int:
+    return int(os.environ.get('OMPI_COMM_WORLD_SIZE', '1'))
+
+
 def _initialize(where, timeout):
     # JAX's own service would take SIGTERM away from `cda_jax.preemption`.
     jax.config.update('jax_enable_preemption_service', False)
@@ -193,7 +203,10 @@ def _initialize(where, timeout):
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(f'the processes cannot be joined: {error}') from error
+        raise InputError(
+            f'the processes cannot be joined: {error}; --coordinator, --num_processes and '
+            '--process_id can say where they are'
+        ) from error
     finally:
         timer.cancel()
 
