@@ -3,9 +3,6 @@
 import socket
 import subprocess
 
-# Half of the time of such a run would be spent on optimising programs that run for a second.
-FAST_COMPILE = '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
-
 
 def free_address() -> str:
     """An address for process 0."""
@@ -22,7 +19,6 @@ def start_several(start_main, workdir, *, own=None, **fields) -> list[subprocess
             workdir,
             *place,
             f'--process_id={process}',
-            environment={'XLA_FLAGS': FAST_COMPILE},
             **fields | (own or {}).get(process, {}),
         )
         for process in range(2)

@@ -10,6 +10,8 @@ from conftest import REPOSITORY, small_run_flags, start_program
 from several import ends, start_several
 from test_main import assert_same_bits, final_parameters, metrics
 
+from cda_jax.workdir import occupied
+
 TOOLS = REPOSITORY / 'tools'
 
 
@@ -66,16 +68,13 @@ def test_a_second_signal_stops_at_once(start_main, tmp_path):
     assert not list((tmp_path / 'checkpoints').iterdir())
 
 
-def test_a_second_training_in_the_same_workdir_is_refused(start_main, run_main, tmp_path):
-    process = start_main(tmp_path)
-    wait_for(process, 'starting')
-    code, _, err = run_main(tmp_path)
+def test_a_second_training_in_the_same_workdir_is_refused(run_main, tmp_path):
+    with occupied(tmp_path):
+        code, _, err = run_main(tmp_path)
     assert code == 1
-    expected = f'error: workdir {tmp_path} is in use by process {process.pid} on '
-    assert err.startswith(expected)
+    assert err.startswith(f'error: workdir {tmp_path} is in use by process {os.getpid()} on ')
     assert err.count('\n') == 1
-    process.kill()
-    process.communicate()
+    assert not (tmp_path / 'checkpoints').exists()
 
 
 def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(

@@ -11,7 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from conftest import free_slurm_job_id
-from several import FAST_COMPILE, ends, start_several
+from several import ends, start_several
 from test_main import assert_same_bits, metrics
 
 
@@ -35,7 +35,7 @@ def both(start_main, tmp_path_factory):
     pair = [
         start_main(
             root / 'two',
-            environment=slurm_environment(process, job_id) | {'XLA_FLAGS': FAST_COMPILE},
+            environment=slurm_environment(process, job_id),
             **fields,
         )
         for process in range(2)

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from conftest import REPOSITORY, start_program
-from several import FAST_COMPILE, ends, free_address
+from several import ends, free_address
 from three_steps import make_batch, make_recipe
 
 from cda_jax.step import AXIS, WATCHED_TERMS, eval_step, init_state, train_step
@@ -37,7 +37,6 @@ def open_mpi(process: int, port: str) -> dict[str, str]:
         'OMPI_COMM_WORLD_RANK': str(process),
         'OMPI_COMM_WORLD_LOCAL_RANK': str(process),
         'JAX_COORDINATOR_PORT': port,  # the one of the job's number may be taken
-        'XLA_FLAGS': f'--xla_force_host_platform_device_count=2 {FAST_COMPILE}',
     }
 
 
@@ -49,7 +48,7 @@ def test_devices_and_processes_compute_the_same(tmp_path):
 
     port = free_address().rsplit(':', 1)[1]
     programs = [start(f'1x{n}', devices=n) for n in (1, 2, 4)]
-    programs += [start('2x2', environment=open_mpi(i, port)) for i in range(2)]
+    programs += [start('2x2', devices=2, environment=open_mpi(i, port)) for i in range(2)]
     codes, _, errors = ends(programs)
     assert codes == [0] * 5, errors
     results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x2', '1x4', '2x2')]
