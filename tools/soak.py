@@ -86,7 +86,8 @@ def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
             run = _new_run(folder, number)
             continue
         stops += 1
-        steps = ', '.join(sorted(path.name for path in (run / 'checkpoints').glob('*')))
+        names = [path.name for path in (run / 'checkpoints').glob('*')]
+        steps = ', '.join(sorted(names, key=lambda name: (len(name), name)))
         print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {steps or "none"}', flush=True)
     _finish(run, arguments)
     yield run

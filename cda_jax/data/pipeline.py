@@ -1,14 +1,10 @@
-"""Batches for training and evaluation, read by Grain.
+"""Which records make up the batches of training and evaluation.
 
-Which records make up which batch depends on the sites, their shares, the batch size and the seed
-alone: not on the number of processes, workers or threads. The position in the stream of training
-batches is therefore just the number of steps done, and a run can go on with other workers or other
-processes.
+It depends on the sites, their shares, the batch size and the seed alone: not on the number of
+processes, workers or threads. The position in the stream of training batches is therefore just the
+number of steps done, and a run can go on with other workers or other processes.
 """
 
-import gc
-import itertools
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,11 +13,7 @@ import numpy as np
 
 from cda_jax.data.records import Record, decode_record
 from cda_jax.data.sites import Part
-from cda_jax.data.stalls import report_when_asked, watched
-from cda_jax.errors import InputError
-from cda_jax.processes import end_with_parent, shielded
-
-Batch = dict[str, np.ndarray]
+from cda_jax.data.stream import Batch, read
 
 
 class Reading(NamedTuple):
@@ -148,7 +140,7 @@ def train_batches(
     mixed = grain.MapDataset.mix(parts, shares)
     processes = reading.process_count
     start, stop = first_step * processes + reading.process_index, total_steps * processes
-    return _read(_batches(mixed, reading)[start:stop:processes], reading)
+    return read(_batches(mixed, reading)[start:stop:processes], reading.num_workers)
 
 
 def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
@@ -165,7 +157,7 @@ def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
         InputError: While reading, if a record is damaged.
     """
     batches = _batches(grain.MapDataset.source(source), reading)
-    return _read(batches[reading.process_index :: reading.process_count], reading)
+    return read(batches[reading.process_index :: reading.process_count], reading.num_workers)
 
 
 def padded_length(num_examples: int, batch_size: int) -> int:
@@ -176,65 +168,3 @@ def padded_length(num_examples: int, batch_size: int) -> int:
 def _batches(rows, reading):
     """Blocks of b rows, P of which in a row make up one global batch."""
     return rows.batch(reading.batch_size // reading.process_count, drop_remainder=True)
-
-
-def _read(batches, reading) -> Iterator[Batch]:
-    stream, fault, kind = iter(_stream(batches, reading)), None, None
-    arriving = watched(stream)
-    try:
-        with shielded():  # the first batch starts the workers
-            first = iter(list(itertools.islice(arriving, 1)))
-        for batch in itertools.chain(first, arriving):
-            # Out of the workers' shared memory, of which there is little, and which an error would
-            # keep: its traceback holds the batches that are on their way.
-            kind = type(next(iter(batch.values())))
-            copied = {name: np.array(values) for name, values in batch.items()}
-            del batch
-            yield copied
-    except ValueError as error:
-        fault = str(error)  # not the error: its traceback holds the stream, see below
-    except RuntimeError as error:
-        # Grain's word for a worker that is gone; what other errors there are keep their traceback.
-        if 'exit code' not in str(error):
-            raise
-        fault = (
-            f'a process that reads data died, perhaps for lack of memory: {error} Fewer workers '
-            '(num_workers) need less; the same command goes on from the last checkpoint'
-        )
-    finally:
-        stream.close()
-        # The stream is part of a reference cycle that holds the last batch. Left to the end of the
-        # program, its shared memory would be reported as leaked.
-        del stream, arriving
-        gc.collect()
-        _finish_deletions(kind)
-    if fault:
-        raise InputError(fault)
-
-
-def _stream(batches, reading):
-    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
-    if not reading.num_workers:
-        return stream
-    workers = grain.MultiprocessingOptions(
-        num_workers=reading.num_workers, per_worker_buffer_size=2
-    )
-    return stream.mp_prefetch(workers, worker_init_fn=_set_up_worker)
-
-
-def _finish_deletions(kind: type) -> None:
-    """Waits for Grain's thread that frees shared memory, which the program's end would cut short.
-
-    Args:
-        kind: Grain's class for arrays in shared memory, or that of other arrays.
-    """
-    thread = getattr(kind, '_del_thread_pool', None)
-    if thread is not None:
-        thread.apply(int)  # nothing, but after all that waits there
-
-
-def _set_up_worker(worker_index: int, worker_count: int) -> None:
-    del worker_index, worker_count
-    os.environ['JAX_PLATFORMS'] = 'cpu'  # the accelerator is the training process's
-    end_with_parent()
-    report_when_asked()
