@@ -56,11 +56,11 @@ def test_a_stall_is_reported_with_the_stack_and_outlived(num_workers, capfd):
 
 def test_data_that_come_in_time_are_not_reported(capfd):
     def numbers():
-        for number in range(8):
+        for number in range(30):
             time.sleep(0.1)
             yield number
 
-    assert list(watched(numbers(), patience=0.5)) == list(range(8))
+    assert list(watched(numbers(), patience=2)) == list(range(30))
     assert capfd.readouterr().err == ''
 
 
