@@ -65,6 +65,10 @@ ABLATION = (
         'cda-batch-statistics': Method(
             'CDA, ACE statistics of all sites', {'loss_statistics': 'batch'}
         ),
+        'cda-soft-batch-statistics': Method(
+            'CDA, soft pseudo labels, ACE statistics of all sites',
+            {'pseudo_label': 'soft', 'loss_statistics': 'batch'},
+        ),
         'cda-averaging-site': Method('CDA, averaged over each site', {'averaging': 'site'}),
         'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),
         'cda-site-smoothing': Method('CDA, site labels smoothed by 0.1', {'site_smoothing': 0.1}),
