@@ -1,4 +1,4 @@
-"""Checkpoints, and the only file that knows Orbax."""
+"""Checkpoints; the only file, beside `orbax_errors.py`, that knows Orbax."""
 
 import re
 import sys
