@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
     config.emotion_loss_args = {'alpha': 1.0}
     config.dataset_loss = 'adaptive_cross_entropy'
     config.dataset_loss_args = {'alpha': 1.0}
-    config.averaging = 'site'  # of the emotion loss, over the 'batch' or over each 'site'
+    config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
     config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: times the log of training shares
 
