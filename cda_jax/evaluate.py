@@ -9,18 +9,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cda_jax import parallel
-from cda_jax import workdir as workdirs
-from cda_jax.agreement import check_agreement
 from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import check_image_size, class_names, reading
 from cda_jax.losses import adjust_logits
 from cda_jax.models import CDA
-from cda_jax.pretrained import restore_network
-from cda_jax.results import format_results, summarise, write_results
+from cda_jax.runtime import devices
+from cda_jax.runtime import workdir as workdirs
+from cda_jax.runtime.agreement import check_agreement
+from cda_jax.runtime.results import format_results, summarise, write_results
 from cda_jax.step import eval_step
+from cda_jax.trained import restore_network
 
 # From so many examples on, workers read a set in less time than they take to start.
 _WORTH_WORKERS = 20_000
@@ -103,7 +103,7 @@ def restore(config: ConfigDict, workdir: Path) -> Trained:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
     workdirs.check_network(workdir, config)
-    parallel.check_batch_size(config.batch_size)
+    devices.check_batch_size(config.batch_size)
     network = restore_network(config, workdir)
     test_sets = open_sets(config, tuple(network.training['class_names']))
     return Trained(
@@ -139,7 +139,7 @@ def lift(model: CDA, config: ConfigDict, class_counts: Sequence[Sequence[int]]) 
         config: Of the evaluation; its `posthoc_tau` is the strength of the logit adjustment.
         class_counts: H times C, the training examples that each emotion classifier has seen.
     """
-    return parallel.lift_eval_step(
+    return devices.lift_eval_step(
         functools.partial(
             eval_step,
             model=model,
@@ -243,9 +243,9 @@ def _confusions(config, step_over_devices, weights, entry: EvaluationSet) -> np.
     source = PartSource(entry.part, entry.site_index, entry.label, length)
     num_workers = config.num_workers if num_examples >= _WORTH_WORKERS else 0
     total = None
-    for batch in parallel.prefetch(eval_batches(source, reading(config, num_workers))):
+    for batch in devices.prefetch(eval_batches(source, reading(config, num_workers))):
         counts = step_over_devices(weights, batch)
         total = counts if total is None else total + counts
-        if parallel.must_wait_each_step():
+        if devices.must_wait_each_step():
             total.block_until_ready()
     return np.asarray(jax.device_get(total), np.int64)

@@ -8,8 +8,8 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from cda_jax.errors import DivergenceError, InputError
-from cda_jax.preemption import EXIT_CODE, Preempted, StopSignals
-from cda_jax.startup import keep_compilations, quieten
+from cda_jax.runtime.program import keep_compilations, quieten
+from cda_jax.runtime.signals import EXIT_CODE, Preempted, StopSignals
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config',
@@ -40,11 +40,11 @@ def main(argv: list[str], stop: StopSignals) -> None:
     quieten()
     keep_compilations()
     # Only now: it imports jax, and `--help` should not wait for it.
-    from cda_jax import cluster
+    from cda_jax.runtime import multihost
 
-    place = cluster.Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    place = multihost.Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     # First of all, so that the others learn of any error.
-    with cluster.joined(place, _JOIN_TIMEOUT.value):
+    with multihost.joined(place, _JOIN_TIMEOUT.value):
         _train_or_evaluate(stop)
 
 

@@ -1,8 +1,8 @@
 """One step of training and one of evaluation: pure, for one device's share of a batch.
 
-Both talk to the other devices only by sums over the mapped axis `AXIS`; `cda_jax.parallel` lifts
-them over the devices. Random draws are keyed by (key, step, row of the global batch), so that step
-n draws the same numbers after a restart and on any number of devices.
+Both talk to the other devices only by sums over the mapped axis `AXIS`; `cda_jax.runtime.devices`
+lifts them over the devices. Random draws are keyed by (key, step, row of the global batch), so that
+step n draws the same numbers after a restart and on any number of devices.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from cda_jax.data.augment import augment, centre_crop
+from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, Terms, head_mask, objective
 from cda_jax.schedules import Schedule

@@ -11,10 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cda_jax import evaluate, parallel
-from cda_jax.agreement import check_agreement
-from cda_jax.checkpoint import Checkpoints
-from cda_jax.cluster import any_process
+from cda_jax import evaluate
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
     Experiment,
@@ -23,12 +20,16 @@ from cda_jax.experiment import (
     head_class_counts,
     open_batches,
 )
-from cda_jax.logs import Clock, Logs, console_line, duration
-from cda_jax.preemption import Preempted, StopSignals
-from cda_jax.pretrained import chosen_step
-from cda_jax.results import format_results, read_results, write_results
+from cda_jax.runtime import devices
+from cda_jax.runtime.agreement import check_agreement
+from cda_jax.runtime.checkpoint import Checkpoints
+from cda_jax.runtime.logs import Clock, Logs, console_line, duration
+from cda_jax.runtime.multihost import any_process
+from cda_jax.runtime.results import format_results, read_results, write_results
+from cda_jax.runtime.signals import Preempted, StopSignals
+from cda_jax.runtime.workdir import check_owner, claim, occupied
 from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
-from cda_jax.workdir import check_owner, claim, occupied
+from cda_jax.trained import chosen_step
 
 
 class _Run(NamedTuple):
@@ -58,7 +59,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) ->
         stop: May ask the run to save and stop.
 
     Returns:
-        The results, as `cda_jax.results.summarise` gives them.
+        The results, as `cda_jax.runtime.results.summarise` gives them.
 
     Raises:
         InputError: The config, the data or the workdir cannot be used.
@@ -66,7 +67,7 @@ def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) ->
         Preempted: It was asked to stop, and has saved.
     """
     check_agreement(config, workdir)
-    parallel.check_batch_size(config.batch_size)
+    devices.check_batch_size(config.batch_size)
     check_owner(workdir, config)
     results = read_results(workdir)
     if results is None:
@@ -118,7 +119,7 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
     make_state = functools.partial(init_state, experiment.recipe, config.seed)
     found = checkpoints.resume(jax.eval_shape(make_state))
     if found is None:
-        return parallel.replicate(jax.jit(make_state)()), 0
+        return devices.replicate(jax.jit(make_state)()), 0
     state, position, step = found
     expected = data_position(config, experiment, step)
     changed = [name for name in expected if position.get(name) != expected[name]]
@@ -133,21 +134,21 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
 
 def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, int]:
     """The state after the last step, or after the one at which it was asked to stop."""
-    train_over_devices = parallel.lift_train_step(
+    train_over_devices = devices.lift_train_step(
         functools.partial(train_step, recipe=run.experiment.recipe)
     )
     step, total = first_step, run.experiment.total_steps
-    must_stop = parallel.AnyProcess()
+    must_stop = devices.AnyProcess()
     start, clock = time.monotonic(), None
     with contextlib.closing(open_batches(run.config, run.experiment, first_step)) as stream:
-        batches = parallel.prefetch(stream)
+        batches = devices.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
             state, metrics = train_over_devices(state, batch)
             if clock is None:
                 jax.block_until_ready(metrics)  # so that compiling does not count
                 run.logs.say(f'first step done after {duration(time.monotonic() - start)}')
                 clock = Clock(step, total, run.config.batch_size)
-            elif parallel.must_wait_each_step():
+            elif devices.must_wait_each_step():
                 jax.block_until_ready(metrics)
 
             is_last, stopping = step == total, must_stop(run.stop.requested)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cda_jax.data.augment import augment, centre_crop
+from cda_jax.augment import augment, centre_crop
 
 PICTURE = np.arange(12 * 12 * 3, dtype=np.uint8).reshape(12, 12, 3)
 

@@ -1,8 +1,5 @@
-import importlib.util
-
 import pytest
-from conftest import REPOSITORY
-from ml_collections import ConfigDict
+from helpers.programs import load_config
 
 from cda_jax.config import as_plain, check_config, differences
 from cda_jax.errors import InputError
@@ -10,21 +7,13 @@ from cda_jax.errors import InputError
 CONFIGS = ('cda', 'baseline', 'dataset_id', 'demo')
 
 
-def load(name: str) -> ConfigDict:
-    path = REPOSITORY / 'configs' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
 @pytest.mark.parametrize('name', CONFIGS)
 def test_every_config_can_be_used(name):
-    check_config(load(name))
+    check_config(load_config(name))
 
 
 def test_the_papers_config():
-    config = load('cda')
+    config = load_config('cda')
     assert (config.batch_size, config.num_epochs, config.image_size) == (2048, 120, 100)
     assert (config.resnet_depth, config.resnet_width, config.feature_size) == (50, 64, 1000)
     assert (config.lambda_schedule, config.lambda1_max, config.lambda2_max) == ('linear', 1, 1)
@@ -48,7 +37,7 @@ def test_the_papers_config():
     ],
 )
 def test_a_field_that_cannot_be_used_is_named(field, value, message):
-    config = load('cda')
+    config = load_config('cda')
     config.unlock()
     config[field] = value
     with pytest.raises(InputError) as error:
@@ -57,7 +46,7 @@ def test_a_field_that_cannot_be_used_is_named(field, value, message):
 
 
 def test_missing_and_unknown_fields_are_named():
-    config = load('cda')
+    config = load_config('cda')
     config.unlock()
     config.batchsize = 3
     with pytest.raises(InputError, match="field 'batchsize' that nothing reads"):
@@ -69,7 +58,7 @@ def test_missing_and_unknown_fields_are_named():
 
 
 def test_differences_are_described():
-    old, new = as_plain(load('cda')), as_plain(load('cda'))
+    old, new = as_plain(load_config('cda')), as_plain(load_config('cda'))
     assert differences(old, new) == []
     new |= {'seed': 3, 'log_every_steps': 7, 'sites': ['a']}
     assert differences(old, new, ignore=frozenset({'log_every_steps'})) == [

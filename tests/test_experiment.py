@@ -2,9 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import SMALL_RUN
-from test_config import load
-from test_models import count, widths
+from helpers.models import count, widths
+from helpers.programs import SMALL_RUN, load_config
 
 from cda_jax.config import check_config
 from cda_jax.errors import InputError
@@ -13,13 +12,13 @@ from cda_jax.experiment import build_experiment, build_model, data_position
 
 @pytest.fixture
 def config(data_dir):
-    config = load('cda')
+    config = load_config('cda')
     config.update(SMALL_RUN | {'data_dir': str(data_dir)})
     return config
 
 
 def test_the_papers_network_has_the_papers_shapes():
-    model = build_model(load('cda'), num_classes=7)
+    model = build_model(load_config('cda'), num_classes=7)
     rows = 4
 
     def train(key):

@@ -7,34 +7,11 @@ import re
 import shutil
 import signal
 import time
-import warnings
 
-import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
-from conftest import REPOSITORY, start_program
-
-from cda_jax.logs import TIMING
-
-
-def metrics(workdir):
-    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
-
-
-def final_parameters(workdir):
-    with ocp.CheckpointManager(workdir / 'checkpoints') as manager, warnings.catch_warnings():
-        # No target is given, on purpose: whatever was saved is read, onto where it was.
-        warnings.filterwarnings('ignore', 'Sharding info not provided')
-        step = manager.latest_step()
-        tree = manager.restore(step, args=ocp.args.Composite(state=ocp.args.PyTreeRestore()))
-    return step, tree.state['params']
-
-
-def assert_same_bits(left, right):
-    assert jax.tree.structure(left) == jax.tree.structure(right)
-    jax.tree.map(np.testing.assert_array_equal, left, right)
+from helpers.programs import REPOSITORY, start_program
+from helpers.runs import assert_same_bits, final_parameters, metrics
 
 
 def test_a_run_leaves_results_logs_and_checkpoints(finished):

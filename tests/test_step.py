@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import REPOSITORY, start_program
-from several import ends, free_address
-from three_steps import make_batch, make_recipe
+from helpers.programs import REPOSITORY, start_program
+from helpers.several import ends, free_address
+from helpers.three_steps import make_batch, make_recipe
 
 from cda_jax.step import AXIS, WATCHED_TERMS, eval_step, init_state, train_step
 

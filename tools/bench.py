@@ -16,10 +16,10 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from cda_jax import parallel
 from cda_jax.config import check_config
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_experiment, open_batches
+from cda_jax.runtime import devices
 from cda_jax.step import init_state, train_step
 
 _CONFIG = config_flags.DEFINE_config_file('config', help_string='Config file.', lock_config=True)
@@ -43,28 +43,28 @@ def measure(work: Callable[[], object], steps: int) -> float:
 
 def bench(config, steps: int) -> Iterator[tuple[str, float]]:
     """Yields names of parts and their seconds a step."""
-    parallel.check_batch_size(config.batch_size)
+    devices.check_batch_size(config.batch_size)
     experiment = build_experiment(config)
     # Streams are read to their end: Grain's workers leave shared memory behind otherwise.
     experiment = experiment._replace(total_steps=_WARM_UP + steps)
     batches = open_batches(config, experiment)
-    one = parallel.put_batch(next(batches))
+    one = devices.put_batch(next(batches))
     yield 'reading', measure(functools.partial(next, batches), steps - 1)
     next(batches, None)
 
     recipe = experiment.recipe
-    step = parallel.lift_train_step(functools.partial(train_step, recipe=recipe))
-    state = parallel.replicate(init_state(recipe, config.seed))
+    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe))
+    state = devices.replicate(init_state(recipe, config.seed))
 
     def train_on(batches):
         nonlocal state
         state, metrics = step(state, next(batches))
-        if parallel.must_wait_each_step():
+        if devices.must_wait_each_step():
             jax.block_until_ready(metrics)
         return metrics
 
     yield 'step', measure(functools.partial(train_on, itertools.repeat(one)), steps)
-    placed = parallel.prefetch(open_batches(config, experiment))
+    placed = devices.prefetch(open_batches(config, experiment))
     yield 'together', measure(functools.partial(train_on, placed), steps)
     next(placed, None)
 

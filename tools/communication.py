@@ -19,8 +19,8 @@ from cda_jax.errors import InputError
 from cda_jax.experiment import build_model
 from cda_jax.losses import find_loss
 from cda_jax.objective import Losses
+from cda_jax.runtime.traffic import PURPOSES, all_reduce_seconds, step_sums
 from cda_jax.step import Recipe
-from cda_jax.traffic import PURPOSES, all_reduce_seconds, step_sums
 
 _CONFIG = config_flags.DEFINE_config_file('config', help_string='Config file.', lock_config=True)
 _CLASSES = flags.DEFINE_integer('num_classes', 7, 'Classes of the labels.', lower_bound=2)

@@ -12,17 +12,17 @@ import cv2
 import msgpack
 import numpy as np
 
-from cda_jax.data import digit_files
-from cda_jax.data.crop import decode
-from cda_jax.data.example import Dataset, Example
 from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.npy import read_npy, read_npz
 from cda_jax.data.pipeline import PartSource
-from cda_jax.data.prepare import prepare
-from cda_jax.data.readers import read
 from cda_jax.data.records import Record, decode_record, encode_record, hash_photo, hash_pixels
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
+from cda_jax.prepare import digit_files
+from cda_jax.prepare.crop import decode
+from cda_jax.prepare.dataset import Dataset, Example
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.run import prepare
 
 _SIDE = 24  # pixels
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from absl import app, flags
 
-from cda_jax.data.digit_files import (
+from cda_jax.errors import InputError
+from cda_jax.prepare.digit_files import (
     MNIST_PARTS,
     OPTDIGITS_TRAIN,
     read_mnist,
@@ -20,8 +21,7 @@ from cda_jax.data.digit_files import (
     read_optdigits,
     read_semeion,
 )
-from cda_jax.data.digits import Site, write_folders
-from cda_jax.errors import InputError
+from cda_jax.prepare.digits import Site, write_folders
 
 _MNIST = flags.DEFINE_string('mnist', None, "Folder with MNIST's idx files.")
 _MNIST_PART = flags.DEFINE_enum(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from absl import app, flags
 
-from cda_jax.data.standin import make_standin
-from cda_jax.data.standin.contact_sheet import write_contact_sheet
-from cda_jax.data.standin.prepared import prepare_standin
 from cda_jax.errors import InputError
+from cda_jax.standin import make_standin
+from cda_jax.standin.contact_sheet import write_contact_sheet
+from cda_jax.standin.prepared import prepare_standin
 
 _OUT = flags.DEFINE_string('out', None, 'Folder to make; rafdb, expw and affectnet go below it.')
 _SEED = flags.DEFINE_integer('seed', 0, 'The same seed gives the same files.', lower_bound=0)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from cda_jax.logs import METRICS_FILE
+from cda_jax.runtime.logs import METRICS_FILE
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
 _LINES = flags.DEFINE_integer('lines', 10, 'Lines of the table; each covers a share of the run.')

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from absl import app, flags
 
-from cda_jax.data import readers
 from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
-from cda_jax.data.prepare import prepare
 from cda_jax.errors import InputError
+from cda_jax.prepare import readers
+from cda_jax.prepare.run import prepare
 
 _DATASET = flags.DEFINE_string(
     'dataset',

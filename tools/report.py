@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import app, flags
 
 from cda_jax.errors import InputError
-from cda_jax.startup import keep_compilations, quieten
+from cda_jax.runtime.program import keep_compilations, quieten
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
@@ -33,12 +33,12 @@ def main(argv: list[str]) -> None:
 
 def _report(workdir: Path) -> None:
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.analysis.measure_run import measure_run
+    from cda_jax.analysis.bias.measure_run import measure_run
     from cda_jax.analysis.report import write_page
     from cda_jax.analysis.run_page import page_tables, run_page
     from cda_jax.analysis.tables import write_tables
-    from cda_jax.results import read_results
-    from cda_jax.workdir import config_of_run
+    from cda_jax.runtime.results import read_results
+    from cda_jax.runtime.workdir import config_of_run
 
     if read_results(workdir) is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')

@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import app, flags
 
 from cda_jax.errors import InputError
-from cda_jax.startup import quieten
+from cda_jax.runtime.program import quieten
 from cda_jax.suites.suites import SUITES
 
 _SUITE = flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)

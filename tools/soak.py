@@ -20,10 +20,10 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from cda_jax.logs import METRICS_FILE, TIMING
-from cda_jax.pretrained import load_weights
-from cda_jax.processes import bound
-from cda_jax.startup import quieten
+from cda_jax.runtime.children import bound
+from cda_jax.runtime.logs import METRICS_FILE, TIMING
+from cda_jax.runtime.program import quieten
+from cda_jax.trained import load_weights
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
 _UNDISTURBED = flags.DEFINE_string(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cda_jax.analysis.bias_input import check_at_least
+from cda_jax.analysis.bias.features_by_site import check_at_least
 from cda_jax.errors import InputError
 
 _METRICS_FILE = 'metrics.jsonl'
@@ -121,7 +121,7 @@ def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
       percent at equal sizes of sites, and downwards at unequal ones. A null counts as infinite.
 
     None of this shows that features are free of the sites: only a fresh probe does, as
-    `cda_jax.analysis.bias` trains it.
+    `cda_jax.analysis.bias.measure` trains it.
 
     Args:
         lines: Of `read_metrics`.

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
+from cda_jax.analysis.features import Features
 from cda_jax.analysis.figures import (
     class_distributions,
     embed,
@@ -20,8 +21,7 @@ from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table
 from cda_jax.config import as_plain
 from cda_jax.data.sites import open_sites
-from cda_jax.features import Features
-from cda_jax.results import read_results
+from cda_jax.runtime.results import read_results
 
 _MAX_EMBEDDED = 3000
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import stdtrit
 
-from cda_jax.analysis.bootstrap import CONFIDENCE
+from cda_jax.analysis.bias.bootstrap import CONFIDENCE
 from cda_jax.errors import InputError
 
 

@@ -8,10 +8,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cda_jax.analysis.bias_input import check_names
+from cda_jax.analysis.bias.features_by_site import check_names
 from cda_jax.analysis.seeds import Measured, check_measured, difference, is_finite_number
 from cda_jax.errors import InputError
-from cda_jax.workdir import write_whole
+from cda_jax.runtime.workdir import write_whole
 
 __all__ = [
     'Column',

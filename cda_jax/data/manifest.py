@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cda_jax.data.example import Split
 from cda_jax.data.npy import read_npz
 from cda_jax.data.records import Encoding, count_records
 from cda_jax.data.typed_json import read_json, write_json
 from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Split
 
 MANIFEST = 'manifest.json'
 SPLITS: tuple[Split, ...] = ('train', 'test')

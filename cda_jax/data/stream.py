@@ -10,7 +10,7 @@ import numpy as np
 
 from cda_jax.data.stalls import report_when_asked, watched
 from cda_jax.errors import InputError
-from cda_jax.processes import end_with_parent, shielded
+from cda_jax.runtime.children import end_with_parent, shielded
 
 Batch = dict[str, np.ndarray]
 

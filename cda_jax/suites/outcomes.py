@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.analysis.measure_run import read_bias
+from cda_jax.analysis.bias.measure_run import read_bias
 from cda_jax.analysis.tables import Measured
-from cda_jax.results import read_results
+from cda_jax.runtime.results import read_results
 from cda_jax.suites.runs import Run
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cda_jax.analysis.features import FEATURES_FILE, read_features
 from cda_jax.analysis.figures import (
     class_distributions,
     confusion_figure,
@@ -14,7 +15,6 @@ from cda_jax.analysis.figures import (
 )
 from cda_jax.analysis.report import Picture
 from cda_jax.data.sites import open_sites
-from cda_jax.features import FEATURES_FILE, read_features
 from cda_jax.suites.outcomes import Outcome, confusion
 from cda_jax.suites.paper_tables import methods_of_table_4
 

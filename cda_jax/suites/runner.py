@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.errors import InputError
-from cda_jax.logs import duration
-from cda_jax.processes import bound
+from cda_jax.runtime.children import bound
+from cda_jax.runtime.logs import duration
 
 _POLL_SECONDS = 0.5
 _SECONDS_BETWEEN_LINES = 30

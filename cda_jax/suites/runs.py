@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from cda_jax.errors import InputError
-from cda_jax.results import read_results
+from cda_jax.runtime.results import read_results
 from cda_jax.suites.methods import Fields, Method
 
 _ROOT = Path(__file__).parent.parent.parent

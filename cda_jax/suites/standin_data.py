@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from cda_jax.data.standin import make_standin
-from cda_jax.data.standin.prepared import prepare_standin
-from cda_jax.data.standin.sites import SITES
 from cda_jax.errors import InputError
+from cda_jax.standin import make_standin
+from cda_jax.standin.prepared import prepare_standin
+from cda_jax.standin.sites import SITES
 from cda_jax.suites.runs import Scale
 
 _FOLDER = Path('data/standin')

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cda_jax.analysis.measure_run import BIAS_FILE
+from cda_jax.analysis.bias.measure_run import BIAS_FILE
 from cda_jax.suites.runner import Task
 from cda_jax.suites.runs import Run
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from cda_jax.analysis.bias_input import check_at_least
+from cda_jax.analysis.bias.features_by_site import check_at_least
 from cda_jax.analysis.figures.look import (
     COLOURS,
     DATASET,

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cda_jax.analysis.bias_input import check_names, checked_numbers
+from cda_jax.analysis.bias.features_by_site import check_names, checked_numbers
 from cda_jax.analysis.figures.look import (
     COLOURS,
     MARKERS,

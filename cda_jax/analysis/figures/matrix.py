@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from cda_jax.analysis.bias_input import check_names
+from cda_jax.analysis.bias.features_by_site import check_names
 from cda_jax.analysis.figures.look import INK, NOTHING, SHARES, SMALLEST_TYPE, WIDTH
 from cda_jax.errors import InputError
 

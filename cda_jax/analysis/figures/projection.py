@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 
-from cda_jax.analysis.bias_input import check_at_least, checked_features
-from cda_jax.analysis.components import largest_components
+from cda_jax.analysis.bias.components import largest_components
+from cda_jax.analysis.bias.features_by_site import check_at_least, checked_features
 from cda_jax.errors import InputError
 
 _NEIGHBOURS, _MIN_DISTANCE = 15, 0.1

@@ -8,7 +8,7 @@ from cda_jax.analysis.report.picture import picture
 from cda_jax.analysis.report.style import STYLE
 from cda_jax.analysis.report.table import table
 from cda_jax.errors import InputError
-from cda_jax.workdir import write_whole
+from cda_jax.runtime.workdir import write_whole
 
 # The browser itself refuses whatever is not in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -1,0 +1,101 @@
+"""Distances between the features of two sites."""
+
+import numpy as np
+from scipy.spatial.distance import pdist, squareform
+
+from cda_jax.analysis.bias.bootstrap import Resamples
+from cda_jax.analysis.bias.classification import balanced_accuracy
+from cda_jax.analysis.bias.probes import cross_fit, linear_probe
+
+
+def proxy_a_distance(
+    features: np.ndarray,
+    sites: np.ndarray,
+    pair: tuple[int, int],
+    resamples: Resamples,
+    *,
+    seed: int,
+) -> np.ndarray:
+    """2 (1 - 2 err), where err is the balanced error of a fresh linear probe on the two sites.
+
+    Source: Ben-David et al., Analysis of Representations for Domain Adaptation (2007).
+
+    Args:
+        features: float32[N, D], as `cross_fit` wants them.
+        sites: int[N].
+        pair: Numbers of the two sites.
+        resamples: Of `draw_resamples`.
+        seed: Of the folds.
+
+    Returns:
+        float64[1 + B], of the data and of the resamples. 0 where the probe does no better than a
+        coin, 2 where it makes no error; all NaN where a site has too few examples for a probe.
+    """
+    counted = np.isin(sites, pair)
+    guesses = cross_fit(features, sites, resamples.group, counted, linear_probe, seed=seed)
+    if guesses is None:
+        return np.full(len(resamples.counts), np.nan)
+    return 2 * (1 - 2 * (1 - balanced_accuracy(guesses, resamples)))
+
+
+def squared_mmd(
+    features: np.ndarray,
+    sites: np.ndarray,
+    pair: tuple[int, int],
+    resamples: Resamples,
+    *,
+    seed: int,
+    max_examples: int = 500,
+) -> tuple[np.ndarray, float]:
+    """Unbiased squared maximum mean discrepancy with a Gaussian kernel exp(-d^2 / (2 sigma^2)).
+
+    Source: Gretton et al., A Kernel Two-Sample Test (2012), lemma 6, equation 3; sigma is the
+    median distance in the pooled sample, as there. Two examples of one photo never make a pair:
+    they are not independent.
+
+    Args:
+        features: float32[N, D].
+        sites: int[N].
+        pair: Numbers of the two sites.
+        resamples: Of `draw_resamples`.
+        seed: Of the subsample.
+        max_examples: So many examples of a site at most are drawn.
+
+    Returns:
+        float64[1 + B], of the data and of the resamples, with the kernel and the subsample held;
+        and sigma. All NaN where a site has fewer than two photos, or all features are the same.
+    """
+    rng = np.random.default_rng(seed)
+    first, second = (_subsample(np.flatnonzero(sites == k), max_examples, rng) for k in pair)
+    nothing = np.full(len(resamples.counts), np.nan), float('nan')
+    if any(len(np.unique(resamples.group[rows])) < 2 for rows in (first, second)):
+        return nothing
+    rows = np.concatenate([first, second])
+    squared = pdist(np.asarray(features[rows], float), 'sqeuclidean')
+    sigma = float(np.median(np.sqrt(squared)))
+    if sigma == 0:
+        return nothing
+    kernel = np.exp(squareform(squared) / (-2 * sigma**2))
+    group = resamples.group[rows]
+    usable = group[:, None] != group[None, :]
+    weights = resamples.counts[:, group].astype(float)
+    return _weighted_mmd(np.where(usable, kernel, 0), usable, weights, len(first)), sigma
+
+
+def _subsample(rows, max_examples, rng):
+    if len(rows) <= max_examples:
+        return rows
+    return np.sort(rng.choice(rows, max_examples, replace=False))
+
+
+def _weighted_mmd(kernel, usable, weights, num_first):
+    """Pairs count as often as both of their examples were drawn together."""
+    first, second = slice(None, num_first), slice(num_first, None)
+
+    def mean(left, right):
+        drawn, beside = weights[:, left], weights[:, right]
+        sums = (drawn @ kernel[left, right] * beside).sum(axis=1)
+        pairs = (drawn @ usable[left, right].astype(float) * beside).sum(axis=1)
+        return np.divide(sums, pairs, out=np.full_like(sums, np.nan), where=pairs > 0)
+
+    return mean(first, first) + mean(second, second) - 2 * mean(first, second)

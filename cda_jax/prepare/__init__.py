@@ -1,0 +1,1 @@
+"""From a dataset's own folder to records: readers, crops, shards."""

@@ -1,0 +1,173 @@
+"""Encoded pictures to RGB pixels, and pixels to square face crops."""
+
+import io
+import math
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from cda_jax.prepare.dataset import Box
+
+# Each side of a face box grows by 6 %, so that the whole is 12 % larger.
+_MARGIN_SHARE = 0.06
+
+# Those in which photos come. Pillow knows more, and some of their readers start other programs.
+_FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
+
+# JPEG's own limit. Crops are made one axis after the other, and the memory between goes by a side.
+_MAX_SIDE = 65_535
+
+# What OpenCV and Pillow agree on. The rest (palettes, CMYK, transparency, 16 bits) is Pillow's.
+_PLAIN_MODES = ('L', 'RGB')
+
+
+def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
+    """Decodes a picture to RGB: BMP, GIF, JPEG, PNG, PNM, TIFF or WebP, whatever its name.
+
+    Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and of an animation the first
+    frame counts. The size is read from the header first: pictures above Pillow's limit of about
+    89 megapixels or with a side above 65,535 are refused before any memory is taken for them.
+
+    Args:
+        data: The file's bytes.
+        upright: Whether to turn the picture as its EXIF orientation asks. Face boxes refer to the
+            pixels as they are stored, so boxed pictures must not be turned.
+
+    Returns:
+        uint8[height, width, 3].
+
+    Raises:
+        ValueError: With a short reason, if there is no complete picture in `data`.
+    """
+    with warnings.catch_warnings():
+        # Damaged or odd metadata is of no interest; only the limit on the size is.
+        warnings.simplefilter('ignore')
+        warnings.simplefilter('error', Image.DecompressionBombWarning)
+        picture = _open(data)
+        if picture.mode in _PLAIN_MODES and _has_end(data, picture.format):
+            image = _decode_plain(data, upright)
+            if image is not None:
+                return image
+        return _decode_any(picture, upright)
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise ValueError('empty file')
+    try:
+        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(f'more than {Image.MAX_IMAGE_PIXELS // 10**6} megapixels') from error
+    except Exception as error:  # Pillow's parsers raise almost anything on damaged files.
+        raise ValueError('not a picture in a known format') from error
+    if max(picture.size) > _MAX_SIDE:
+        raise ValueError(f'a side of more than {_MAX_SIDE:,} pixels')
+    return picture
+
+
+def _has_end(data: bytes, file_format: str | None) -> bool:
+    # Some versions of OpenCV fill the missing part of a truncated JPEG with grey and say nothing.
+    # Pillow refuses truncation, but knows how to stop before bytes that follow the picture.
+    return file_format != 'JPEG' or data[-64:].rstrip(b'\0\r\n').endswith(b'\xff\xd9')
+
+
+def _decode_plain(data: bytes, upright: bool) -> np.ndarray | None:
+    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None  # Pillow has the last word on what is readable.
+
+
+def _decode_any(picture: Image.Image, upright: bool) -> np.ndarray:
+    if picture.mode in ('F', 'I'):
+        raise ValueError(f'32-bit pixels (mode {picture.mode}) have no known range')
+    try:
+        picture.load()
+        if upright:
+            picture = ImageOps.exif_transpose(picture)
+        if picture.mode.startswith('I;16'):
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        return np.array(picture.convert('RGB'))
+    except Exception as error:  # As above.
+        raise ValueError(f'damaged picture ({error})') from error
+
+
+def margin_of(face_size: int) -> int:
+    """Gives the width of the rim around a face that enlarges its box by 12 % in all.
+
+    Args:
+        face_size: Side of the face box in the crop, in pixels.
+
+    Returns:
+        The rim on each side in whole pixels: 6 for a face of 100, so that the crop is 112 wide and
+        its centre 100x100 is the face box.
+    """
+    return round(_MARGIN_SHARE * face_size)
+
+
+def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:
+    """Cuts out a face box and a rim around it, and resizes both to a square.
+
+    The box is clipped to the image first; the centre `face_size` x `face_size` pixels of the result
+    are then exactly the clipped box, and the rim has the same scale. Beyond the image its edge
+    pixels are repeated. A box that is not square is squeezed to one.
+
+    Coordinates are never rounded. Where an axis shrinks, an output pixel is the mean of the area it
+    covers, fractions of pixels included; where it grows, the interpolation is linear. Both are the
+    mean over a window, which is at least one source pixel wide.
+
+    Args:
+        image: uint8[height, width, 3].
+        box: The face in pixels of `image`, or None for the whole image.
+        face_size: Side of the box in the result, in pixels.
+        margin: Width of the rim on each side in the result, in pixels.
+
+    Returns:
+        uint8[face_size + 2 * margin, face_size + 2 * margin, 3].
+
+    Raises:
+        ValueError: If no part of the box lies on the image.
+    """
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box if box is not None else (0, 0, width, height)
+    x0, x1, y0, y1 = max(x0, 0), min(x1, width), max(y0, 0), min(y1, height)
+    if not (x0 < x1 and y0 < y1):  # This way round, NaN is refused as well.
+        raise ValueError('box outside the image')
+    left, right = _windows(x0, x1, face_size, margin)
+    top, bottom = _windows(y0, y1, face_size, margin)
+    origin = math.floor(left[0]), math.floor(top[0])
+    region = _repeat_edges(image, *origin, math.ceil(right[-1]), math.ceil(bottom[-1]))
+    rows = _mean_over_windows(region, top - origin[1], bottom - origin[1])
+    columns = _mean_over_windows(cv2.transpose(rows), left - origin[0], right - origin[0])
+    return np.rint(cv2.transpose(columns)).astype(np.uint8)
+
+
+def _windows(low: float, high: float, face_size: int, margin: int) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end, in source pixels, of what each output pixel along one axis averages."""
+    step = (high - low) / face_size
+    centres = low + step * (np.arange(-margin, face_size + margin) + 0.5)
+    half = max(step, 1) / 2
+    return centres - half, centres + half
+
+
+def _repeat_edges(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    inside = image[max(y0, 0) : y1, max(x0, 0) : x1]
+    outside = max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0)
+    return cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE)
+
+
+def _mean_over_windows(image: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """float32[len(starts), width, 3]: means of whole rows, and of parts of rows at the ends."""
+    rows = np.ascontiguousarray(image).reshape(len(image), -1)
+    first, last = np.floor(starts).astype(int), np.ceil(stops).astype(int)
+    means = np.empty((len(starts), rows.shape[1]), np.float32)
+    for index, (start, stop) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        cv2.reduce(rows[start:stop], 0, cv2.REDUCE_SUM, means[index : index + 1], cv2.CV_32F)
+    means -= np.float32(starts - first)[:, None] * rows[first]
+    means -= np.float32(last - stops)[:, None] * rows[last - 1]
+    means /= np.float32(stops - starts)[:, None]
+    return means.reshape(len(starts), *image.shape[1:])

@@ -1,0 +1,22 @@
+"""The order of classes that a dataset names itself."""
+
+from collections.abc import Iterable
+
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+
+
+def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Orders class names.
+
+    Args:
+        names: The names that occur, repeated or not.
+
+    Returns:
+        The class names, sorted, or in the common order of expressions where they are exactly the
+        seven, whatever their case; and the label of each name as it was given.
+    """
+    found = sorted(set(names))
+    common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}
+    if {name.casefold() for name in found} == common.keys():
+        return EXPRESSIONS, {name: common[name.casefold()] for name in found}
+    return tuple(found), {name: label for label, name in enumerate(found)}

@@ -1,0 +1,131 @@
+"""A CSV file with a line per picture or per box: `path,label,split[,x0,y0,x1,y1]`."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.readers import boxes
+from cda_jax.prepare.readers.class_order import class_order
+from cda_jax.prepare.readers.complete import complete
+from cda_jax.prepare.readers.label_file import csv_rows, first_file
+from cda_jax.prepare.readers.pictures import picture_check
+
+HEADER = ['path', 'label', 'split']
+BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
+DEFAULT_NAME = 'manifest.csv'
+_MAX_DIGITS = 18
+
+
+class _Line(NamedTuple):
+    number: int
+    picture: str
+    label: str
+    split: str
+    edges: list[str]
+
+
+def read(root: Path) -> Dataset:
+    """Lists the rows of a CSV manifest.
+
+    Args:
+        root: The CSV file, or a folder with `manifest.csv`. Paths in it are relative to its
+            folder and have forward slashes. Labels are class names, or the integers 0..C-1; then
+            the class names are these numbers. Where all four edges of a box are empty, the row is
+            the whole picture.
+
+    Returns:
+        A row per row of the file, its id `NAME.csv:LINE`. Named classes are sorted; the seven
+        expressions, in any case, come in the common order.
+
+    Raises:
+        InputError: The file is not there or not as expected, or a split is empty.
+    """
+    path = first_file([root, root / DEFAULT_NAME])
+    if path is None:
+        raise InputError(f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it')
+    lines = _lines(path)
+    class_names, labels = _classes(path, {line.label for line in lines})
+    check_picture = picture_check(path.parent, path.parent)
+    rows = [_row(path, line, labels[line.label], check_picture) for line in lines]
+    return complete(root, class_names, [path], rows)
+
+
+def _lines(path: Path) -> list[_Line]:
+    rows = csv_rows(path)
+    _, header = next(rows, (1, []))
+    if header not in (HEADER, HEADER + BOX_HEADER):
+        raise InputError(
+            f'{path}, line 1: expected the header {",".join(HEADER)} or '
+            f'{",".join(HEADER + BOX_HEADER)}, found {",".join(header)[:80]!r}'
+        )
+    lines = []
+    for number, fields in rows:
+        if len(fields) != len(header):
+            raise InputError(
+                f'{path}, line {number}: expected the {len(header)} fields {",".join(header)}, '
+                f'found {len(fields)}'
+            )
+        line = _Line(number, *fields[:3], fields[3:])
+        _check(path, line)
+        lines.append(line)
+    return lines
+
+
+def _check(path: Path, line: _Line) -> None:
+    for name in ('picture', 'label'):
+        if not getattr(line, name).strip():
+            raise InputError(f'{path}, line {line.number}: the {name} is empty')
+    if line.split not in ('train', 'test'):
+        raise InputError(
+            f"{path}, line {line.number}: expected the split 'train' or 'test', "
+            f'found {line.split[:40]!r}'
+        )
+
+
+def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    if not all(re.fullmatch('-?[0-9]+', label) for label in labels):
+        return class_order(labels)
+    longest = max(labels, key=len, default='')
+    if len(longest) > _MAX_DIGITS:
+        raise InputError(
+            f'{path}: expected integers of at most {_MAX_DIGITS} characters as labels, '
+            f'found {longest[:40]!r}'
+        )
+    numbers = {int(label) for label in labels}
+    expected = set(range(len(numbers)))
+    if numbers != expected:
+        raise InputError(
+            f'{path}: labels that are integers must be 0..C-1, each at least once; with '
+            f'{len(numbers)} of them {sorted(numbers - expected)[0]} is out of range'
+        )
+    return tuple(map(str, sorted(numbers))), {label: int(label) for label in labels}
+
+
+def _row(
+    path: Path, line: _Line, label: int, check_picture: Callable[[str, str], Skipped | None]
+) -> Example | Skipped:
+    row_id = f'{path.name}:{line.number}'
+    photo = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
+    missing = check_picture(row_id, photo)
+    if missing:
+        return missing
+    box = _box(path, line)
+    fault = boxes.fault_of(box) if box else None
+    if fault:
+        return Skipped(row_id, fault, ','.join(line.edges))
+    return Example(row_id, photo, path.parent / photo, box, label, line.split)
+
+
+def _box(path: Path, line: _Line) -> Box | None:
+    if not any(line.edges):
+        return None
+    try:
+        return Box(*boxes.numbers(line.edges))
+    except ValueError as error:
+        raise InputError(
+            f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}, '
+            f'found {",".join(line.edges)[:80]!r}'
+        ) from error

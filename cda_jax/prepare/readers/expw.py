@@ -1,0 +1,149 @@
+"""ExpW: one label list with a line per face, and a split by photo drawn here."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.readers import boxes, reasons
+from cda_jax.prepare.readers.complete import complete
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+from cda_jax.prepare.readers.label_file import first_file, first_folder, numbered_lines
+from cda_jax.prepare.readers.pictures import picture_check
+
+LABEL_FILES = ('label/label.lst', 'label.lst', 'image/label.lst')
+IMAGE_FOLDERS = ('image/origin/origin', 'image/origin', 'origin/origin', 'origin')
+# Anger, Disgust, Fear, Happiness, Sadness, Surprise, Neutral in the file.
+LABELS = {'0': 5, '1': 2, '2': 1, '3': 3, '4': 4, '5': 0, '6': 6}
+
+
+def read(
+    root: Path,
+    min_confidence: float | None = None,
+    num_test: int = 3500,
+    test_photos: str | Path | None = None,
+) -> Dataset:
+    """Lists the faces of ExpW.
+
+    Args:
+        root: The folder that holds `label/` and `image/`, or `label.lst` and `origin/`.
+        min_confidence: Leave out faces whose box confidence (0.2 .. 140, no probability) is lower.
+        num_test: Faces the test split may hold at most; see `draw_test_photos`.
+        test_photos: A file with one photo name a line: these make the test split, none is drawn.
+
+    Returns:
+        A row per line of the label list. Its id is `photo#face_id`; where a list repeats one, the
+        later rows have `photo#face_id:line`.
+
+    Raises:
+        InputError: The layout, the label list or the file of test photos is not as expected, or a
+            split is empty.
+    """
+    label_file = first_file(root / name for name in LABEL_FILES)
+    images = first_folder(root / name for name in IMAGE_FOLDERS)
+    if label_file is None or images is None:
+        raise InputError(
+            f'{root}: not a folder of ExpW; expected {LABEL_FILES[0]} and {IMAGE_FOLDERS[1]}/ in '
+            f'it, or {LABEL_FILES[1]} and {IMAGE_FOLDERS[3]}/'
+        )
+    rows, photos = _faces(root, label_file, images, min_confidence)
+    if test_photos is None:
+        faces = Counter(row.photo for row in rows if isinstance(row, Example))
+        if 0 < faces.total() <= num_test:
+            raise InputError(
+                f'{root}: expected num_test below its {faces.total()} usable faces, so that some '
+                f'are left to train on, found {num_test}'
+            )
+        drawn = draw_test_photos(faces, num_test)
+        return complete(root, EXPRESSIONS, [label_file], _with_test(rows, set(drawn)), drawn)
+    listed = Path(test_photos)
+    given = _listed_photos(listed, photos)
+    return complete(root, EXPRESSIONS, [label_file, listed], _with_test(rows, given))
+
+
+def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
+    """Draws a test split that anyone can draw again.
+
+    Photos come in the order of their name's SHA-256, and one is taken as long as the faces taken
+    stay within `num_test`; so one with many faces may be passed over for a later one with few.
+
+    Args:
+        faces: Usable faces of each photo.
+        num_test: Faces to take at most.
+
+    Returns:
+        The names of the photos taken, sorted.
+    """
+    taken = []
+    room = num_test
+    for photo in sorted(faces, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+        if faces[photo] <= room:
+            taken.append(photo)
+            room -= faces[photo]
+    return tuple(sorted(taken))
+
+
+def _faces(
+    root: Path, label_file: Path, images: Path, min_confidence: float | None
+) -> tuple[list[Example | Skipped], set[str]]:
+    """Returns every face, all in the training split for now, and every photo the list names."""
+    check_picture = picture_check(images, root)
+    rows: list[Example | Skipped] = []
+    photos: set[str] = set()
+    ids: set[str] = set()
+    for number, line in numbered_lines(label_file):
+        try:
+            photo, face, box, confidence, label = _parse(line)
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f'{label_file}, line {number}: expected "NAME FACE_ID TOP LEFT RIGHT BOTTOM '
+                f'CONFIDENCE LABEL" with a LABEL of 0..6, found {line[:80]!r}'
+            ) from error
+        row_id = f'{photo}#{face}'
+        if row_id in ids:
+            row_id = f'{row_id}:{number}'
+        ids.add(row_id)
+        photos.add(photo)
+        rows.append(
+            check_picture(row_id, photo)
+            or _unusable(row_id, box, confidence, min_confidence)
+            or Example(row_id, photo, images / photo, box, label, 'train')
+        )
+    return rows, photos
+
+
+def _parse(line: str) -> tuple[str, int, Box, float, int]:
+    photo, face, *edges, confidence, label = line.split()
+    top, left, right, bottom = boxes.numbers(edges)
+    return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
+
+
+def _unusable(
+    row_id: str, box: Box, confidence: float, min_confidence: float | None
+) -> Skipped | None:
+    fault = boxes.fault_of(box)
+    if fault:
+        return Skipped(row_id, fault, str(tuple(box)))
+    if min_confidence is not None and not confidence >= min_confidence:
+        return Skipped(row_id, reasons.LOW_CONFIDENCE, str(confidence), fault=False)
+    return None
+
+
+def _with_test(rows: list[Example | Skipped], test_photos: set[str]) -> list[Example | Skipped]:
+    return [
+        row._replace(split='test') if isinstance(row, Example) and row.photo in test_photos else row
+        for row in rows
+    ]
+
+
+def _listed_photos(path: Path, photos: set[str]) -> set[str]:
+    listed = {line.strip(): number for number, line in numbered_lines(path)}
+    for name, number in listed.items():
+        if name not in photos:
+            raise InputError(
+                f"{path}, line {number}: expected the name of a photo of the dataset's label "
+                f'list, found {name[:80]!r}'
+            )
+    return set(listed)

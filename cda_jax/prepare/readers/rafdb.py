@@ -1,0 +1,117 @@
+"""RAF-DB, basic expressions: `EmoLabel/`, `Image/` and `Annotation/` as its authors pack them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped, Split
+from cda_jax.prepare.readers import boxes, reasons
+from cda_jax.prepare.readers.complete import complete
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+from cda_jax.prepare.readers.label_file import first_file, numbered_lines, read_text
+from cda_jax.prepare.readers.pictures import list_files, picture_check
+
+# Misspelt in the authors' archive; some copies have it mended.
+LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_label.txt')
+# Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
+NESTINGS = ('.', 'basic', 'basic/basic')
+# The file's ids 1..7 stand in the common order.
+_MAX_BOX_TEXT = 4096
+LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
+
+
+def read(root: Path, aligned: bool = False) -> Dataset:
+    """Lists the pictures of RAF-DB's basic set; each shows one face.
+
+    Args:
+        root: The folder that holds `EmoLabel/`, or one above it: `basic/` or `basic/basic/`.
+        aligned: Use the aligned 100x100 pictures, which have no box, not the original ones.
+
+    Returns:
+        A row per line of the label list, its id the picture's name there.
+
+    Raises:
+        InputError: The layout, the label list or a box file is not as expected, or a split is
+            empty.
+    """
+    label_file = first_file(root / nesting / name for nesting in NESTINGS for name in LABEL_FILES)
+    if label_file is None:
+        raise InputError(f'{root}: not a folder of RAF-DB; expected {LABEL_FILES[0]} in it')
+    base = label_file.parent.parent
+    images = base / 'Image' / ('aligned' if aligned else 'original')
+    box_folder = base / 'Annotation' / 'boundingbox'
+    for folder in (images,) if aligned else (images, box_folder):
+        if not folder.is_dir():
+            raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
+
+    check_picture = picture_check(images, root)
+    box_of = _no_box if aligned else _box_reader(box_folder, root)
+    photo_prefix = images.relative_to(root).as_posix()
+    rows: list[Example | Skipped] = []
+    for name, label in _labels(label_file):
+        picture = _aligned_name(name) if aligned else name
+        box = check_picture(name, picture) or box_of(name)
+        if isinstance(box, Skipped):
+            rows.append(box)
+            continue
+        photo = f'{photo_prefix}/{picture}'
+        rows.append(Example(name, photo, images / picture, box, label, _split(name)))
+    return complete(root, EXPRESSIONS, [label_file], rows)
+
+
+def _labels(label_file: Path) -> list[tuple[str, int]]:
+    labels: dict[str, int] = {}
+    for number, line in numbered_lines(label_file):
+        match line.split():
+            case [name, text] if text in LABELS and name.startswith(('train', 'test')):
+                if name in labels:
+                    raise InputError(f'{label_file}, line {number}: {name[:80]} is listed twice')
+                labels[name] = LABELS[text]
+            case _:
+                raise InputError(
+                    f'{label_file}, line {number}: expected "train_NAME.jpg ID" or '
+                    f'"test_NAME.jpg ID" with an ID of 1..7, found {line[:80]!r}'
+                )
+    return list(labels.items())
+
+
+def _split(name: str) -> Split:
+    return 'train' if name.startswith('train') else 'test'
+
+
+def _aligned_name(name: str) -> str:
+    stem, dot, extension = name.rpartition('.')
+    return f'{stem}_aligned{dot}{extension}'
+
+
+def _no_box(name: str) -> None:
+    """The whole of an aligned picture is the face."""
+
+
+def _box_reader(folder: Path, root: Path) -> Callable[[str], Box | Skipped]:
+    present = list_files(folder, root)
+
+    def box_of(name: str) -> Box | Skipped:
+        stem = name.rpartition('.')[0]
+        candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
+        for file in candidates:
+            if file in present.outside:
+                return Skipped(name, reasons.OUTSIDE_ROOT, file)
+        found = next((file for file in candidates if file in present.inside), None)
+        if found is None:
+            return Skipped(name, reasons.MISSING_BOX_FILE, candidates[0])
+        box = _read_box(folder / found)
+        fault = boxes.fault_of(box)
+        return Skipped(name, fault, str(tuple(box))) if fault else box
+
+    return box_of
+
+
+def _read_box(path: Path) -> Box:
+    text = read_text(path, max_characters=_MAX_BOX_TEXT)
+    try:
+        return Box(*boxes.numbers(text.split()))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f'{path}: expected four numbers x_min y_min x_max y_max, found {text[:80]!r}'
+        ) from error

@@ -1,0 +1,128 @@
+"""Image classification datasets of TensorFlow Datasets, without TensorFlow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Dataset, Example, Split
+
+SPLIT_NAMES: dict[Split, tuple[str, ...]] = {'train': ('train',), 'test': ('test', 'validation')}
+FILE_FORMAT = 'array_record'
+PREFIX = 'tfds:'
+
+
+def read(root: Path, name: str) -> Dataset:
+    """Lists the examples of a dataset that was prepared in the array_record format.
+
+    Args:
+        root: The `data_dir` it was prepared under.
+        name: Its name, which a config and a version may follow: 'mnist', 'NAME/CONFIG:1.0.0'.
+
+    Returns:
+        A row per example of the train and the test split (validation where there is no test), its
+        id `SPLIT:INDEX`. Rows carry the encoded picture; they are read from disk one by one.
+
+    Raises:
+        InputError: The dataset is not there, has no such splits, or has not exactly one image and
+            one class label.
+    """
+    # Takes seconds, so that only those who need it wait.
+    import tensorflow_datasets as tfds
+
+    builder = _builder(tfds, root, name)
+    image, label = _features(tfds, builder, name)
+    splits = {split: _split_name(builder, name, split) for split in SPLIT_NAMES}
+    rows = (
+        Example(
+            id=row_id,
+            photo=row_id,
+            path=None,
+            box=None,
+            label=_label(name, row_id, record[label]),
+            split=split,
+            data=record[image],
+        )
+        for split, own in splits.items()
+        for row_id, record in _records(tfds, builder, own, image)
+    )
+    info_file = Path(builder.data_path) / 'dataset_info.json'
+    return Dataset(tuple(builder.info.features[label].names), (info_file,), rows)
+
+
+def _builder(tfds: Any, root: Path, name: str) -> Any:
+    from google.protobuf.json_format import ParseError
+
+    try:
+        # From its files alone: the dataset's own code may need TensorFlow.
+        builder = tfds.core.read_only_builder.builder_from_files(name, data_dir=root)
+    except tfds.core.DatasetNotFoundError as error:
+        raise InputError(f'{root}: {name} is not prepared there; {_how_to(root, name)}') from error
+    except (ParseError, ValueError) as error:
+        first_line = str(error).partition('\n')[0]
+        raise InputError(f'{root}: {name!r} cannot be read ({first_line})') from error
+    file_format = builder.info.file_format
+    if file_format is None or file_format.value != FILE_FORMAT:
+        raise InputError(
+            f'{builder.data_path}: expected files of the format {FILE_FORMAT}, found '
+            f'{file_format and file_format.value}; {_how_to(root, name)}'
+        )
+    return builder
+
+
+def _how_to(root: Path, name: str) -> str:
+    return (
+        'to prepare it: import tensorflow_datasets as tfds; '
+        f"tfds.builder('{name}', data_dir='{root}', file_format='{FILE_FORMAT}')"
+        '.download_and_prepare() (most datasets need TensorFlow for this step)'
+    )
+
+
+def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
+    """Returns the names of the one picture of 8 bits a channel and of the one class label."""
+    features = dict(sorted(builder.info.features.items()))
+    images = [
+        key
+        for key, feature in features.items()
+        if isinstance(feature, tfds.features.Image) and feature.np_dtype == 'uint8'
+    ]
+    labels = [
+        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
+    ]
+    if len(images) != 1 or len(labels) != 1:
+        found = ', '.join(f'{key}: {type(feature).__name__}' for key, feature in features.items())
+        raise InputError(
+            f'{PREFIX}{name}: expected exactly one 8-bit Image and one ClassLabel among its '
+            f'features, found {found}'
+        )
+    return images[0], labels[0]
+
+
+def _split_name(builder: Any, name: str, split: Split) -> str:
+    splits = builder.info.splits
+    for own in SPLIT_NAMES[split]:
+        if own in splits:
+            if not splits[own].num_examples:
+                raise InputError(f'{PREFIX}{name}: its split {own} is empty')
+            return own
+    raise InputError(
+        f'{PREFIX}{name}: expected a split named {" or ".join(SPLIT_NAMES[split])}, '
+        f'found {", ".join(sorted(splits))}'
+    )
+
+
+def _records(
+    tfds: Any, builder: Any, split: str, image: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    source = builder.as_data_source(split=split, decoders={image: tfds.decode.SkipDecoding()})
+    try:
+        for index, record in enumerate(source):
+            yield f'{split}:{index}', record
+    except RuntimeError as error:  # how array_record reports missing, short and damaged files
+        raise InputError(f'{builder.data_path}: split {split} cannot be read ({error})') from error
+
+
+def _label(name: str, row_id: str, label: int) -> int:
+    if label < 0:  # how TensorFlow Datasets marks withheld labels
+        raise InputError(f'{PREFIX}{name}, {row_id}: expected a label, found none')
+    return int(label)

@@ -1,0 +1,84 @@
+"""Child processes, which end when their parent does and no sooner."""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
+
+
+def end_with_parent() -> None:
+    """Makes this child of `multiprocessing` end when its parent does, however that ends.
+
+    A parent that is killed cannot stop its children, which would go on holding memory, files and
+    output. The kernel's own means, PR_SET_PDEATHSIG, would not do: it kills as soon as the thread
+    ends that started the child, which in Grain is one of many.
+    """
+    threading.Thread(target=_outwait_parent, daemon=True).start()
+
+
+def _outwait_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Starts child processes that SIGINT and SIGTERM do not reach.
+
+    Ctrl-C in a terminal, and a scheduler that stops a job, signal every process of a group. Workers
+    must live on until their parent has saved; they end when it does.
+    """
+    # Started here, because it would lift the block for the thread that starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def bound(command: Sequence[str], *, slot: int, slots: int) -> list[str]:
+    """A command that does the same, but dies with this process and keeps to some processors.
+
+    Args:
+        command: Program and arguments.
+        slot: Which share of the processors, from 0.
+        slots: In how many shares they are divided.
+    """
+    # A program of its own and not a function to call after the fork, which JAX does not bear.
+    settle = [
+        sys.executable,
+        '-m',
+        'cda_jax.runtime.children',
+        str(os.getpid()),
+        str(slot),
+        str(slots),
+    ]
+    return [*settle, *command]
+
+
+def _die_with(parent: int) -> None:
+    """Makes this process die with its parent, on Linux; elsewhere nothing happens."""
+    if sys.platform != 'linux':
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # gone already
+        os._exit(1)
+
+
+def _settle_and_run(parent: str, slot: str, slots: str, *command: str) -> None:
+    _die_with(int(parent))
+    if int(slots) > 1 and hasattr(os, 'sched_setaffinity'):
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, processors[int(slot) :: int(slots)] or processors)
+    os.execvp(command[0], command)
+
+
+if __name__ == '__main__':
+    _settle_and_run(*sys.argv[1:])

@@ -1,0 +1,8 @@
+"""Drawn faces in the layouts of RAF-DB, ExpW and AffectNet, with known biases.
+
+`sites.py` says what the biases are; `build.py` makes the data.
+"""
+
+from cda_jax.standin.build import make_standin
+
+__all__ = ['make_standin']

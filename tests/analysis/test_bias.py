@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cda_jax.analysis.bias.measure import measure_bias
+from cda_jax.errors import InputError
+
+NAMES = {'site_names': ['a', 'b'], 'class_names': ['u', 'v', 'w']}
+
+
+def _data(shift, num_examples=240):
+    rng = np.random.default_rng(0)
+    sites = rng.permutation(np.arange(num_examples) % 2)
+    labels = rng.integers(3, size=num_examples)
+    features = rng.normal(size=(num_examples, 6)).astype(np.float32)
+    features[:, 0] += shift * sites
+    features[:, 1] += 6 * labels
+    return features, sites, labels
+
+
+def _measure(shift, **options):
+    return measure_bias(*_data(shift), **NAMES, num_resamples=100, **options)
+
+
+@pytest.fixture(scope='module')
+def same():
+    return _measure(0)
+
+
+@pytest.fixture(scope='module')
+def shifted():
+    return _measure(8)
+
+
+def test_every_measure_tells_the_same_from_shifted(same, shifted):
+    for probe in ('linear', 'mlp'):
+        for kind in ('dataset_classification', 'within_class'):
+            assert same[kind][probe]['balanced_accuracy']['low'] < 0.5
+            assert shifted[kind][probe]['balanced_accuracy']['low'] > 0.95
+    assert same['pairs'][0]['sites'] == ['a', 'b']
+    for measure in ('a_distance', 'mmd2'):
+        assert same['pairs'][0][measure]['low'] < 0.02
+        assert shifted['pairs'][0][measure]['low'] > 0.2
+    assert same['ilisi']['highest'] == 2
+    level = same['ilisi']['if_mixed']
+    assert level['low'] - 0.01 < same['ilisi']['estimate']['value'] < level['high'] + 0.01
+    assert shifted['ilisi']['estimate']['high'] < 1.2
+    assert abs(same['silhouette']['site']['value']) < 0.01
+    assert shifted['silhouette']['site']['low'] > 0.2
+
+
+def test_classes_stay_apart_where_sites_mix(same):
+    assert same['clisi']['highest'] == 3
+    assert same['clisi']['estimate']['high'] < 1.3
+    assert same['silhouette']['class']['low'] > 0.3
+
+
+def test_the_same_seed_gives_the_same_figures_as_json(same):
+    again = json.loads(json.dumps(_measure(0), allow_nan=False))
+    assert again == same
+    assert _measure(0, seed=1) != same
+    assert same['num_examples'] == same['num_photos'] == 240
+    assert same['examples_by_site'] == {'a': 120, 'b': 120}
+
+
+def test_annotation_bias_worked_by_hand():
+    features, sites, _ = _data(0, 40)
+    truth = np.zeros(40, int)
+    labels, predictions = truth.copy(), truth.copy()
+    of_a, of_b = np.flatnonzero(sites == 0), np.flatnonzero(sites == 1)
+    labels[of_a[:8]] = 1  # 8 of 20 mislabelled in a, none in b
+    predictions[of_a[:2]] = 1  # 2 of these as labelled
+    predictions[of_a[2:4]] = 2  # 2 as neither, and so 4 as they are
+    predictions[of_b[:5]] = 2
+    found = measure_bias(
+        features,
+        sites,
+        labels,
+        **NAMES,
+        predictions=predictions,
+        true_labels=truth,
+        num_resamples=200,
+    )['annotation']
+    a, b = found['by_site']['a'], found['by_site']['b']
+    assert a['num_mislabelled'] == found['all']['num_mislabelled'] == 8
+    assert b['num_mislabelled'] == 0
+    assert a['accuracy_against_labels']['value'] == 14 / 20
+    assert a['accuracy_against_truth']['value'] == 16 / 20
+    assert a['annotators_against_truth']['value'] == 12 / 20
+    assert a['swallowed']['value'] == found['all']['swallowed']['value'] == 2 / 8
+    assert a['recovered']['value'] == 4 / 8
+    assert 0 <= a['swallowed']['low'] < 2 / 8 < a['swallowed']['high'] < 0.8
+    assert b['swallowed'] is None
+    assert b['recovered'] is None
+    assert found['all']['accuracy_against_truth']['value'] == 31 / 40
+
+
+def test_figures_that_do_not_exist_are_none(same):
+    assert same['annotation']['all'] == {
+        'num_examples': 240,
+        'num_mislabelled': None,
+        'accuracy_against_labels': None,
+        'accuracy_against_truth': None,
+        'annotators_against_truth': None,
+        'swallowed': None,
+        'recovered': None,
+    }
+    features, sites, labels = _data(0, 30)
+    alone = measure_bias(features, 0 * sites, 0 * labels, **NAMES, num_resamples=20)
+    assert alone['dataset_classification'] == {'linear': None, 'mlp': None}
+    assert alone['within_class']['mlp']['left_out'] == ['u', 'v', 'w']
+    assert alone['pairs'] == [
+        {'sites': ['a', 'b'], 'a_distance': None, 'mmd2': None, 'mmd_bandwidth': None}
+    ]
+    assert alone['ilisi'] is alone['clisi'] is None
+    assert alone['silhouette'] == {'components': 6, 'site': None, 'class': None}
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'features': np.zeros(240)}, r'features: shape \(240,\), expected \[N, D\]'),
+        ({'features': np.full((240, 6), np.nan)}, 'features, row 0: not finite'),
+        ({'features': np.ones((240, 6))}, 'features: all rows are the same'),
+        ({'sites': np.zeros(240)}, r'sites: float64\[240\], expected integers\[240\]'),
+        ({'labels': np.full(240, 3)}, 'labels, row 0: 3, expected 0 to 2'),
+        ({'true_labels': np.full(240, -1)}, 'true_labels, row 0: -1, expected 0 to 2'),
+        ({'predictions': np.zeros(7, int)}, r'predictions: int64\[7\], expected integers\[240\]'),
+        ({'groups': np.zeros(7, np.uint64)}, r'groups: shape \(7,\), expected \(240,\)'),
+        ({'site_names': ['a', 'a']}, "site_names: 'a' is there twice"),
+        ({'num_resamples': 0}, 'num_resamples: 0, expected at least 1'),
+        ({'max_mmd_examples': 1}, 'max_mmd_examples: 1, expected at least 2'),
+    ],
+)
+def test_bad_input(change, message):
+    features, sites, labels = _data(0)
+    arguments = {'features': features, 'sites': sites, 'labels': labels} | NAMES | change
+    with pytest.raises(InputError, match=message):
+        measure_bias(**arguments)
+
+
+def test_the_program_does_not_need_scikit_learn():
+    code = 'import sys, cda_jax.main; sys.exit("sklearn" in sys.modules)'
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=60)

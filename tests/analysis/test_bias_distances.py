@@ -1,0 +1,105 @@
+import numpy as np
+
+from cda_jax.analysis.bias.bootstrap import draw_resamples, interval
+from cda_jax.analysis.bias.distances import proxy_a_distance, squared_mmd
+
+
+def _two_sites(shift, num_examples=200, num_features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    sites = rng.permutation(np.repeat([0, 1], num_examples))
+    features = rng.normal(size=(2 * num_examples, num_features)).astype(np.float32)
+    features[:, 0] += shift * sites
+    return features, sites, draw_resamples(None, 2 * num_examples, seed=seed, num_resamples=200)
+
+
+def test_squared_mmd_pair_by_pair():
+    rng = np.random.default_rng(0)
+    features, sites = rng.normal(size=(9, 2)), np.array([0, 1, 1, 0, 1, 0, 1, 0, 1])
+    resamples = draw_resamples(None, 9, seed=1, num_resamples=20)
+    found, sigma = squared_mmd(features, sites, (0, 1), resamples, seed=0)
+
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(features) for b in features[:i]]
+    np.testing.assert_allclose(sigma, np.median(distances))
+
+    def kernel(i, j):
+        return np.exp(-((features[i] - features[j]) ** 2).sum() / (2 * sigma**2))
+
+    for row in (0, 3):
+        count = resamples.counts[row]
+
+        def mean(left, right, count=count):
+            pairs = [(i, j) for i in left for j in right if i != j]
+            share = sum(count[i] * count[j] for i, j in pairs)
+            return sum(count[i] * count[j] * kernel(i, j) for i, j in pairs) / share
+
+        first, second = np.flatnonzero(sites == 0), np.flatnonzero(sites == 1)
+        expected = mean(first, first) + mean(second, second) - 2 * mean(first, second)
+        np.testing.assert_allclose(found[row], expected, rtol=1e-6)
+
+
+def test_squared_mmd_worked_by_hand():
+    # Distances 0 (twice) and d (four times): sigma = d and k = exp(-1/2), so 2 - 2 exp(-1/2).
+    features, sites = np.array([[0.0], [0], [7], [7]]), np.array([0, 0, 1, 1])
+    resamples = draw_resamples(None, 4, seed=0, num_resamples=5)
+    found, sigma = squared_mmd(features, sites, (0, 1), resamples, seed=0)
+    assert sigma == 7
+    np.testing.assert_allclose(found[0], 2 - 2 * np.exp(-0.5))
+
+
+def test_squared_mmd_is_unbiased_and_sees_a_shift():
+    same = []
+    for seed in range(20):
+        features, sites, resamples = _two_sites(0, 60, seed=seed)
+        same.append(squared_mmd(features, sites, (0, 1), resamples, seed=0)[0][0])
+    assert min(same) < 0 < max(same)
+    assert abs(np.mean(same)) < 2 * np.std(same) / np.sqrt(20)
+    features, sites, resamples = _two_sites(1)
+    assert interval(squared_mmd(features, sites, (0, 1), resamples, seed=0)[0])['low'] > max(same)
+
+
+def test_squared_mmd_on_a_subsample():
+    features, sites, resamples = _two_sites(1)
+    whole, _ = squared_mmd(features, sites, (0, 1), resamples, seed=0)
+    part, _ = squared_mmd(features, sites, (0, 1), resamples, seed=0, max_examples=100)
+    assert part[0] != whole[0]
+    assert interval(part)['low'] < whole[0] < interval(part)['high']
+
+
+def test_two_faces_of_one_photo_make_no_pair():
+    features, sites, _ = _two_sites(0.5, 40)
+    photos = np.arange(80)
+    once = squared_mmd(features, sites, (0, 1), draw_resamples(photos, 80, seed=0), seed=0)[0]
+    twice = squared_mmd(
+        np.repeat(features, 2, axis=0),
+        np.repeat(sites, 2),
+        (0, 1),
+        draw_resamples(np.repeat(photos, 2), 160, seed=0),
+        seed=0,
+    )[0]
+    # The same but for the median, into which the doubles bring a few distances of 0.
+    np.testing.assert_allclose(twice[0], once[0], rtol=0.05)
+
+
+def test_proxy_a_distance_tells_the_same_from_parted():
+    features, sites, resamples = _two_sites(0)
+    same = interval(proxy_a_distance(features, sites, (0, 1), resamples, seed=0))
+    assert same['low'] < 0 < same['high']
+    features[:, 1] += 20 * sites
+    parted = interval(proxy_a_distance(features, sites, (0, 1), resamples, seed=0))
+    assert parted == {'value': 2, 'low': 2, 'high': 2}
+
+
+def test_proxy_a_distance_of_two_normal_distributions():
+    # The best rule errs with probability Phi(-shift / 2): 0.1587 for a shift of 2.
+    features, sites, resamples = _two_sites(2, 1000, 2)
+    found = proxy_a_distance(features, sites, (0, 1), resamples, seed=0)
+    np.testing.assert_allclose(found[0], 2 * (1 - 2 * 0.1587), atol=0.06)
+
+
+def test_sites_that_are_too_small_have_no_distance():
+    features, sites, resamples = _two_sites(0)
+    sites[np.flatnonzero(sites == 1)[1:]] = 0
+    assert interval(proxy_a_distance(features, sites, (0, 1), resamples, seed=0)) is None
+    found, sigma = squared_mmd(features, sites, (0, 1), resamples, seed=0)
+    assert interval(found) is None
+    assert np.isnan(sigma)

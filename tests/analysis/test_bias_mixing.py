@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.spatial.distance import cdist
+
+from cda_jax.analysis.bias.mixing import (
+    find_neighbours,
+    lisi,
+    mean_lisi_if_mixed,
+    silhouettes,
+)
+
+
+def _three_shifted_sites():
+    rng = np.random.default_rng(5)
+    sites = rng.integers(3, size=400)
+    features = rng.normal(size=(400, 4))
+    features[:, 0] += sites
+    return features, sites
+
+
+def test_lisi_agrees_with_harmonypy():
+    # compute_lisi of harmonypy 0.0.10, perplexity 30, on the same arrays
+    features, sites = _three_shifted_sites()
+    found = lisi(find_neighbours(features), sites)
+    np.testing.assert_allclose(
+        [found.mean(), found.min(), found.max()], [2.22486, 1.26305, 2.99937], rtol=1e-5
+    )
+
+
+def test_lisi_of_one_example_after_another():
+    features, sites = _three_shifted_sites()
+    found = lisi(find_neighbours(features), sites)
+    for row in range(0, 400, 80):
+        distances = cdist(features[row : row + 1], features)[0]
+        distances[row] = np.inf
+        near = np.argsort(distances)[:89]
+
+        def weights(beta, near=near, distances=distances):
+            unscaled = np.exp(-beta * distances[near])
+            return unscaled / unscaled.sum()
+
+        def excess(beta, weights=weights):
+            p = weights(beta)
+            return -(p * np.log(p)).sum() - np.log(30)
+
+        shares = np.bincount(sites[near], weights(brentq(excess, 0, 100, xtol=1e-12)))
+        np.testing.assert_allclose(found[row], 1 / (shares**2).sum(), rtol=1e-6)
+
+
+def test_lisi_worked_by_hand():
+    # Everything is equally far from everything: three others, of which one is of the same kind.
+    corners = find_neighbours(np.eye(4))
+    np.testing.assert_allclose(corners.weights, 1 / 3)
+    np.testing.assert_allclose(lisi(corners, np.array([0, 0, 1, 1])), 1 / (1 / 9 + 4 / 9))
+    # All at one place, and one kind only.
+    np.testing.assert_allclose(lisi(find_neighbours(np.zeros((6, 2))), np.zeros(6, int)), 1)
+
+
+def test_lisi_tells_mixed_from_parted():
+    rng = np.random.default_rng(0)
+    sites = rng.permutation(np.repeat([0, 1, 2], [100, 200, 300]))
+    features = rng.normal(size=(600, 5))
+    mixed = find_neighbours(features)
+    levels = mean_lisi_if_mixed(mixed, sites, seed=0)
+    level = levels.mean()
+    # 1 / sum of squared shares, less what the smallness of the neighbourhoods takes
+    largest = 1 / (1 / 36 + 4 / 36 + 9 / 36)
+    assert 0.85 * largest < level < largest
+    assert levels.min() < lisi(mixed, sites).mean() < levels.max()
+    features[:, 0] += 50 * sites
+    parted = find_neighbours(features)
+    np.testing.assert_allclose(lisi(parted, sites), 1, rtol=1e-3)
+    assert mean_lisi_if_mixed(parted, sites, seed=0).mean() == pytest.approx(level, rel=0.02)
+
+
+def test_silhouettes_worked_by_hand():
+    # s = (b - a) / max(a, b), a to one's own and b to the others, on average
+    features, categories = np.array([[0.0], [2], [10], [14]]), np.array([0, 0, 1, 1])
+    expected = [(12 - 2) / 12, (10 - 2) / 10, (9 - 4) / 9, (13 - 4) / 13]
+    np.testing.assert_allclose(silhouettes(features, categories), expected)

@@ -1,0 +1,115 @@
+"""Features of a checkpoint, and the logit adjustment that may act on what is made of them."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cda_jax.analysis.bias.measure_run import measure_run, read_bias
+from cda_jax.analysis.features import extract_features, read_features, write_features
+from cda_jax.data.manifest import read_index
+from cda_jax.errors import InputError
+from cda_jax.evaluate import logit_adjustment
+from cda_jax.runtime.workdir import config_of_run
+
+SITES = ('rafdb', 'expw', 'affectnet')
+
+
+@pytest.fixture(scope='module')
+def features(finished):
+    return extract_features(config_of_run(finished[0]), finished[0])
+
+
+def confusion(features, site):
+    rows = features.site == site
+    counts = np.zeros((7, 7), int)
+    np.add.at(counts, (features.label[rows], features.prediction[rows]), 1)
+    return counts.tolist()
+
+
+def test_predictions_are_those_of_the_results(finished, features):
+    # The run had one device; here there are four.
+    results = json.loads((finished[0] / 'results.json').read_text())
+    assert features.site_names == SITES
+    assert features.step == results['step']
+    assert features.features.shape == (210, 32)
+    for number, site in enumerate(SITES):
+        assert confusion(features, number) == results['test_sites'][site]['own']['confusion']
+
+
+def test_every_row_is_the_example_it_says(data_dir, features):
+    for number, site in enumerate(SITES):
+        index = read_index(data_dir / site, 'test')
+        rows = features.site == number
+        np.testing.assert_array_equal(features.photo_hash[rows], index.photo_hash)
+        np.testing.assert_array_equal(features.label[rows], index.label)
+    assert len(set(zip(features.site.tolist(), features.id.tolist(), strict=True))) == 210
+
+
+def test_features_come_back_from_their_file(tmp_path, features):
+    path = tmp_path / 'features.npz'
+    for stored in (features, features._replace(true_label=np.zeros(210, np.int32))):
+        write_features(path, stored)
+        again = read_features(path)
+        for name, value in stored._asdict().items():
+            np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
+    assert [entry.name for entry in tmp_path.iterdir()] == ['features.npz']
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r'features\.npz: expected features of a run'):
+        read_features(path)
+    with pytest.raises(InputError, match='no such file'):
+        read_features(tmp_path / 'none.npz')
+
+
+def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, data_dir, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    data = shutil.copytree(data_dir, tmp_path / 'data')
+    config = config_of_run(workdir, data_dir=str(data))
+    features, measures = measure_run(config, workdir)
+    assert read_bias(workdir) == measures
+    by_hand = []
+    for number, site in enumerate(SITES):
+        rows = csv.DictReader((standin / site / 'true_expressions.csv').read_text().splitlines())
+        truth = {row['id']: row['expression'] for row in rows}
+        of_site = features.site == number
+        said = np.array(features.class_names)[features.prediction[of_site]]
+        by_hand.append(np.mean(said == [truth[name] for name in features.id[of_site]]))
+        got = measures['annotation']['by_site'][site]['accuracy_against_truth']['value']
+        assert got == pytest.approx(by_hand[-1])
+    assert len(set(by_hand)) > 1
+
+    path = data / 'expw' / 'true_labels.csv'
+    path.write_text(path.read_text().replace('Happiness', 'Joy'))
+    with pytest.raises(InputError, match=r"expw/true_labels.csv: true_label of .* is 'Joy'"):
+        extract_features(config, workdir)
+    path.write_text('name,label\n')
+    with pytest.raises(InputError, match='expected a table with the columns id and true_label'):
+        extract_features(config, workdir)
+    path.unlink()
+    assert extract_features(config, workdir).true_label is None
+
+
+def test_logits_are_adjusted_by_each_heads_own_counts():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    counts = [[10, 30, 60], [50, 40, 10]]
+    adjusted = logit_adjustment(0.5, counts)(logits)
+    for head in range(2):
+        expected = logits[head] - 0.5 * np.log(np.array(counts[head]) / 100)
+        np.testing.assert_allclose(adjusted[head], expected, rtol=1e-5, atol=1e-6)
+    assert logit_adjustment(0.0, counts) is None
+
+
+def test_adjusted_results_have_a_file_of_their_own(finished, run_main, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    before = (workdir / 'results.json').read_text()
+    code, _, err = run_main(workdir, '--mode=eval', posthoc_tau=2.0)
+    assert (code, err) == (0, '')
+    assert (workdir / 'results.json').read_text() == before
+    results = json.loads((workdir / 'results-tau2.json').read_text())
+    features = extract_features(config_of_run(workdir, posthoc_tau=2.0), workdir)
+    for number, site in enumerate(SITES):
+        assert confusion(features, number) == results['test_sites'][site]['own']['confusion']
+    plain = json.loads(before)['test_sites']
+    assert plain != results['test_sites']

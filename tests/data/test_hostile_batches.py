@@ -1,0 +1,182 @@
+"""Batches as lopsided as data can make them: training stays finite, weights keep their meaning."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers.coloured_photos import make_rows
+from helpers.three_steps import ROWS, make_batch, make_recipe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cda_jax.data.pipeline import PartSource, Reading, train_batches
+from cda_jax.data.sites import open_part, open_sites
+from cda_jax.losses import adaptive_cross_entropy, adaptive_weights
+from cda_jax.prepare.dataset import Dataset
+from cda_jax.prepare.run import prepare
+from cda_jax.step import AXIS, init_state, train_step
+
+NUM_CLASSES, NUM_SITES = 4, 3
+
+
+@pytest.fixture(scope='module')
+def train():
+    """Trains a new model on batches; gives its last state and the metrics of every step."""
+    recipe = make_recipe()
+    one_device = functools.partial(train_step, recipe=recipe)
+    step = jax.jit(jax.vmap(one_device, axis_name=AXIS, in_axes=(None, 0), out_axes=0))
+
+    def run(batches):
+        state, history = init_state(recipe, seed=0), []
+        for batch in batches:
+            results = step(state, jax.tree.map(lambda x: np.asarray(x)[None], batch))
+            state, metrics = jax.tree.map(lambda x: x[0], results)
+            history.append(metrics)
+        return state, history
+
+    return run
+
+
+def assert_sound(state, history):
+    assert state.fault_step == -1
+    for leaf in jax.tree.leaves((state.params, state.batch_stats, state.opt_state)):
+        assert np.isfinite(leaf).all()
+    for metrics in history:
+        for name in ('loss', 'loss_emotion', 'loss_label', 'loss_dataset', 'gradient_norm'):
+            assert np.isfinite(metrics[name]), name
+
+
+LOPSIDED = {
+    'one class alone': {'label': np.full(ROWS, 2)},
+    'one class alone at each site': {'label': np.arange(ROWS) % NUM_SITES},
+    'a site absent': {'site': np.arange(ROWS) % 2},
+    'one site alone': {'site': np.full(ROWS, 1)},
+    'one site and one class alone': {'site': np.full(ROWS, 1), 'label': np.full(ROWS, 0)},
+    'one row that counts': {'mask': np.arange(ROWS) == 3},
+    'no row that counts': {'mask': np.zeros(ROWS, bool)},
+    'black pictures': {'image': np.zeros((ROWS, 36, 36, 3), np.uint8)},
+}
+
+
+@pytest.mark.parametrize('case', LOPSIDED)
+def test_a_lopsided_batch_leaves_everything_finite(train, case):
+    batches = [make_batch(number) for number in range(3)]
+    for batch in batches:
+        for name, values in LOPSIDED[case].items():
+            batch[name] = values.astype(batch[name].dtype)
+        if case == 'one class alone at each site':
+            batch['site'] = batch['label'].copy()
+    assert_sound(*train(batches))
+
+
+def test_a_site_that_is_absent_adds_nothing_to_its_classifier(train):
+    batch = make_batch(0)
+    batch['site'] = np.where(batch['site'] == 2, 1, batch['site'])
+    before, _ = train([])
+    after, _ = train([batch])
+    heads = [name for name in after.params if name.endswith('_2')]
+    assert heads
+    for name in heads:
+        jax.tree.map(np.testing.assert_array_equal, after.params[name], before.params[name])
+
+
+def test_sites_that_lack_classes_are_trained_on_from_disk(train, tmp_path):
+    names = tuple(f'class {number}' for number in range(NUM_CLASSES))
+    for site, labels in {'all': (0, 1, 2, 3), 'two': (1, 2), 'one': (3,)}.items():
+        rows = [
+            row._replace(label=labels[number % len(labels)])
+            for number, row in enumerate(make_rows(tmp_path / 'photos' / site, num_train=16))
+        ]
+        dataset = Dataset(names, (), iter(rows))
+        prepare(dataset, tmp_path / 'data' / site, name=site, reader='csv', face_size=32)
+    sites = open_sites(tmp_path / 'data', ('all', 'two', 'one'))
+    parts = [open_part(site, 'train', 0.0) for site in sites]
+    assert [part.class_counts.tolist() for part in parts] == [
+        [4, 4, 4, 4],
+        [0, 8, 8, 0],
+        [0, 0, 0, 16],
+    ]
+    batches = train_batches(
+        [PartSource(part, number) for number, part in enumerate(parts)],
+        [1.0, 1.0, 1.0],
+        Reading(ROWS, 0),
+        seed=0,
+        first_step=0,
+        total_steps=4,
+    )
+    state, history = train(batches)
+    assert len(history) == 4
+    assert_sound(state, history)
+
+
+few = settings(max_examples=25, deadline=None, derandomize=True)
+weights_of = jax.jit(adaptive_weights)
+losses_of = jax.jit(adaptive_cross_entropy)
+_SHAPE = 12, 5
+
+
+@st.composite
+def a_batch(draw):
+    """Logits up to what float32 holds, labels of any imbalance, any mask."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale = draw(st.sampled_from([0.0, 1e-30, 1.0, 1e4, 1e30]))
+    logits = (scale * rng.normal(size=_SHAPE)).astype(np.float32)
+    labels = rng.integers(0, draw(st.integers(1, 5)), _SHAPE[0])
+    if draw(st.booleans()):
+        logits[np.arange(len(labels)), labels] += np.float32(scale + 1) * 9  # all are right
+    mask = rng.random(len(labels)) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+    return logits, np.eye(_SHAPE[1], dtype=np.float32)[labels], mask, rng
+
+
+@few
+@given(batch=a_batch())
+def test_weights_are_finite_and_not_negative_and_of_bounded_sum(batch):
+    logits, targets, mask, _ = batch
+    weights = np.asarray(weights_of(logits, targets, mask))
+    assert np.isfinite(weights).all()
+    assert (weights >= 0).all()
+    # w_p sums to c and no w_d exceeds c / (c - 1).
+    assert weights.sum() <= _SHAPE[1] ** 2 / (_SHAPE[1] - 1) * 1.0001
+    losses = np.asarray(losses_of(logits, targets, mask))
+    assert np.isfinite(losses).all()
+    assert (losses >= 0).all()
+
+
+@few
+@given(batch=a_batch())
+def test_weights_follow_neither_the_order_of_samples_nor_the_names_of_classes(batch):
+    logits, targets, mask, rng = batch
+    # Where scores tie, the lowest class wins, so that class order does matter.
+    logits = logits + 1e-3 * rng.permuted(np.tile(np.arange(5.0), (12, 1)), axis=1)
+    logits = logits.astype(np.float32)
+    if any(len(set(row)) < 5 for row in logits.tolist()):
+        return  # float32 swallowed what breaks ties
+    weights = weights_of(logits, targets, mask)
+    rows, classes = rng.permutation(12), rng.permutation(5)
+    np.testing.assert_allclose(
+        weights_of(logits[rows], targets[rows], mask[rows]), weights, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        weights_of(logits[:, classes], targets[:, classes], mask),
+        weights[classes],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@few
+@given(batch=a_batch(), poison=st.sampled_from([np.nan, np.inf, -np.inf, 3e38]))
+def test_masked_rows_never_matter(batch, poison):
+    logits, targets, mask, _ = batch
+    others = np.where(mask[:, None], logits, np.float32(poison))
+    swapped = np.where(mask[:, None], targets, 1 - targets)
+    np.testing.assert_array_equal(
+        weights_of(others, swapped, mask), weights_of(logits, targets, mask)
+    )
+    losses = losses_of(others, swapped, mask)
+    np.testing.assert_array_equal(losses, losses_of(logits, targets, mask))
+    assert not np.any(np.asarray(losses)[~mask])
+    gradient = jax.grad(lambda x: losses_of(x, swapped, mask).sum())(jnp.asarray(others))
+    assert np.isfinite(gradient).all()

@@ -1,0 +1,57 @@
+"""One of several processes without a network to train: `peers.py HOST:PORT NUM_PROCESSES ID`.
+
+It counts examples as an evaluation does, talks to the others, and works on until it is stopped.
+"""
+
+import json
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cda_jax.data.pipeline import Reading, eval_batches, padded_length
+from cda_jax.runtime import devices, multihost
+from cda_jax.step import AXIS
+
+EXAMPLES, BATCH_SIZE = 37, 16  # which does not divide
+
+
+class Numbered:
+    """Examples that are nothing but their number; masked out where they are padding."""
+
+    def __len__(self) -> int:
+        """With padding."""
+        return padded_length(EXAMPLES, BATCH_SIZE)
+
+    def __getitem__(self, index: int) -> dict:
+        """A row."""
+        return {'label': np.int32(index), 'mask': np.bool_(index < EXAMPLES)}
+
+
+def count_each(weights: None, batch: dict) -> jax.Array:
+    """How often each example is seen, over all devices."""
+    del weights
+    seen = jax.nn.one_hot(batch['label'], len(Numbered()), dtype=jnp.int32)
+    return jax.lax.psum((seen * batch['mask'][:, None]).sum(axis=0), AXIS)
+
+
+def main(coordinator: str, num_processes: int, process: int) -> None:
+    """Prints what it learned as one line of JSON."""
+    with multihost.joined(multihost.Place(coordinator, num_processes, process), timeout=60):
+        step = devices.lift_eval_step(count_each)
+        batches = eval_batches(Numbered(), Reading(BATCH_SIZE, 0, process, num_processes))
+        counts = np.sum([step(None, batch) for batch in devices.prefetch(batches)], axis=0)
+        learned = {
+            'counts': counts.tolist(),
+            'any': [multihost.any_process(process == other) for other in range(num_processes + 1)],
+            'texts': multihost.gather_texts('ä' * process),
+        }
+        print(json.dumps(learned), flush=True)
+        while not multihost.any_process(False):
+            time.sleep(0.1)
+
+
+if __name__ == '__main__':
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

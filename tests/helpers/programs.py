@@ -1,0 +1,78 @@
+"""Starts programs of this repository the way a user would, with a small run's settings."""
+
+import contextlib
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Half of the time would be spent on optimising programs that run for a second.
+FAST_COMPILE = '--xla_llvm_disable_expensive_passes=true --xla_backend_optimization_level'
+
+# From here on JAX takes a port by the number of the SLURM job, modulo 2**12.
+_FIRST_SLURM_PORT = 65535 - 2**12 + 1
+
+# A two-block network on small pictures: what a whole run needs, in seconds.
+SMALL_RUN = {
+    'image_size': 32,
+    'resnet_depth': 6,
+    'resnet_width': 8,
+    'feature_size': 32,
+    'classifier_widths': (16,),
+    'label_extractor_widths': (16,),
+    'compute_dtype': 'float32',
+    'batch_size': 32,
+    'num_epochs': 2,
+    'warmup_epochs': 0.5,
+    'num_workers': 1,
+    'log_every_steps': 5,
+    'checkpoint_every_steps': 10,
+}
+
+
+def free_slurm_job_id() -> int:
+    """A job number whose port is free."""
+    for job_id in range(os.getpid() % 2**12, 2**13):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(('', _FIRST_SLURM_PORT + job_id % 2**12))
+            return job_id
+    raise RuntimeError('no free port in the range that JAX uses under SLURM')
+
+
+def start_program(
+    *arguments, devices: int = 1, environment=None, new_session=False
+) -> subprocess.Popen:
+    """Starts Python with arguments, in an environment with so many virtual devices."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ
+        | {
+            'XLA_FLAGS': f'{FAST_COMPILE}=0 --xla_force_host_platform_device_count={devices}',
+            'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tests')]),
+        }
+        | (environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=new_session,
+    )
+
+
+def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:
+    """Flags for the program on the small data."""
+    fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
+    overrides = [f'--config.{name}={value}' for name, value in fields.items()]
+    return [f'--config={REPOSITORY / "configs" / config}.py', *overrides]
+
+
+def load_config(name: str):
+    """The config of a file in configs/."""
+    path = REPOSITORY / 'configs' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()

@@ -1,0 +1,32 @@
+"""What a run has left in its workdir."""
+
+import json
+import warnings
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from cda_jax.runtime.logs import TIMING
+
+
+def metrics(workdir):
+    """The lines of the log, without what the clock says."""
+    lines = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
+
+
+def final_parameters(workdir):
+    """Step and parameters of the newest checkpoint."""
+    with ocp.CheckpointManager(workdir / 'checkpoints') as manager, warnings.catch_warnings():
+        # No target is given, on purpose: whatever was saved is read, onto where it was.
+        warnings.filterwarnings('ignore', 'Sharding info not provided')
+        step = manager.latest_step()
+        tree = manager.restore(step, args=ocp.args.Composite(state=ocp.args.PyTreeRestore()))
+    return step, tree.state['params']
+
+
+def assert_same_bits(left, right):
+    """Two trees are the same, bit for bit."""
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    jax.tree.map(np.testing.assert_array_equal, left, right)

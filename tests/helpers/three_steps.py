@@ -1,0 +1,110 @@
+"""Three training steps and an evaluation on all devices of all processes: `three_steps.py OUT.npz`.
+
+A program of its own, because the number of devices is fixed when JAX starts. Process 0 writes.
+"""
+
+import functools
+import sys
+
+import jax
+import numpy as np
+import optax
+
+from cda_jax.losses import find_loss
+from cda_jax.models import CDA, ResNet
+from cda_jax.objective import Losses
+from cda_jax.runtime import devices, multihost
+from cda_jax.schedules import reversal_strength, share_done
+from cda_jax.step import AXIS, Recipe, eval_step, init_state, train_step
+
+ROWS, STEPS = 16, 3
+
+
+def make_recipe() -> Recipe:
+    """Everything that could depend on the number of devices is in use."""
+    reversal = reversal_strength('linear', maximum=0.5, warmup_fraction=0, total_steps=STEPS)
+    return Recipe(
+        model=CDA(
+            ResNet(6, 4, 8, axis_name=AXIS),
+            num_classes=4,
+            num_site_heads=3,
+            common_head=False,
+            num_sites=3,
+            classifier_widths=(8,),
+            label_extractor_widths=(8, 8),
+        ),
+        optimizer=optax.sgd(0.05, momentum=0.9),
+        losses=Losses(
+            [find_loss('adaptive_cross_entropy', {})] * 3,
+            find_loss('ldam_loss', {'scale': 2.0}, class_counts=np.array([5.0, 3.0, 8.0])),
+        ),
+        lambda_1=reversal,
+        lambda_2=reversal,
+        progress=share_done(STEPS),
+        learning_rate=lambda step: np.float32(0.05),
+        image_size=32,
+        random_crop=True,
+        random_flip=True,
+    )
+
+
+def make_batch(step: int) -> dict[str, np.ndarray]:
+    """A global batch in which the sites and the mask are spread unevenly over the rows."""
+    rng = np.random.default_rng(step)
+    return {
+        'image': rng.integers(0, 256, (ROWS, 36, 36, 3), dtype=np.uint8),
+        'label': rng.integers(0, 4, ROWS).astype(np.int32),
+        'site': np.sort(rng.integers(0, 3, ROWS)).astype(np.int32),
+        'mask': np.arange(ROWS) != 5,
+    }
+
+
+def put_share(batch: dict) -> dict:
+    """Places what this process has of a global batch."""
+    rows = ROWS // jax.process_count()
+    first = rows * jax.process_index()
+    return devices.put_batch({name: x[first : first + rows] for name, x in batch.items()})
+
+
+def main(out: str) -> None:
+    """Joins the processes, if JAX finds several, and does it all."""
+    with multihost.joined(multihost.Place(None, None, None), timeout=60):
+        arrays = compute()
+        if jax.process_index() == 0:
+            np.savez(out, **arrays)
+
+
+def compute() -> dict[str, np.ndarray]:
+    """Parameters, statistics, metrics and confusion counts."""
+    recipe = make_recipe()
+    state = devices.replicate(init_state(recipe, seed=0))
+    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe))
+    for number in range(STEPS):
+        state, metrics = step(state, put_share(make_batch(number)))
+        jax.block_until_ready(metrics)
+    evaluate = devices.lift_eval_step(
+        functools.partial(eval_step, model=recipe.model, image_size=32)
+    )
+    weights = {'params': state.params, 'batch_stats': state.batch_stats}
+    confusion = evaluate(weights, put_share(make_batch(9)))
+    leaves = jax.tree.leaves_with_path((weights, metrics))
+    arrays = {jax.tree_util.keystr(path): np.array(leaf) for path, leaf in leaves}
+    copies = [
+        np.array(shard.data)
+        for leaf in jax.tree.leaves(state.params)
+        for shard in leaf.addressable_shards
+    ]
+    per_leaf = len(copies) // len(jax.tree.leaves(state.params))
+    assert per_leaf == jax.local_device_count()
+    for first in range(0, len(copies), per_leaf):  # the same bits on every device
+        for copy in copies[first : first + per_leaf]:
+            np.testing.assert_array_equal(copy, copies[first])
+    return arrays | {
+        'devices': np.array(jax.device_count()),
+        'processes': np.array(jax.process_count()),
+        'confusion': np.array(confusion),
+    }
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])

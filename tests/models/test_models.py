@@ -1,0 +1,183 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers.models import count, widths
+
+from cda_jax.models import CDA, Classifier, LabelExtractor, ResNet
+from cda_jax.models.cda import pseudo_labels
+
+
+def shapes(module, *inputs, **options):
+    """Shapes of parameters and statistics, and of the output, without computing any."""
+    init = jax.eval_shape(lambda key: module.init(key, *inputs, **options), jax.random.key(0))
+    out = jax.eval_shape(
+        lambda variables: module.apply(variables, *inputs, mutable=True, **options)[0], init
+    )
+    return init, out
+
+
+def test_resnet50_is_the_papers():
+    variables, out = shapes(ResNet(), jnp.zeros((2, 100, 100, 3)), train=True)
+    assert out.shape == (2, 1000)
+    assert out.dtype == jnp.float32
+    # The pre-activation form of the 25.56 million parameters of ResNet-50 with 1000 outputs.
+    assert count(variables['params']) == pytest.approx(25.5e6, rel=0.005)
+    kernels = [p for p, x in jax.tree.leaves_with_path(variables['params']) if x.ndim == 4]
+    # 1 stem, 16 blocks of 3, 4 shortcuts
+    assert len(kernels) == 1 + 16 * 3 + 4
+
+
+@pytest.mark.parametrize(('depth', 'width', 'channels'), [(6, 8, 16), (10, 4, 32), (101, 2, 64)])
+def test_depth_and_width(depth, width, channels):
+    model = ResNet(depth=depth, width=width, feature_size=20)
+    variables, out = shapes(model, jnp.zeros((2, 64, 64, 3)), train=True)
+    assert out.shape == (2, 20)
+    assert variables['params']['feature']['kernel'].shape == (channels, 20)
+
+
+def test_bfloat16_computes_in_it_and_keeps_float32():
+    model = ResNet(depth=6, width=4, feature_size=8, dtype=jnp.bfloat16)
+    images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
+    variables = model.init(jax.random.key(0), images, train=True)
+    assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
+    features, _ = model.apply(variables, images, train=True, mutable=['batch_stats'])
+    exact, _ = ResNet(depth=6, width=4, feature_size=8).apply(
+        variables, images, train=True, mutable=['batch_stats']
+    )
+    assert features.dtype == jnp.float32
+    difference = np.abs(features - exact).max() / np.abs(exact).max()
+    assert 1e-5 < difference < 0.1
+
+
+def test_rematerialisation_changes_no_value():
+    images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
+    plain, remat = (ResNet(depth=6, width=4, feature_size=8, remat=r) for r in (False, True))
+    variables = plain.init(jax.random.key(0), images, train=True)
+
+    def gradient(model):
+        def loss(params):
+            out, _ = model.apply(
+                variables | {'params': params}, images, train=True, mutable=['batch_stats']
+            )
+            return (out**2).sum()
+
+        return jax.jit(jax.grad(loss))(variables['params'])
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+        gradient(plain),
+        gradient(remat),
+    )
+
+
+def test_batch_norm_sees_the_whole_mapped_batch():
+    images = jax.random.normal(jax.random.key(1), (8, 32, 32, 3))
+    model = ResNet(depth=6, width=4, feature_size=8)
+    mapped = ResNet(depth=6, width=4, feature_size=8, axis_name='data')
+    variables = model.init(jax.random.key(0), images, train=True)
+
+    def apply(model, images):
+        return model.apply(variables, images, train=True, mutable=['batch_stats'])
+
+    together, stats = apply(model, images)
+    parts, part_stats = jax.vmap(lambda x: apply(mapped, x), axis_name='data')(
+        images.reshape(4, 2, 32, 32, 3)
+    )
+    np.testing.assert_allclose(parts.reshape(8, 8), together, rtol=1e-4, atol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a[0], b, rtol=1e-4, atol=1e-6), part_stats, stats
+    )
+
+
+def test_the_perceptrons_have_the_widths_of_table_3():
+    keys = jax.random.split(jax.random.key(0), 2)
+    extractor, _ = shapes(LabelExtractor(7), jnp.zeros((2, 7)), keys)
+    assert widths(extractor['params']) == [
+        (7, 512), (512, 512), (512, 512), (512, 512), (512, 256), (256, 7),
+    ]  # fmt: skip
+    emotion, _ = shapes(Classifier(7), jnp.zeros((2, 1000)))
+    assert widths(emotion['params']) == [(1000, 512), (512, 256), (256, 7)]
+    dataset, _ = shapes(Classifier(3), jnp.zeros((2, 1007)))
+    assert widths(dataset['params']) == [(1007, 512), (512, 256), (256, 3)]
+
+
+def test_a_classifier_is_its_layers_and_leaky_relus():
+    model = Classifier(3, widths=(5, 4), negative_slope=0.2)
+    x = jax.random.normal(jax.random.key(1), (6, 7))
+    params = model.init(jax.random.key(0), x)
+    by_hand = np.asarray(x, np.float64)
+    for name in ('dense1', 'dense2', 'logits'):
+        layer = params['params'][name]
+        by_hand = by_hand @ layer['kernel'] + layer['bias']
+        if name != 'logits':
+            by_hand = np.where(by_hand > 0, by_hand, 0.2 * by_hand)
+    np.testing.assert_allclose(model.apply(params, x), by_hand, rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_draws_by_row_and_keeps_the_mean():
+    model = LabelExtractor(4, widths=(4000,), dropout=0.25)
+    labels = jnp.eye(4)
+    keys = jax.random.split(jax.random.key(3), 4)
+    params = model.init(jax.random.key(0), labels, keys)
+    scores = model.apply(params, labels, keys)
+    alone = jnp.concatenate(
+        [model.apply(params, labels[i : i + 1], keys[i : i + 1]) for i in range(4)]
+    )
+    np.testing.assert_allclose(scores, alone, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(scores, model.apply(params, labels, keys[::-1]))
+    without = LabelExtractor(4, widths=(4000,), dropout=0.0).apply(params, labels, keys)
+    many = jnp.stack(
+        [model.apply(params, labels, jax.random.split(jax.random.key(k), 4)) for k in range(40)]
+    )
+    np.testing.assert_allclose(many.mean(axis=0), without, atol=0.1)
+
+
+def test_dropout_of_a_classifier_is_for_training_only():
+    model = Classifier(3, widths=(2000,), dropout=0.5)
+    x = jax.random.normal(jax.random.key(1), (2, 5))
+    params = model.init(jax.random.key(0), x)
+    keys = jax.random.split(jax.random.key(2), 2)
+    plain = Classifier(3, widths=(2000,)).apply(params, x, keys)
+    np.testing.assert_array_equal(model.apply(params, x), plain)
+    dropped = model.apply(params, x, keys)
+    assert np.abs(dropped - plain).max() > 1e-3
+    np.testing.assert_allclose(dropped[1:], model.apply(params, x[1:], keys[1:]), rtol=1e-4)
+
+
+def test_pseudo_labels():
+    codes = jnp.array([[0.2, 3.0, 0.1], [0.5, -1.0, 0.5]])
+    np.testing.assert_array_equal(pseudo_labels(codes, 'hard'), [[0, 1, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(pseudo_labels(codes, 'soft'), codes)
+    gradient = jax.grad(lambda c: pseudo_labels(c, 'soft').sum())(codes)
+    np.testing.assert_array_equal(gradient, np.zeros((2, 3)))
+
+
+SHARED = {'num_site_heads': 0, 'common_head': True}
+FIRST_HEAD, SECOND_HEAD = 'emotion_classifiers_0', 'emotion_classifiers_1'
+
+
+@pytest.mark.parametrize(
+    ('options', 'parts'),
+    [
+        ({}, {FIRST_HEAD, SECOND_HEAD, 'label_extractor', 'dataset_classifier'}),
+        (SHARED | {'num_sites': 0, 'pseudo_label': 'none'}, {FIRST_HEAD}),
+        (SHARED | {'pseudo_label': 'none'}, {FIRST_HEAD, 'dataset_classifier'}),
+        (
+            {'common_head': True, 'num_sites': 0},
+            {FIRST_HEAD, SECOND_HEAD, 'emotion_classifiers_2', 'label_extractor'},
+        ),
+    ],
+)
+def test_parts_can_be_left_out(options, parts):
+    options = {'num_site_heads': 2, 'common_head': False, 'num_sites': 2} | options
+    model = CDA(ResNet(6, 4, 8), num_classes=5, **options)
+    keys = jax.random.split(jax.random.key(0), 3)
+    variables, out = shapes(model, jnp.zeros((3, 32, 32, 3)), jnp.zeros((3, 5)), 0.0, 0.0, keys)
+    assert set(variables['params']) == parts | {'feature_extractor'}
+    assert out.emotion_logits.shape == (model.num_heads, 3, 5)
+    if options['num_sites']:
+        assert out.dataset_logits.shape == (3, 2)
+        assert variables['params']['dataset_classifier']['dense1']['kernel'].shape[0] == 8 + 5
+    else:
+        assert out.dataset_logits is None

@@ -1,0 +1,220 @@
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cda_jax.prepare.crop import crop_face, decode, margin_of
+from cda_jax.prepare.dataset import Box
+
+ORANGE = (250, 120, 10)
+BLUE = (10, 40, 200)
+
+
+def solid(height, width, colour):
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def encode(picture, file_format, **options):
+    file = io.BytesIO()
+    picture.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def gradient(height, width):
+    """A smooth picture that no flip, turn or change of channels leaves as it is."""
+    y, x = np.mgrid[:height, :width]
+    channels = 255 * x / width, 255 * y / height, 60 + 0 * x
+    return np.stack(channels, -1).astype(np.uint8)
+
+
+def overlap_crop(image, box, face_size, margin):
+    """The crop by its definition: overlaps of every output with every source pixel."""
+
+    def weights(low, high, length):
+        low, high = max(low, 0), min(high, length)
+        step = (high - low) / face_size
+        result = np.zeros((face_size + 2 * margin, length))
+        for out in range(len(result)):
+            centre = low + step * (out - margin + 0.5)
+            start, stop = centre - max(step, 1) / 2, centre + max(step, 1) / 2
+            for source in range(int(np.floor(start)), int(np.ceil(stop))):
+                overlap = min(stop, source + 1) - max(start, source)
+                result[out, min(max(source, 0), length - 1)] += overlap / (stop - start)
+        return result
+
+    rows = weights(box.y0, box.y1, image.shape[0])
+    columns = weights(box.x0, box.x1, image.shape[1])
+    return np.einsum('oi,pj,ijc->opc', rows, columns, image.astype(float))
+
+
+class TestCrop:
+    def test_margin_makes_the_box_twelve_percent_larger(self):
+        assert margin_of(100) == 6
+        assert margin_of(48) == 3
+        assert margin_of(50) == 3
+
+    def test_centre_is_the_box_the_right_way_round(self):
+        image = solid(400, 700, BLUE)
+        image[50:150, 300:600] = ORANGE
+        crop = crop_face(image, Box(300, 50, 600, 150), face_size=50, margin=3)
+        assert crop.shape == (56, 56, 3)
+        assert (crop[3:-3, 3:-3] == ORANGE).all()
+        rim = np.ones((56, 56), bool)
+        rim[3:-3, 3:-3] = False
+        assert (crop[rim] == BLUE).all()
+
+    def test_box_of_the_output_size_is_copied_pixel_by_pixel(self):
+        image = np.random.default_rng(0).integers(0, 256, (200, 150, 3), dtype=np.uint8)
+        crop = crop_face(image, Box(20, 30, 120, 130), face_size=100, margin=6)
+        np.testing.assert_array_equal(crop, image[24:136, 14:126])
+
+    def test_whole_picture_gets_a_rim_of_its_edge_pixels(self):
+        image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        crop = crop_face(image, None, face_size=40, margin=2)
+        np.testing.assert_array_equal(crop, np.pad(image, ((2, 2), (2, 2), (0, 0)), 'edge'))
+
+    def test_box_is_clipped_to_the_picture(self):
+        image = gradient(80, 120)
+        clipped = crop_face(image, Box(60.5, 10, 120, 80), face_size=30, margin=2)
+        overrun = crop_face(image, Box(60.5, 10, 900, 81), face_size=30, margin=2)
+        np.testing.assert_array_equal(overrun, clipped)
+
+    @settings(max_examples=60, deadline=None, derandomize=True)
+    @given(
+        edges=st.tuples(*[st.floats(-8, 48)] * 4),
+        face_size=st.integers(1, 24),
+        margin=st.integers(0, 4),
+    )
+    def test_equals_the_definition_for_any_box(self, edges, face_size, margin):
+        image = np.random.default_rng(1).integers(0, 256, (35, 43, 3), dtype=np.uint8)
+        x0, x1 = sorted(edges[:2])
+        y0, y1 = sorted(edges[2:])
+        box = Box(x0, y0, x1, y1)
+        if min(x1, 43) - max(x0, 0) < 1e-3 or min(y1, 35) - max(y0, 0) < 1e-3:
+            return  # Boxes without area have their own test.
+        crop = crop_face(image, box, face_size=face_size, margin=margin)
+        exact = overlap_crop(image, box, face_size, margin)
+        assert np.abs(crop - exact).max() <= 0.51
+
+    @pytest.mark.parametrize(
+        'box',
+        [
+            Box(100, 0, 120, 20),
+            Box(-20, 0, 0, 20),
+            Box(5, 60, 20, 80),
+            Box(5, 5, 5, 20),
+            Box(20, 5, 10, 20),
+            Box(float('nan'), 5, 10, 20),
+        ],
+    )
+    def test_box_without_a_part_of_the_picture_is_refused(self, box):
+        with pytest.raises(ValueError, match='box outside the image'):
+            crop_face(solid(50, 100, BLUE), box, face_size=10, margin=1)
+
+    def test_box_of_a_fraction_of_a_pixel_is_its_colour(self):
+        image = solid(10, 10, BLUE)
+        image[4:7, 4:7] = ORANGE
+        crop = crop_face(image, Box(5.4, 5.4, 5.6, 5.6), face_size=8, margin=0)
+        assert (crop == ORANGE).all()
+
+
+class TestDecode:
+    @pytest.mark.parametrize(
+        ('mode', 'file_format', 'tolerance'),
+        [
+            ('RGB', 'JPEG', 6),
+            ('CMYK', 'JPEG', 12),
+            ('RGB', 'PNG', 0),
+            ('RGBA', 'PNG', 0),
+            ('P', 'PNG', 30),
+            ('RGB', 'BMP', 0),
+            ('RGB', 'TIFF', 0),
+            ('CMYK', 'TIFF', 1),
+            ('P', 'GIF', 30),
+            ('RGB', 'WEBP', 12),
+        ],
+    )
+    def test_formats_and_modes_give_rgb(self, mode, file_format, tolerance):
+        pixels = gradient(32, 48)
+        data = encode(Image.fromarray(pixels).convert(mode), file_format)
+        image = decode(data)
+        assert image.dtype == np.uint8
+        assert image.shape == (32, 48, 3)
+        assert np.abs(image.astype(int) - pixels).mean() <= tolerance
+
+    @pytest.mark.parametrize('mode', ['L', 'LA', '1'])
+    def test_grey_is_repeated_over_the_channels(self, mode):
+        pixels = np.zeros((20, 30), np.uint8)
+        pixels[:, 10:] = 255
+        image = decode(encode(Image.fromarray(pixels).convert(mode), 'PNG'))
+        np.testing.assert_array_equal(image, np.stack([pixels] * 3, -1))
+
+    def test_sixteen_bit_grey_keeps_its_upper_bits(self):
+        pixels = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+        image = decode(cv2.imencode('.png', pixels)[1].tobytes())
+        np.testing.assert_array_equal(image, np.stack([pixels >> 8] * 3, -1))
+
+    def test_first_frame_of_an_animation_counts(self):
+        frames = [Image.fromarray(solid(8, 8, colour)) for colour in (ORANGE, BLUE)]
+        image = decode(encode(frames[0], 'GIF', save_all=True, append_images=frames[1:]))
+        assert np.abs(image.astype(int) - ORANGE).max() <= 8
+
+    @pytest.mark.parametrize('mode', ['RGB', 'CMYK'])
+    def test_orientation_applies_only_where_asked_for(self, mode):
+        pixels = gradient(32, 48)
+        exif = Image.Exif()
+        exif[0x0112] = 6  # The stored picture is to be turned clockwise by a quarter.
+        data = encode(Image.fromarray(pixels).convert(mode), 'JPEG', quality=98, exif=exif)
+        for image, expected in (
+            (decode(data), pixels),
+            (decode(data, upright=True), np.rot90(pixels, -1)),
+        ):
+            assert image.shape == expected.shape
+            assert np.abs(image.astype(int) - expected).mean() < 6
+
+    @pytest.mark.parametrize('file_format', ['JPEG', 'PNG', 'BMP', 'GIF'])
+    @pytest.mark.parametrize('share', [0.5, 0.95])
+    def test_truncated_picture_is_refused(self, file_format, share):
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        data = encode(Image.fromarray(noise), file_format)
+        with pytest.raises(ValueError, match='damaged picture'):
+            decode(data[: int(share * len(data))])
+
+    def test_bytes_after_a_jpeg_do_no_harm(self):
+        pixels = gradient(32, 48)
+        data = encode(Image.fromarray(pixels), 'JPEG')
+        np.testing.assert_array_equal(decode(data + b'appended by some camera'), decode(data))
+
+    @pytest.mark.parametrize(
+        ('data', 'reason'),
+        [
+            (b'', 'empty file'),
+            (b'<html>not found</html>', 'not a picture in a known format'),
+            (b'\xff\xd8\xff', 'not a picture in a known format'),
+        ],
+    )
+    def test_no_picture_is_refused(self, data, reason):
+        with pytest.raises(ValueError, match=reason):
+            decode(data)
+
+    def test_huge_picture_is_refused_by_its_header(self):
+        def chunk(kind, content):
+            body = kind + content
+            return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
+
+        header = chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0))
+        pixels = chunk(b'IDAT', zlib.compress(b'\0' * 1000))
+        data = b'\x89PNG\r\n\x1a\n' + header + pixels + chunk(b'IEND', b'')
+        with pytest.raises(ValueError, match='more than 89 megapixels'):
+            decode(data)
+
+    def test_pixels_without_a_known_range_are_refused(self):
+        data = encode(Image.fromarray(np.ones((4, 4), np.float32)), 'TIFF')
+        with pytest.raises(ValueError, match='32-bit pixels'):
+            decode(data)

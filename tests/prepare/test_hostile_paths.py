@@ -1,0 +1,219 @@
+"""Datasets whose files and labels point out of their folder, or at what is no file."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from helpers.coloured_photos import write_photo
+
+from cda_jax.data.manifest import read_manifest
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Example, Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.pictures import Listing, list_files
+from cda_jax.prepare.run import prepare
+
+OUTSIDE = 'path outside the root'
+MISSING = 'missing picture'
+
+# What a row may say, beside the files that `lay_traps` makes, and what is to become of it.
+NAMES = {
+    'good.jpg': None,
+    'link_inside.jpg': None,
+    'sub/good.jpg': None,
+    'folder_inside/good.jpg': None,
+    'link_outside.jpg': OUTSIDE,
+    'link_to_device.jpg': MISSING,
+    'folder_outside/secret.jpg': OUTSIDE,
+    '../secret.jpg': OUTSIDE,
+    'sub/../../secret.jpg': OUTSIDE,
+    '/etc/passwd': OUTSIDE,
+    'C:/secret.jpg': OUTSIDE,
+    '..\\secret.jpg': OUTSIDE,
+    'link_in_a_circle.jpg': MISSING,
+    'circle/good.jpg': MISSING,
+    'link_to_nothing.jpg': MISSING,
+    'pipe.jpg': MISSING,
+    'sub': MISSING,
+    'good.jpg/more.jpg': MISSING,
+    'x' * 300 + '/good.jpg': MISSING,
+    'sub/' + 'x' * 300: MISSING,
+    'nul\0.jpg': MISSING,
+}
+
+
+def lay_traps(images, outside):
+    """Fills a folder of pictures with links; `outside` is a folder beside the dataset's root."""
+    (images / 'sub').mkdir(parents=True)
+    outside.mkdir(exist_ok=True)
+    for path in (images / 'good.jpg', images / 'sub/good.jpg', outside / 'secret.jpg'):
+        write_photo(path, 0, 1)
+    links = {
+        'link_inside.jpg': 'sub/good.jpg',
+        'folder_inside': 'sub',
+        'link_outside.jpg': outside / 'secret.jpg',
+        'folder_outside': outside,
+        'link_to_device.jpg': '/dev/zero',
+        'link_in_a_circle.jpg': 'link_in_a_circle.jpg',
+        'circle': 'circle',
+        'link_to_nothing.jpg': 'nothing.jpg',
+    }
+    for name, target in links.items():
+        (images / name).symlink_to(target)
+    os.mkfifo(images / 'pipe.jpg')
+
+
+def outcomes(dataset):
+    """What became of each picture: None where it is used, else the reason."""
+    return [None if isinstance(row, Example) else row.reason for row in dataset.rows]
+
+
+def test_csv_manifest(tmp_path):
+    lay_traps(tmp_path / 'root', tmp_path / 'outside')
+    lines = [f'"{name}",red,{split}' for split in ('train', 'test') for name in NAMES]
+    (tmp_path / 'root/manifest.csv').write_text('path,label,split\n' + '\n'.join(lines))
+    assert outcomes(read('csv', tmp_path / 'root')) == [*NAMES.values()] * 2
+
+
+def test_affectnet_csv(tmp_path):
+    lay_traps(tmp_path / 'root/Manually_Annotated_Images', tmp_path / 'outside')
+    text = '\n'.join(f'"{name}",1,2,3,4,,0,0,0' for name in NAMES)
+    for name in ('training', 'validation'):
+        (tmp_path / f'root/{name}.csv').write_text(text)
+    assert outcomes(read('affectnet', tmp_path / 'root')) == [*NAMES.values()] * 2
+
+
+def test_expw(tmp_path):
+    lay_traps(tmp_path / 'root/origin', tmp_path / 'outside')
+    text = '\n'.join(f'{name} 0 1 2 3 4 5 6' for name in NAMES)
+    (tmp_path / 'root/label.lst').write_text(text)
+    assert outcomes(read('expw', tmp_path / 'root', num_test=1)) == [*NAMES.values()]
+
+
+def test_rafdb(tmp_path):
+    root = tmp_path / 'root'
+    lay_traps(root / 'Image/original', tmp_path / 'outside')
+    (root / 'EmoLabel').mkdir()
+    boxes = root / 'Annotation/boundingbox'
+    boxes.mkdir(parents=True)
+    # Names begin with the split, so that the traps are reached by links of such names only.
+    names = {
+        'good.jpg': None,
+        'link_outside.jpg': OUTSIDE,
+        'link_in_a_circle.jpg': MISSING,
+        'pipe.jpg': MISSING,
+    }
+    lines = []
+    for split in ('train', 'test'):
+        for name in names:
+            (root / 'Image/original' / f'{split}_{name}').symlink_to(name)
+            (boxes / f'{split}_{name[:-4]}.txt').write_text('1 2 3 4')
+            lines.append(f'{split}_{name} 1')
+        (root / 'Image/original' / f'{split}_boxed.jpg').symlink_to('good.jpg')
+        (boxes / f'{split}_boxed.txt').symlink_to('/etc/passwd')
+        lines += [f'{split}_boxed.jpg 1', f'{split}/../../secret.jpg 1']
+    (root / 'EmoLabel/list_patition_label.txt').write_text('\n'.join(lines))
+    assert outcomes(read('rafdb', root)) == [*names.values(), OUTSIDE, OUTSIDE] * 2
+
+
+def test_affectnet_npy(tmp_path):
+    secret = tmp_path / 'secret.npy'
+    np.save(secret, np.array(1))
+    write_photo(tmp_path / 'secret.jpg', 0, 1)
+    for folder in ('train_set', 'val_set'):
+        images, annotations = (tmp_path / 'root' / folder / x for x in ('images', 'annotations'))
+        annotations.mkdir(parents=True)
+        for number in range(3):
+            write_photo(images / f'{number}.jpg', 0, 1)
+            np.save(annotations / f'{number}_exp.npy', np.array(1))
+        (images / '1.jpg').unlink()
+        (images / '1.jpg').symlink_to(tmp_path / 'secret.jpg')
+        (annotations / '2_exp.npy').unlink()
+        (annotations / '2_exp.npy').symlink_to(secret)
+    assert outcomes(read('affectnet', tmp_path / 'root')) == [None, OUTSIDE, OUTSIDE] * 2
+
+
+def test_class_folders(tmp_path):
+    for split in ('train', 'test'):
+        lay_traps(tmp_path / 'root' / split / 'red', tmp_path / 'outside')
+        for name in ('sub', 'folder_inside', 'folder_outside'):
+            path = tmp_path / 'root' / split / 'red' / name
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (tmp_path / 'root' / split / 'red/link_inside.jpg').unlink()
+        (tmp_path / 'root' / split / 'red/link_inside.jpg').symlink_to('good.jpg')
+        (tmp_path / 'root' / split / 'blue').symlink_to(tmp_path / 'outside')
+    found = {
+        row.id.removeprefix('train/'): row.reason if isinstance(row, Skipped) else None
+        for row in read('folders', tmp_path / 'root').rows
+        if row.id.startswith('train/')
+    }
+    assert found == {
+        'blue/secret.jpg': OUTSIDE,
+        'red/circle': 'not a picture file',
+        'red/good.jpg': None,
+        'red/link_in_a_circle.jpg': 'not a picture file',
+        'red/link_inside.jpg': None,
+        'red/link_outside.jpg': OUTSIDE,
+        'red/link_to_device.jpg': 'not a picture file',
+        'red/link_to_nothing.jpg': 'not a picture file',
+        'red/pipe.jpg': 'not a picture file',
+    }
+
+
+def test_a_root_may_be_a_link_itself(tmp_path):
+    lay_traps(tmp_path / 'root', tmp_path / 'outside')
+    (tmp_path / 'root/manifest.csv').write_text(
+        'path,label,split\ngood.jpg,red,train\nlink_outside.jpg,red,train\nsub/good.jpg,red,test\n'
+    )
+    (tmp_path / 'link').symlink_to('root')
+    assert outcomes(read('csv', tmp_path / 'link')) == [None, OUTSIDE, None]
+
+
+def test_a_folder_of_pictures_that_lies_elsewhere_is_said(tmp_path):
+    lay_traps(tmp_path / 'elsewhere', tmp_path / 'outside')
+    (tmp_path / 'root').mkdir()
+    (tmp_path / 'root/origin').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'root/label.lst').write_text('good.jpg 0 1 2 3 4 5 6')
+    with pytest.raises(InputError, match=r'rows left out: path outside the root \(1\)'):
+        read('expw', tmp_path / 'root')
+
+
+def test_what_leaves_the_root_is_counted_and_listed_by_prepare(tmp_path):
+    lay_traps(tmp_path / 'root', tmp_path / 'outside')
+    lines = ['good.jpg,red,train', 'sub/good.jpg,red,test', '../secret.jpg,red,train']
+    lines += [
+        'link_outside.jpg,red,train',
+        'pipe.jpg,red,train',
+        'folder_outside/secret.jpg,red,test',
+    ]
+    (tmp_path / 'root/manifest.csv').write_text('path,label,split\n' + '\n'.join(lines))
+    prepare(
+        read('csv', tmp_path / 'root'),
+        tmp_path / 'out',
+        name='toys',
+        reader='csv',
+        face_size=16,
+        max_skipped_share=0.7,
+    )
+    manifest = read_manifest(tmp_path / 'out')
+    assert manifest.rows.written == 2
+    assert manifest.skipped == {OUTSIDE: 3, MISSING: 1}
+    assert [(row.id, row.detail) for row in manifest.skipped_rows] == [
+        ('manifest.csv:4', '../secret.jpg'),
+        ('manifest.csv:5', 'link_outside.jpg'),
+        ('manifest.csv:6', 'pipe.jpg'),
+        ('manifest.csv:7', 'folder_outside/secret.jpg'),
+    ]
+
+
+def test_files_of_a_folder_outside_are_outside(tmp_path):
+    lay_traps(tmp_path / 'root', tmp_path / 'outside')
+    found = list_files(tmp_path / 'root/folder_outside', tmp_path / 'root')
+    assert found == Listing(frozenset(), frozenset(['secret.jpg']))
+
+
+@pytest.mark.parametrize('dataset', ['rafdb', 'expw', 'affectnet', 'fer2013', 'folders', 'csv'])
+def test_a_root_that_cannot_be_is_named(tmp_path, dataset):
+    with pytest.raises(InputError, match='expected'):
+        read(dataset, tmp_path / ('x' * 300))

@@ -1,0 +1,254 @@
+"""Pictures of every kind, damaged and made to do harm, from their files to the records."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordReader
+from PIL import Image
+
+from cda_jax.data.manifest import read_manifest
+from cda_jax.data.records import decode_record
+from cda_jax.prepare.crop import decode
+from cda_jax.prepare.dataset import Dataset, Example
+from cda_jax.prepare.run import prepare
+
+REPOSITORY = Path(__file__).parents[2]
+ORANGE, BLUE = (250, 120, 10), (10, 40, 200)
+SIDE = 40
+MEMORY = 4 * 2**30  # what the program may take; the pixels of each giant below are more
+
+
+def halves():
+    """Orange on the left, blue on the right."""
+    image = np.full((SIDE, SIDE, 3), BLUE, np.uint8)
+    image[:, : SIDE // 2] = ORANGE
+    return Image.fromarray(image)
+
+
+def encode(picture, file_format, **options):
+    file = io.BytesIO()
+    picture.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def animation(file_format):
+    other = Image.new('RGB', (SIDE, SIDE), 'white')
+    return encode(halves(), file_format, save_all=True, append_images=[other, other], duration=40)
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 8  # To be turned by a quarter against the clock: left becomes bottom.
+    return encode(halves().rotate(-90), 'JPEG', exif=exif, quality=95)
+
+
+def deep_png():
+    return cv2.imencode('.png', np.asarray(halves())[..., ::-1].astype(np.uint16) * 257)[
+        1
+    ].tobytes()
+
+
+READABLE = {
+    'plain.jpg': encode(halves(), 'JPEG'),
+    'progressive.jpg': encode(halves(), 'JPEG', progressive=True),
+    'cmyk.jpg': encode(halves().convert('CMYK'), 'JPEG'),
+    'turned.jpg': turned(),
+    'several.jpg': encode(halves(), 'MPO', save_all=True, append_images=[halves()]),
+    'deep.png': deep_png(),
+    'palette.png': encode(halves().quantize(2), 'PNG'),
+    'transparent.png': encode(halves().convert('RGBA'), 'PNG'),
+    'animated.png': animation('PNG'),
+    'animated.webp': animation('WEBP'),
+    'png_named.jpg': encode(halves(), 'PNG'),
+    'gif_named.jpg': animation('GIF'),
+    'webp_named.jpg': encode(halves(), 'WEBP', lossless=True),
+    'jpg_named.png': encode(halves(), 'JPEG'),
+    'CAPITALS.JPG': encode(halves(), 'JPEG'),
+    'tiff.tif': encode(halves(), 'TIFF'),
+    'bitmap.bmp': encode(halves(), 'BMP'),
+}
+GREY = {
+    'grey.jpg': encode(halves().convert('L'), 'JPEG'),
+    'grey.png': encode(halves().convert('L'), 'PNG'),
+    'grey_alpha.png': encode(halves().convert('LA'), 'PNG'),
+    'deep_grey.png': cv2.imencode(
+        '.png', np.asarray(halves().convert('L')).astype(np.uint16) * 257
+    )[1].tobytes(),
+}
+
+
+def giant_png(width=60_000, height=60_000, bits=8, colour=2):
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
+
+    header = struct.pack('>IIBBBBB', width, height, bits, colour, 0, 0, 0)
+    pixels = zlib.compress(bytes(1 + 3 * max(width, height)))
+    chunks = chunk(b'IHDR', header), chunk(b'IDAT', pixels), chunk(b'IEND', b'')
+    return b'\x89PNG\r\n\x1a\n' + b''.join(chunks)
+
+
+def giant_jpeg():
+    data = READABLE['plain.jpg']
+    start = data.index(b'\xff\xc0') + 5
+    return data[:start] + struct.pack('>HH', 65_000, 65_000) + data[start + 4 :]
+
+
+def giant_gif():
+    data = encode(halves(), 'GIF')
+    return data[:6] + struct.pack('<HH', 65_000, 65_000) + data[10:]
+
+
+def giant_gif_frame():
+    """The screen is small; the frame on it is not."""
+    data = encode(halves(), 'GIF')
+    start = data.index(b'\x2c\0\0\0\0' + struct.pack('<HH', SIDE, SIDE)) + 5
+    return data[:start] + struct.pack('<HH', 65_000, 65_000) + data[start + 4 :]
+
+
+def giant_bmp():
+    data = READABLE['bitmap.bmp']
+    return data[:18] + struct.pack('<ii', 60_000, 60_000) + data[26:]
+
+
+def giant_tiff():
+    data = encode(Image.new('L', (77, 99)), 'TIFF')
+    for tag, size in ((256, 77), (257, 99)):  # width and height
+        place = data.index(struct.pack('<HHII', tag, 4, 1, size))
+        data = data[:place] + struct.pack('<HHII', tag, 4, 1, 60_000) + data[place + 12 :]
+    return data
+
+
+POSTSCRIPT = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(%stderr) (w) file\n'
+UNKNOWN = 'not a picture in a known format'
+TOO_LARGE = 'more than 89 megapixels'
+UNREADABLE = {
+    'half.jpg': (READABLE['plain.jpg'][:-9], 'damaged picture'),
+    'half.png': (READABLE['deep.png'][: len(READABLE['deep.png']) // 2], 'damaged picture'),
+    'nothing.jpg': (b'', 'empty file'),
+    'text.jpg': (b'<html>404 not found</html>', UNKNOWN),
+    'beginning.jpg': (READABLE['plain.jpg'][:20], UNKNOWN),
+    'zeros.png': (bytes(5000), UNKNOWN),
+    'program.jpg': (POSTSCRIPT, UNKNOWN),
+    'giant.png': (giant_png(), TOO_LARGE),
+    'giant_jpeg.jpg': (giant_jpeg(), TOO_LARGE),
+    'giant_gif.jpg': (giant_gif(), TOO_LARGE),
+    'giant_frame.jpg': (giant_gif_frame(), 'megapixels|damaged picture'),
+    'giant.bmp': (giant_bmp(), TOO_LARGE),
+    'giant.tif': (giant_tiff(), TOO_LARGE),
+    # 10 MB of pixels; a crop of its height and all of its width would take 100 GB.
+    'endless.png': (giant_png(80_000_000, 1, bits=1, colour=0), 'a side of more than 65,535'),
+}
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory):
+    """The manifest and the training records, by file name, of a folder with all of the above."""
+    folder = tmp_path_factory.mktemp('hostile')
+    red = folder / 'root/train/red'
+    red.mkdir(parents=True)
+    (folder / 'root/test/red').mkdir(parents=True)
+    (folder / 'root/test/red/plain.jpg').write_bytes(READABLE['plain.jpg'])
+    unreadable = {name: data for name, (data, _) in UNREADABLE.items()}
+    for name, data in (READABLE | GREY | unreadable).items():
+        (red / name).write_bytes(data)
+    (red / 'folder.jpg').mkdir()
+    (red / 'sparse.jpg').touch()
+    os.truncate(red / 'sparse.jpg', 2**40)
+    code, err = run_tool(folder / 'root', folder / 'out')
+    assert code == 0, err
+    assert 'Traceback' not in err
+    return read_manifest(folder / 'out'), records_of(folder / 'out')
+
+
+def run_tool(root, out):
+    """Runs tools/prepare.py with little memory."""
+    # Limited by a shell, not after a fork, which JAX does not bear where it runs in this process.
+    command = ['sh', '-c', f'ulimit -v {MEMORY // 1024}; exec "$@"', 'sh', sys.executable]
+    command += [str(REPOSITORY / 'tools/prepare.py'), '--dataset=folders', f'--root={root}']
+    flags = [f'--out={out}', '--processes=1', '--max_skipped_share=0.5']
+    done = subprocess.run(
+        [*command, *flags, '--face_size=32', '--encoding=raw'],
+        env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def records_of(folder):
+    manifest = read_manifest(folder)
+    (shard,) = manifest.splits['train'].shards
+    reader = ArrayRecordReader(str(folder / shard.file))
+    records = [
+        decode_record(data, image_size=manifest.image_size, encoding='raw')
+        for data in reader.read_all()
+    ]
+    reader.close()
+    return {record.id.removeprefix('train/red/'): record.image.astype(int) for record in records}
+
+
+@pytest.mark.parametrize('name', READABLE)
+def test_a_picture_of_any_kind_is_read_the_right_way_round_in_its_colours(prepared, name):
+    image = prepared[1][name]
+    assert np.abs(image[:, :12] - ORANGE).mean() < 12
+    assert np.abs(image[:, -12:] - BLUE).mean() < 12
+
+
+@pytest.mark.parametrize('name', GREY)
+def test_grey_is_read(prepared, name):
+    image = prepared[1][name]
+    for part, colour in ((image[:, :12], ORANGE), (image[:, -12:], BLUE)):
+        grey = np.asarray(Image.new('RGB', (1, 1), colour).convert('L'))[0, 0]
+        assert np.abs(part - int(grey)).max() < 5
+
+
+def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
+    manifest, records = prepared
+    found = {
+        row.id.removeprefix('train/red/'): (row.reason, row.detail) for row in manifest.skipped_rows
+    }
+    assert found.pop('folder.jpg') == ('not a picture file', '')
+    assert found.pop('sparse.jpg') == ('unreadable picture', 'a file of 1,099,511,627,776 bytes')
+    assert found.keys() == UNREADABLE.keys()
+    for name, (reason, detail) in found.items():
+        assert reason == 'unreadable picture'
+        assert any(part in detail for part in UNREADABLE[name][1].split('|')), (name, detail)
+    assert records.keys() == (READABLE | GREY).keys()
+    assert manifest.skipped == {'unreadable picture': len(found) + 1, 'not a picture file': 1}
+    assert manifest.rows.read == manifest.rows.written + len(found) + 2
+
+
+@pytest.mark.parametrize('name', [name for name in UNREADABLE if 'giant' in name])
+def test_the_giants_are_small_files(name):
+    assert len(UNREADABLE[name][0]) < 10_000
+
+
+def test_pictures_named_by_rows_may_be_pipes_and_devices(tmp_path):
+    (tmp_path / 'good.jpg').write_bytes(READABLE['plain.jpg'])
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    paths = [tmp_path / 'good.jpg', tmp_path / 'pipe.jpg', Path('/dev/zero')]
+    rows = [Example(str(n), str(n), path, None, 0, 'train') for n, path in enumerate(paths)]
+    rows.append(Example('9', '9', paths[0], None, 0, 'test'))
+    dataset = Dataset(('red',), (), iter(rows))
+    manifest = prepare(
+        dataset, tmp_path / 'out', name='x', reader='csv', face_size=16, max_skipped_share=0.5
+    )
+    assert [row.detail for row in manifest.skipped_rows] == ['a pipe or device'] * 2
+
+
+def test_a_format_whose_reader_starts_a_program_is_not_opened():
+    with Image.open(io.BytesIO(POSTSCRIPT)) as picture:
+        assert picture.format == 'EPS'  # So Pillow would, by Ghostscript.
+    with pytest.raises(ValueError, match=UNKNOWN):
+        decode(POSTSCRIPT)

@@ -1,0 +1,301 @@
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordReader
+from helpers.coloured_photos import BOX, CLASSES, COLOURS, files_of, make_rows
+
+from cda_jax.data.manifest import SPLITS, read_index, read_manifest
+from cda_jax.data.records import decode_record, hash_photo
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.run import prepare
+from cda_jax.prepare.workers import run_tasks
+
+
+def run(rows: Sequence[Example | Skipped], out: Path, sources=(), test_photos=None, **options):
+    dataset = Dataset(CLASSES, tuple(sources), iter(rows), test_photos)
+    defaults = {'name': 'Toys', 'reader': 'csv', 'face_size': 16, 'shard_size': 4}
+    return prepare(dataset, out, **(defaults | options))
+
+
+def records_of(folder: Path, split):
+    manifest = read_manifest(folder)
+    for shard in manifest.splits[split].shards:
+        reader = ArrayRecordReader(str(folder / shard.file))
+        for data in reader.read_all():
+            yield decode_record(data, image_size=manifest.image_size, encoding=manifest.encoding)
+        reader.close()
+
+
+@pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
+def test_records_hold_the_faces_in_row_order(tmp_path, encoding):
+    rows = make_rows(tmp_path / 'photos')
+    run(rows, tmp_path / 'out', encoding=encoding)
+    for split in SPLITS:
+        expected = [row for row in rows if row.split == split]
+        records = list(records_of(tmp_path / 'out', split))
+        assert [record.id for record in records] == [row.id for row in expected]
+        assert [record.label for record in records] == [row.label for row in expected]
+        assert [r.photo_hash for r in records] == [hash_photo(row.photo) for row in expected]
+        for record in records:
+            assert record.image.shape == (18, 18, 3)
+            face = record.image[9:-1, 9:-1].astype(int)
+            difference = np.abs(face - COLOURS[record.label])
+            assert difference.max() == 0 if encoding == 'raw' else difference.mean() < 20
+
+
+def test_manifest_and_indexes_agree_with_the_records(tmp_path):
+    source = tmp_path / 'labels' / 'list.csv'
+    source.parent.mkdir()
+    source.write_bytes(b'a list')
+    rows = make_rows(tmp_path / 'photos')
+    written = run(
+        rows,
+        tmp_path / 'out',
+        sources=[source],
+        test_photos=('x.png', 'ü.png'),
+        reader_options={'num_test': 5},
+    )
+    manifest = read_manifest(tmp_path / 'out')
+    assert manifest == written
+    assert (manifest.name, manifest.reader, manifest.class_names) == ('Toys', 'csv', CLASSES)
+    assert (manifest.face_size, manifest.image_size) == (16, 18)
+    assert (manifest.encoding, manifest.quality) == ('jpeg', 95)
+    assert manifest.reader_options == {'num_test': 5}
+    # printf 'a list' | sha256sum
+    assert [(entry.file, entry.sha256[:8]) for entry in manifest.sources] == [
+        ('list.csv', '34d4e651')
+    ]
+    assert [shard.num_examples for shard in manifest.splits['train'].shards] == [4, 4, 2]
+    assert manifest.splits['train'].class_counts == (4, 3, 3)
+    assert manifest.splits['test'].class_counts == (1, 2, 2)
+    for split in SPLITS:
+        index = read_index(tmp_path / 'out', split)
+        records = list(records_of(tmp_path / 'out', split))
+        assert index.label.tolist() == [record.label for record in records]
+        assert index.photo_hash.tolist() == [record.photo_hash for record in records]
+    assert (tmp_path / 'out' / 'test_photos.txt').read_text('utf-8') == 'x.png\nü.png\n'
+    assert not (tmp_path / 'out' / '.parts').exists()
+
+
+def test_every_row_is_accounted_for(tmp_path):
+    photos = tmp_path / 'photos'
+    rows = make_rows(photos)
+    (photos / 'text.png').write_text('no picture')
+    (photos / 'folder.png').mkdir()
+    bad = [
+        Example('gone', 'gone.png', photos / 'gone.png', BOX, 0, 'train'),
+        Example('text', 'text.png', photos / 'text.png', BOX, 0, 'train'),
+        Example('folder', 'folder.png', photos / 'folder.png', BOX, 0, 'test'),
+        Example('far', '000.png', photos / '000.png', Box(90, 0, 99, 9), 0, 'test'),
+        Skipped('odd', 'non-numeric expression', 'happy?'),
+    ]
+    left_out = [Skipped(f'contempt {number}', 'class not used', '7', False) for number in range(3)]
+    manifest = run(rows[:3] + bad + left_out + rows[3:], tmp_path / 'out', max_skipped_share=0.25)
+    counts = manifest.rows
+    assert (counts.read, counts.written, counts.excluded, counts.skipped) == (23, 15, 3, 5)
+    assert manifest.excluded == {'class not used': 3}
+    assert sorted(manifest.skipped.values()) == [1] * 5
+    assert {row.id: (row.reason, row.detail) for row in manifest.skipped_rows} == {
+        'odd': ('non-numeric expression', 'happy?'),
+        'gone': ('missing picture', 'gone.png'),
+        'text': ('unreadable picture', 'not a picture in a known format'),
+        'folder': ('unreadable file', 'folder.png: Is a directory'),
+        'far': ('box outside the image', 'box (90, 0, 99, 9) on a picture of 60x40'),
+    }
+    assert [record.id for record in records_of(tmp_path / 'out', 'test')] == [
+        row.id for row in rows[10:]
+    ]
+
+
+def test_shard_without_a_usable_row_has_no_file(tmp_path):
+    rows = make_rows(tmp_path / 'photos', num_train=12)
+    for row in rows[4:8]:
+        row.path.unlink()
+    manifest = run(rows, tmp_path / 'out', max_skipped_share=0.5)
+    files = [shard.file for shard in manifest.splits['train'].shards]
+    assert files == ['train-00000.array_record', 'train-00002.array_record']
+    assert [record.id for record in records_of(tmp_path / 'out', 'train')] == [
+        row.id for row in rows[:4] + rows[8:12]
+    ]
+
+
+def test_picture_may_come_as_bytes_and_whole(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    in_memory = [row._replace(path=None, box=None, data=row.path.read_bytes()) for row in rows]
+    run([row._replace(box=None) for row in rows], tmp_path / 'files')
+    run(in_memory, tmp_path / 'memory')
+    for split in SPLITS:
+        pairs = zip(
+            records_of(tmp_path / 'files', split),
+            records_of(tmp_path / 'memory', split),
+            strict=True,
+        )
+        for from_file, from_memory in pairs:
+            np.testing.assert_array_equal(from_file.image, from_memory.image)
+            # The face lies right of the middle; the rest of the picture is grey.
+            assert np.ptp(from_file.image[13, 4].astype(int)) < 20
+            assert np.ptp(from_file.image[7, 11].astype(int)) > 100
+
+
+def test_file_name_need_not_be_valid_unicode(tmp_path):
+    name = os.fsdecode(b'caf\xe9.png')
+    rows = make_rows(tmp_path / 'photos')
+    os.rename(rows[0].path, rows[0].path.with_name(name))
+    rows[0] = rows[0]._replace(id=name, photo=name, path=rows[0].path.with_name(name))
+    run(rows, tmp_path / 'out')
+    assert next(records_of(tmp_path / 'out', 'train')).id == name
+
+
+def test_duplicates_across_and_within_splits_are_reported(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    for original, copy in ((2, 11), (2, 5), (2, 14), (10, 13)):
+        rows[copy].path.write_bytes(rows[original].path.read_bytes())
+    duplicates = run(rows, tmp_path / 'out').duplicates
+    assert duplicates.test_in_train == 2
+    assert duplicates.pairs == (('002.png', '011.png'), ('002.png', '014.png'))
+    assert duplicates.within == {'train': 1, 'test': 2}
+
+
+def test_number_of_processes_changes_nothing(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    run(rows, tmp_path / 'one')
+    run(rows, tmp_path / 'two', num_processes=2)
+    assert files_of(tmp_path / 'one') == files_of(tmp_path / 'two')
+
+
+def test_complete_folder_is_left_as_it_is(tmp_path, capsys):
+    rows = make_rows(tmp_path / 'photos')
+    first = run(rows, tmp_path / 'out')
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').iterdir()}
+    for row in rows:
+        row.path.unlink()
+    assert run(rows, tmp_path / 'out') == first
+    assert 'already prepared' in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').iterdir()} == times
+
+
+@pytest.mark.parametrize('is_complete', [True, False])
+def test_other_settings_or_rows_are_refused_by_name(tmp_path, is_complete):
+    source = tmp_path / 'list.csv'
+    source.write_text('a')
+    rows = make_rows(tmp_path / 'photos')
+    if is_complete:
+        run(rows, tmp_path / 'out', sources=[source])
+    else:
+        rows[0].path.unlink()
+        with pytest.raises(InputError, match='missing picture'):
+            run(rows, tmp_path / 'out', sources=[source])
+    before = files_of(tmp_path / 'out')
+
+    def refused(message, rows=rows, **options):
+        with pytest.raises(InputError, match=message):
+            run(rows, tmp_path / 'out', sources=[source], **options)
+        assert files_of(tmp_path / 'out') == before
+
+    refused(
+        r'another face_size \(16 there, 20 now\), another image_size \(18 there, 22 now\), '
+        r"another encoding \('jpeg' there, 'raw' now\)",
+        face_size=20,
+        encoding='raw',
+    )
+    refused('another reader_options', reader_options={'aligned': True})
+    source.write_text('b')
+    refused('another sources')
+    source.write_text('a')
+    if is_complete:
+        refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(box=Box(31, 8, 50, 24))])
+        refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(label=0)])
+
+
+def test_folder_with_other_files_is_refused(tmp_path):
+    rows = make_rows(tmp_path / 'out')
+    before = files_of(tmp_path / 'out')
+    with pytest.raises(InputError, match='holds other files; expected a new or an empty folder'):
+        run(rows, tmp_path / 'out')
+    assert files_of(tmp_path / 'out') == before
+
+
+def test_too_many_unusable_rows_are_refused_until_mended(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    good = {row.path: row.path.read_bytes() for row in rows[:3]}
+    rows[0].path.unlink()
+    rows[1].path.write_bytes(b'junk')
+    rows[2].path.unlink()
+    message = (
+        r'3 of 15 rows cannot be used, and at most a share of 0.1 may be .max_skipped_share.: '
+        r'2 missing picture, 1 unreadable picture; for example 000.png: missing picture'
+    )
+    with pytest.raises(InputError, match=message):
+        run(rows, tmp_path / 'out', max_skipped_share=0.1)
+    with pytest.raises(InputError, match=r'manifest.json: no such file'):
+        read_manifest(tmp_path / 'out')
+    for path, data in good.items():
+        path.write_bytes(data)
+    assert run(rows, tmp_path / 'out', max_skipped_share=0.1).rows.skipped == 0
+
+
+def test_unusable_rows_of_the_reader_count_before_any_work(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    skipped = [Skipped(f'row {number}', 'missing picture') for number in range(2)]
+    with pytest.raises(InputError, match=r'2 of 17 rows .*: 2 missing picture; for example row 0'):
+        run([*rows, *skipped], tmp_path / 'out')
+    # Another attempt finds the pictures that were missing, and is not held up by the first.
+    assert run(rows, tmp_path / 'out').rows.read == 15
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_empty_split_is_refused(tmp_path, split):
+    rows = make_rows(tmp_path / 'photos')
+    left_out = [Skipped('a', 'class not used', fault=False)]
+    only = [row for row in rows if row.split != split]
+    with pytest.raises(InputError, match=f'no examples for the {split} split.*1 class not used'):
+        run(only + left_out, tmp_path / 'none')
+    for row in rows:
+        if row.split == split:
+            row.path.unlink()
+    with pytest.raises(InputError, match=f'no examples for the {split} split.*missing picture'):
+        run(rows, tmp_path / 'missing', max_skipped_share=1)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'encoding': 'png'}, "encoding: expected jpeg or raw, found 'png'"),
+        ({'quality': 0}, 'quality: expected 1 to 100, found 0'),
+        ({'face_size': 0}, 'face_size: expected 1 or more, found 0'),
+        ({'face_size': 4096}, 'face_size: expected at most 4096 with the rim, found 4096'),
+        ({'shard_size': 0}, 'shard_size: expected 1 or more, found 0'),
+        ({'num_processes': 0}, 'processes: expected 1 or more, found 0'),
+        ({'max_skipped_share': 1.5}, 'max_skipped_share: expected 0 to 1, found 1.5'),
+    ],
+)
+def test_argument_out_of_range_is_named(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        run([], tmp_path / 'out', **options)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_label_out_of_range_is_named(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    with pytest.raises(InputError, match=r'row 003.png: label 3: expected 0 to 2'):
+        run([*rows[:3], rows[3]._replace(label=3)], tmp_path / 'out')
+
+
+def test_missing_source_is_named(tmp_path):
+    with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):
+        run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])
+
+
+def die_on_two(number: int) -> None:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_death_of_a_worker_is_an_error_not_a_hang():
+    with pytest.raises(InputError, match='a worker process died'):
+        list(run_tasks(die_on_two, range(4), num_processes=2))

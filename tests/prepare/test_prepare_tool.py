@@ -1,0 +1,115 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers.coloured_photos import CLASSES, files_of, make_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write_csv(root: Path, num_train: int, num_test: int) -> None:
+    lines = ['path,label,split,x0,y0,x1,y1']
+    for row in make_rows(root, num_train, num_test):
+        box = ','.join(map(str, row.box))
+        lines.append(f'{row.id},{CLASSES[row.label]},{row.split},{box}')
+    (root / 'manifest.csv').write_text('\n'.join(lines) + '\n')
+
+
+def tool(root: Path, out: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        str(ROOT / 'tools' / 'prepare.py'),
+        '--dataset=csv',
+        f'--root={root}',
+        f'--out={out}',
+        '--face_size=32',
+        *options,
+    ]
+
+
+def call(command: list[str]) -> subprocess.CompletedProcess:
+    environment = os.environ | {'PYTHONPATH': str(ROOT)}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    text = Path(f'/proc/{pid}/task/{pid}/children').read_text()
+    return [int(child) for child in text.split()]
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='looks at processes through /proc')
+def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    write_csv(tmp_path / 'own', num_train=300, num_test=60)
+    options = '--shard_size=10', '--processes=2', '--name=Own'
+    whole = call(tool(tmp_path / 'own', tmp_path / 'whole', *options))
+    assert whole.returncode == 0, whole.stderr
+
+    out = tmp_path / 'killed'
+    process = subprocess.Popen(
+        tool(tmp_path / 'own', out, *options),
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 30
+    while not list(out.glob('.parts/t*.json')):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    workers = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    assert not (out / 'manifest.json').exists(), 'killed too late to show anything'
+    while any(Path(f'/proc/{worker}').exists() for worker in workers):
+        assert time.monotonic() < deadline, 'workers outlive the tool'
+        time.sleep(0.01)
+    complete = {path: path.stat().st_mtime_ns for path in out.glob('*.array_record')}
+    parts = {path.stem for path in out.glob('.parts/t*.json')}
+    (out / '.parts' / 'train-00099.tmp').write_bytes(b'left over')
+
+    again = call(tool(tmp_path / 'own', out, *options))
+    assert again.returncode == 0, again.stderr
+    assert files_of(out) == files_of(tmp_path / 'whole')
+    for path, modified in complete.items():
+        assert (path.stat().st_mtime_ns == modified) == (path.stem in parts)
+
+
+def test_tool_summarises_what_it_did(tmp_path):
+    write_csv(tmp_path / 'own', num_train=9, num_test=3)
+    with (tmp_path / 'own' / 'manifest.csv').open('a') as file:
+        file.write('gone.png,red,train,1,2,3,4\n')
+    command = tool(tmp_path / 'own', tmp_path / 'out', '--processes=1', '--max_skipped_share=0.2')
+    first = call(command)
+    assert first.returncode == 0, first.stderr
+    words = [line.split() for line in first.stdout.splitlines()]
+    assert ['red', '3', '1'] in words
+    assert ['all', '9', '3'] in words
+    assert '13 rows: 12 written' in first.stdout
+    assert '1 unusable: missing picture' in first.stdout
+    assert 'rows a second' in first.stdout
+    content = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
+    assert (content['name'], content['reader_options']) == ('out', {})
+    second = call(command)
+    assert second.returncode == 0
+    assert 'already prepared' in second.stderr
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--root=/nowhere'], 'error: '),
+        (['--dataset=nosuch'], "error: unknown dataset 'nosuch'"),
+        (['--aligned'], "error: dataset 'csv' takes no option 'aligned'"),
+        (['--processes=0'], 'error: processes: expected 1 or more, found 0'),
+    ],
+)
+def test_tool_says_what_is_wrong_in_one_line(tmp_path, options, message):
+    write_csv(tmp_path / 'own', num_train=2, num_test=1)
+    done = call(tool(tmp_path / 'own', tmp_path / 'out', *options))
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
+    assert done.stderr.count('\n') == 1

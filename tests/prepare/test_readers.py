@@ -1,0 +1,61 @@
+import os
+import re
+
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.pictures import Listing, list_files, picture_check
+
+
+@pytest.mark.parametrize('dataset', ['raf-db', '', 'tfds', 'RAFDB'])
+def test_an_unknown_dataset_lists_the_known_ones(tmp_path, dataset):
+    message = (
+        f'unknown dataset {dataset!r}; expected one of '
+        'rafdb, expw, affectnet, fer2013, folders, csv, tfds:NAME'
+    )
+    with pytest.raises(InputError, match=f'^{re.escape(message)}$'):
+        read(dataset, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'option', 'who'),
+    [
+        ('expw', 'aligned', 'only rafdb does'),
+        ('rafdb', 'num_test', 'only expw does'),
+        ('tfds:mnist', 'test_photos', 'only expw does'),
+        ('affectnet', 'min_confidense', 'no dataset does'),
+    ],
+)
+def test_an_option_that_is_not_taken_says_who_takes_it(tmp_path, dataset, option, who):
+    message = f'dataset {dataset!r} takes no option {option!r}; {who}'
+    with pytest.raises(InputError, match=f'^{re.escape(message)}$'):
+        read(dataset, tmp_path, **{option: 1})
+
+
+def test_a_folder_is_scanned_once(tmp_path):
+    (tmp_path / 'sub').mkdir()
+    (tmp_path / 'sub/a.jpg').touch()
+    check = picture_check(tmp_path, tmp_path)
+    assert check('1', 'sub/a.jpg') is None
+    (tmp_path / 'sub/b.jpg').touch()
+    assert check('2', 'sub/b.jpg').reason == 'missing picture'
+    assert check('3', 'sub/').reason == 'missing picture'
+    assert check('4', 'no\0folder/a.jpg').reason == 'missing picture'
+
+
+def test_folders_are_no_files_but_links_are(tmp_path):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'a').touch()
+    (tmp_path / 'link').symlink_to('a')
+    (tmp_path / 'folder_link').symlink_to('folder')
+    assert list_files(tmp_path, tmp_path) == Listing(frozenset(('a', 'link')), frozenset())
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, 'Permission denied', folder)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(InputError, match=r'cannot be listed \(Permission denied\)'):
+        list_files(tmp_path, tmp_path)

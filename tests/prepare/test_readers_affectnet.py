@@ -1,0 +1,274 @@
+import io
+
+import numpy as np
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Example, Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+
+HEADER = (
+    'subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,'
+    'valence,arousal'
+)
+LANDMARKS = ';'.join(['123.45'] * 136)
+
+
+def line(picture, box, expression):
+    return f'{picture},{box},{LANDMARKS},{expression},-0.5,0.25'
+
+
+TRAINING = (
+    line('1/aa.jpg', '10,20,30,50', 3),
+    line('1/aa.jpg', '134.0,5.0,12.0,6.0', '4.0'),  # the same file again, as pandas writes it
+    line('2/bb.JPEG', '1,2,3,4', 7),
+    line('2/bb.JPEG', 'NULL,NULL,3,4', 10),
+    line('2/bb.JPEG', 'NULL,NULL,30,40', 1),
+    line('2/bb.JPEG', '10,20,-30,40', 1),
+    line('2/gone.png', '1,2,3,4', 1),
+    line('3/gone.png', '1,2,3,4', 8),
+    line('2/cc.TIF', '1,2,3,4', 'happy'),
+    line('2/cc.TIF', '1,2,3,4', 'NaN'),
+    line('2/cc.TIF', ',2,3,4', 6),
+    line('../../away.jpg', '1,2,3,4', 6),
+    line('/etc/away.jpg', '1,2,3,4', 6),
+    line('2/cc.TIF', '1,2,3,4', 0),
+)
+VALIDATION = (line('1389/dd.bmp', '0,0,7,8', 5), line('1389/dd.bmp', '0,0,7,8', 9))
+PICTURES = ('1/aa.jpg', '2/bb.JPEG', '2/cc.TIF', '1389/dd.bmp')
+PLACES = [
+    ('.', 'Manually_Annotated_Images'),
+    ('Manually_Annotated_file_lists', 'Manually_Annotated/Manually_Annotated_Images'),
+    ('Manually_Annotated', 'Manually_Annotated/Manually_Annotated_Images'),
+    ('.', 'Manually_Annotated'),
+]
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8')
+
+
+def make_csv(root, training=TRAINING, validation=VALIDATION, places=PLACES[0], header=True):
+    lists, images = (root / place for place in places)
+    write(lists / 'training.csv', '\n'.join((HEADER, *training)) + '\n')
+    write(lists / 'validation.csv', '\n'.join(((HEADER,) if header else ()) + validation))
+    for picture in PICTURES:
+        write(images / picture, '')
+    return lists, images
+
+
+@pytest.mark.parametrize('header', [True, False])
+@pytest.mark.parametrize('places', PLACES)
+def test_every_csv_row_is_a_row(tmp_path, places, header):
+    lists, images = make_csv(tmp_path, places=places, header=header)
+
+    dataset = read('affectnet', tmp_path)
+
+    def example(number, picture, box, label):
+        photo = f'{places[1]}/{picture}'
+        return Example(f'training.csv:{number}', photo, images / picture, Box(*box), label, 'train')
+
+    def skipped(number, reason, detail, **fault):
+        return Skipped(f'training.csv:{number}', reason, detail, **fault)
+
+    last = 2 if header else 1
+    assert dataset.class_names == EXPRESSIONS
+    assert dataset.sources == (lists / 'training.csv', lists / 'validation.csv')
+    assert dataset.test_photos is None
+    assert list(dataset.rows) == [
+        example(2, '1/aa.jpg', (10, 20, 40, 70), 0),
+        example(3, '1/aa.jpg', (134, 5, 146, 11), 1),
+        skipped(4, 'class not used', 'contempt', fault=False),
+        skipped(5, 'class not used', 'no face', fault=False),
+        skipped(6, 'box missing or not finite', 'NULL,NULL,30,40'),
+        skipped(7, 'box without area', '10,20,-30,40'),
+        skipped(8, 'missing picture', '2/gone.png'),
+        skipped(9, 'class not used', 'none', fault=False),
+        skipped(10, 'non-numeric expression', 'happy'),
+        skipped(11, 'non-numeric expression', 'NaN'),
+        skipped(12, 'box missing or not finite', ',2,3,4'),
+        skipped(13, 'path outside the root', '../../away.jpg'),
+        skipped(14, 'path outside the root', '/etc/away.jpg'),
+        example(15, '2/cc.TIF', (1, 2, 4, 6), 6),
+        Example(
+            f'validation.csv:{last}',
+            f'{places[1]}/1389/dd.bmp',
+            images / '1389/dd.bmp',
+            Box(0, 0, 7, 8),
+            2,
+            'test',
+        ),
+        Skipped(f'validation.csv:{last + 1}', 'class not used', 'uncertain', fault=False),
+    ]
+
+
+def test_labels_go_to_the_common_order(tmp_path):
+    training = [line('1/aa.jpg', '1,2,3,4', native) for native in range(7)]
+    make_csv(tmp_path, training)
+    names = [EXPRESSIONS[row.label] for row in list(read('affectnet', tmp_path).rows)[:7]]
+    expected = ['Neutral', 'Happiness', 'Sadness', 'Surprise', 'Fear', 'Disgust', 'Anger']
+    assert names == expected
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        (line('1/aa.jpg', '1,2,3,4', 11), r"expected an expression of 0\.\.10, found '11'"),
+        (line('1/aa.jpg', '1,2,3,4', -1), r'expected an expression of 0\.\.10'),
+        (line('1/aa.jpg', '1,2,3,4', 3.5), r'expected an expression of 0\.\.10'),
+        (line('1/aa.jpg', '1,2,three,4', 3), r'expected numbers or NULL for face_x,face_y'),
+        (line('1/aa.jpg', '1,2,3', 3), r'expected the 9 fields subDirectory_filePath,.* found 8'),
+    ],
+)
+def test_a_malformed_row_is_named(tmp_path, bad, message):
+    make_csv(tmp_path, (TRAINING[0], bad))
+    with pytest.raises(InputError, match=rf'training\.csv, line 3: {message}'):
+        read('affectnet', tmp_path)
+
+
+def test_an_open_quote_does_not_swallow_the_rest(tmp_path):
+    make_csv(tmp_path, (TRAINING[0], '"' + TRAINING[1], TRAINING[2]))
+    with pytest.raises(InputError, match=r'training\.csv, after line 2: expected comma-separated'):
+        read('affectnet', tmp_path)
+
+
+def test_another_header_is_an_error(tmp_path):
+    lists, _ = make_csv(tmp_path)
+    write(lists / 'training.csv', HEADER.replace('face_x,face_y', 'face_y,face_x') + '\n')
+    with pytest.raises(InputError, match=r'training\.csv, line 1: expected the 9 fields'):
+        read('affectnet', tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
+    lists, _ = make_csv(tmp_path)
+    text = (lists / 'training.csv').read_text(encoding='utf-8')
+    (lists / 'training.csv').write_text(text, encoding='utf-8-sig', newline='\r\n')
+    assert next(read('affectnet', tmp_path).rows).id == 'training.csv:2'
+
+
+@pytest.mark.parametrize('missing', ['training.csv', 'validation.csv'])
+def test_a_missing_list_is_named(tmp_path, missing):
+    lists, _ = make_csv(tmp_path)
+    (lists / missing).unlink()
+    with pytest.raises(InputError, match=f'{missing} not found'):
+        read('affectnet', tmp_path)
+
+
+def test_a_missing_image_folder_is_named(tmp_path):
+    write(tmp_path / 'training.csv', HEADER)
+    write(tmp_path / 'validation.csv', HEADER)
+    with pytest.raises(InputError, match='Manually_Annotated_Images/ not found'):
+        read('affectnet', tmp_path)
+
+
+def test_an_empty_csv_split_is_an_error(tmp_path):
+    make_csv(tmp_path, validation=(VALIDATION[1],))
+    with pytest.raises(
+        InputError,
+        match=r'no usable row in the test split; rows left out: class not used \(4\)',
+    ):
+        read('affectnet', tmp_path)
+
+
+def save(path, label):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, label, allow_pickle=False)
+
+
+def make_npy(root, test_folder='val_set'):
+    labels = {
+        'train_set': {'0': 0, '7': 7, '10': 3, '9': 6, '12': '5', '13': b'4', '14': 'x', '20': 1},
+        test_folder: {'7': np.float32(1), '8': 2},
+    }
+    for folder, labelled in labels.items():
+        for number, label in labelled.items():
+            save(root / folder / f'annotations/{number}_exp.npy', np.array(label))
+            for other in ('val', 'aro', 'lnd'):
+                save(root / folder / f'annotations/{number}_{other}.npy', np.zeros(2))
+            write(root / folder / f'images/{number}.jpg', '')
+    (root / 'train_set/images/20.jpg').unlink()
+    write(root / 'train_set/images/21.jpg', '')
+    write(root / 'train_set/images/.DS_Store', '')
+    write(root / 'train_set/annotations/._7_exp.npy', '')
+
+
+@pytest.mark.parametrize('test_folder', ['val_set', 'valid_set'])
+def test_every_number_of_the_npy_release_is_a_row(tmp_path, test_folder):
+    make_npy(tmp_path, test_folder)
+
+    dataset = read('affectnet', tmp_path)
+
+    def example(folder, number, label, split):
+        photo = f'{folder}/images/{number}.jpg'
+        return Example(f'{folder}/{number}', photo, tmp_path / photo, None, label, split)
+
+    assert dataset.class_names == EXPRESSIONS
+    assert list(dataset.rows) == [
+        example('train_set', 0, 6, 'train'),
+        Skipped('train_set/7', 'class not used', 'contempt', fault=False),
+        example('train_set', 9, 5, 'train'),
+        example('train_set', 10, 0, 'train'),
+        example('train_set', 12, 2, 'train'),
+        example('train_set', 13, 1, 'train'),
+        Skipped('train_set/14', 'non-numeric expression', 'x'),
+        Skipped('train_set/20', 'missing picture', '20.jpg'),
+        Skipped('train_set/21', 'missing label file', '21_exp.npy'),
+        example(test_folder, 7, 3, 'test'),
+        example(test_folder, 8, 4, 'test'),
+    ]
+
+
+def npy_bytes(array, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (npy_bytes(np.array(11)), r"expected an expression of 0\.\.10, found '11'"),
+        (npy_bytes(np.array([1, 2])), 'expected an npy file of one label'),
+        (npy_bytes(np.array({}), allow_pickle=True), 'expected an npy file of one label'),
+        (npy_bytes(np.array(1))[:-3], 'expected an npy file of one label'),
+        (b'', 'expected an npy file of one label'),
+    ],
+)
+def test_a_malformed_label_file_is_named(tmp_path, content, message):
+    make_npy(tmp_path)
+    (tmp_path / 'train_set/annotations/9_exp.npy').write_bytes(content)
+    with pytest.raises(InputError, match=rf'annotations/9_exp\.npy: {message}'):
+        read('affectnet', tmp_path)
+
+
+def test_files_without_a_number_are_named(tmp_path):
+    make_npy(tmp_path)
+    write(tmp_path / 'val_set/images/face.jpg', '')
+    with pytest.raises(
+        InputError, match=r'images/face\.jpg: expected only files named NUMBER\.jpg'
+    ):
+        read('affectnet', tmp_path)
+
+
+def test_a_missing_folder_of_the_npy_release_is_named(tmp_path):
+    make_npy(tmp_path)
+    (tmp_path / 'val_set').rename(tmp_path / 'elsewhere')
+    with pytest.raises(InputError, match='val_set/ not found'):
+        read('affectnet', tmp_path)
+    (tmp_path / 'val_set/images').mkdir(parents=True)
+    with pytest.raises(InputError, match=r'val_set: expected .* annotations/ not found'):
+        read('affectnet', tmp_path)
+    (tmp_path / 'val_set/annotations').mkdir()
+    with pytest.raises(InputError, match='no usable row in the test split'):
+        read('affectnet', tmp_path)
+
+
+def test_neither_or_both_releases_are_an_error(tmp_path):
+    with pytest.raises(InputError, match=rf'{tmp_path}: not a folder of AffectNet; expected train'):
+        read('affectnet', tmp_path)
+    make_csv(tmp_path)
+    make_npy(tmp_path)
+    with pytest.raises(InputError, match='holds both releases'):
+        read('affectnet', tmp_path)

@@ -1,0 +1,167 @@
+import hashlib
+
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Example, Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+from cda_jax.prepare.readers.expw import draw_test_photos
+
+LINES = (
+    'angry_actor_104.jpg 0 28 113 226 141 22.9362 0',
+    'crowd.jpg 0 1 2 33 44 0.2 1',
+    'crowd.jpg 1 5 6 77 88 140 2',
+    'crowd.jpg 1 5.0 6.0 79.0 88.0 9 3',  # the id is repeated
+    'gone.jpg 0 1 2 3 4 5 4',
+    'flat.jpg 0 9 2 9 4 5 4',
+    'null.jpg 0 NULL 2 9 4 5 4',
+    '../away.jpg 0 1 2 3 4 5 4',
+    'last.jpg 0 10 20 30 50 3.5 6',
+)
+PICTURES = ('angry_actor_104.jpg', 'crowd.jpg', 'flat.jpg', 'null.jpg', 'last.jpg')
+LAYOUTS = [
+    ('label/label.lst', 'image/origin'),
+    ('label.lst', 'origin'),
+    ('label.lst', 'origin/origin'),
+    ('image/label.lst', 'image/origin'),
+    ('label/label.lst', 'image/origin/origin'),
+]
+
+
+def make(root, lines=LINES, pictures=PICTURES, layout=LAYOUTS[0]):
+    label_file, images = (root / part for part in layout)
+    images.mkdir(parents=True)
+    label_file.parent.mkdir(parents=True, exist_ok=True)
+    label_file.write_text('\n'.join(lines), encoding='utf-8')
+    for name in pictures:
+        (images / name).touch()
+    return images
+
+
+def make_crowds(root, sizes):
+    lines = [f'{name} {face} 1 2 3 4 5 6' for name, size in sizes.items() for face in range(size)]
+    make(root, lines, sizes)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_every_face_is_a_row_with_top_left_right_bottom(tmp_path, layout):
+    images = make(tmp_path, layout=layout)
+    chosen = tmp_path / 'test.txt'
+    chosen.write_text('crowd.jpg\ngone.jpg\n\ncrowd.jpg', encoding='utf-8')
+
+    dataset = read('expw', tmp_path, test_photos=chosen)
+
+    def example(row_id, box, label, split):
+        photo = row_id.partition('#')[0]
+        return Example(row_id, photo, images / photo, Box(*box), label, split)
+
+    assert dataset.class_names == EXPRESSIONS
+    assert dataset.sources == (tmp_path / layout[0], chosen)
+    assert dataset.test_photos is None
+    assert list(dataset.rows) == [
+        example('angry_actor_104.jpg#0', (113, 28, 226, 141), 5, 'train'),
+        example('crowd.jpg#0', (2, 1, 33, 44), 2, 'test'),
+        example('crowd.jpg#1', (6, 5, 77, 88), 1, 'test'),
+        example('crowd.jpg#1:4', (6, 5, 79, 88), 3, 'test'),
+        Skipped('gone.jpg#0', 'missing picture', 'gone.jpg'),
+        Skipped('flat.jpg#0', 'box without area', '(2.0, 9.0, 9.0, 4.0)'),
+        Skipped('null.jpg#0', 'box missing or not finite', '(2.0, nan, 9.0, 4.0)'),
+        Skipped('../away.jpg#0', 'path outside the root', '../away.jpg'),
+        example('last.jpg#0', (20, 10, 30, 50), 6, 'train'),
+    ]
+
+
+def test_labels_go_to_the_common_order(tmp_path):
+    lines = [f'{label}.jpg 0 1 2 3 4 5 {label}' for label in range(7)]
+    make(tmp_path, lines, [f'{label}.jpg' for label in range(7)])
+    names = [EXPRESSIONS[row.label] for row in read('expw', tmp_path, num_test=1).rows]
+    expected = ['Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral']
+    assert names == expected
+
+
+def test_faces_below_the_confidence_are_no_fault_and_no_test_faces(tmp_path):
+    make(tmp_path)
+    dataset = read('expw', tmp_path, min_confidence=9.0, num_test=2)  # one face has just that
+    rows = list(dataset.rows)
+    assert rows[1] == Skipped('crowd.jpg#0', 'box confidence below the minimum', '0.2', fault=False)
+    assert [row.id for row in rows if isinstance(row, Skipped) and not row.fault] == [
+        'crowd.jpg#0',
+        'last.jpg#0',
+    ]
+    assert sum(isinstance(row, Example) for row in rows) == 3
+    assert set(dataset.test_photos) <= {'angry_actor_104.jpg', 'crowd.jpg'}
+
+
+def test_the_split_follows_the_hash_and_passes_over_what_would_overrun(tmp_path):
+    names = [f'p{number}.jpg' for number in range(6)]
+    first, second, third, *rest = sorted(
+        names, key=lambda name: hashlib.sha256(name.encode()).hexdigest()
+    )
+    sizes = dict.fromkeys(rest, 50) | {first: 3, second: 4, third: 2}
+    make_crowds(tmp_path, sizes)
+
+    dataset = read('expw', tmp_path, num_test=6)
+
+    assert dataset.test_photos == tuple(sorted([first, third]))
+    splits = {(row.photo, row.split) for row in dataset.rows}
+    assert splits == {(name, 'test' if name in (first, third) else 'train') for name in names}
+
+
+def test_the_drawn_split_can_be_read_back(tmp_path):
+    make_crowds(tmp_path, {f'p{number}.jpg': number % 4 + 1 for number in range(20)})
+    drawn = read('expw', tmp_path, num_test=11)
+    chosen = tmp_path / 'test_photos.txt'
+    chosen.write_text(''.join(f'{photo}\n' for photo in drawn.test_photos), encoding='utf-8')
+    again = list(read('expw', tmp_path, test_photos=str(chosen)).rows)
+    assert again == list(drawn.rows)
+    assert 9 <= sum(row.split == 'test' for row in again) <= 11
+
+
+def test_the_draw_is_the_same_for_everyone():
+    # The SHA-256 of these begin with ca97, 3e23 and 2e7d.
+    assert draw_test_photos({'a': 1, 'b': 1, 'c': 1}, 2) == ('b', 'c')
+
+
+def test_unknown_test_photos_are_named(tmp_path):
+    make(tmp_path)
+    chosen = tmp_path / 'test.txt'
+    chosen.write_text('crowd.jpg\nelsewhere.jpg\n', encoding='utf-8')
+    with pytest.raises(InputError, match=r"test\.txt, line 2: .* found 'elsewhere\.jpg'"):
+        read('expw', tmp_path, test_photos=chosen)
+    with pytest.raises(InputError, match=r'absent\.txt: cannot be read'):
+        read('expw', tmp_path, test_photos=tmp_path / 'absent.txt')
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'crowd.jpg 0 1 2 33 44 0.2 7',
+        'crowd.jpg 0 1 2 33 44 0.2 -1',
+        'crowd.jpg 0 1 2 33 44 0.2',
+        'crowd.jpg 0 1 2 33 44 0.2 1 1',
+        'crowd.jpg 0 1 2 33 x 0.2 1',
+        'crowd.jpg 0 1 2 33 44 high 1',
+        'crowd.jpg first 1 2 33 44 0.2 1',
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path, line):
+    make(tmp_path, (LINES[0], line))
+    with pytest.raises(InputError, match=r'label\.lst, line 2: expected "NAME FACE_ID TOP LEFT'):
+        read('expw', tmp_path)
+
+
+def test_a_wrong_root_is_named_with_the_layout(tmp_path):
+    with pytest.raises(InputError, match=rf'{tmp_path}: not a folder of ExpW; expected label/'):
+        read('expw', tmp_path)
+
+
+def test_an_empty_split_is_an_error(tmp_path):
+    make(tmp_path)
+    with pytest.raises(InputError, match='no usable row in the test split'):
+        read('expw', tmp_path, num_test=0)
+    with pytest.raises(InputError, match=r'expected num_test below its 5 usable faces.* found 5'):
+        read('expw', tmp_path, num_test=5)
+    (tmp_path / 'label/label.lst').write_text(LINES[4], encoding='utf-8')
+    with pytest.raises(InputError, match=r'train split; rows left out: missing picture \(1\)'):
+        read('expw', tmp_path)

@@ -1,0 +1,198 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.crop import decode
+from cda_jax.prepare.dataset import Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+from cda_jax.prepare.run import prepare
+
+# The file's own order of emotions.
+NATIVE = ('Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral')
+USAGES = ('Training', 'PublicTest', 'PrivateTest')
+HEADER = 'emotion,pixels,Usage'
+
+
+def face(seed):
+    return np.random.default_rng(seed).integers(0, 256, (48, 48), np.uint8)
+
+
+def pixels(image):
+    return ' '.join(map(str, image.ravel()))
+
+
+def line(emotion, usage, seed=0):
+    return f'{emotion},{pixels(face(seed))},{usage}'
+
+
+def write(root, *lines, name='fer2013.csv', end='\n'):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((end.join(lines) + end).encode())
+    return path
+
+
+def every_emotion_and_usage():
+    return [
+        line(emotion, usage, seed=7 * number + emotion)
+        for number, usage in enumerate(USAGES)
+        for emotion in range(7)
+    ]
+
+
+@pytest.mark.parametrize('name', ['fer2013.csv', 'fer2013/fer2013.csv', 'icml_face_data.csv'])
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+def test_every_row_carries_its_label_split_and_picture(tmp_path, name, end):
+    write(tmp_path, HEADER, *every_emotion_and_usage(), name=name, end=end)
+    dataset = read('fer2013', tmp_path)
+    rows = list(dataset.rows)
+
+    assert dataset.class_names == EXPRESSIONS
+    assert dataset.sources == (tmp_path / name,)
+    file_name = Path(name).name
+    assert [row.id for row in rows] == [f'{file_name}:{number}' for number in range(2, 23)]
+    assert rows[7:14] == [
+        Skipped(f'{file_name}:{number}', 'public test set not used', fault=False)
+        for number in range(9, 16)
+    ]
+    for start, split in ((0, 'train'), (14, 'test')):
+        for emotion, row in enumerate(rows[start : start + 7]):
+            assert (row.photo, row.path, row.box, row.split) == (row.id, None, None, split)
+            assert EXPRESSIONS[row.label] == NATIVE[emotion]
+            assert row.data.startswith(b'\x89PNG')
+            image = decode(row.data)
+            np.testing.assert_array_equal(image, np.repeat(face(start + emotion)[..., None], 3, 2))
+
+
+def test_the_later_copy_has_blanks_and_another_order(tmp_path):
+    lines = [
+        f'{emotion},{usage},{pixels(face(1))} '
+        for emotion, usage in ((3, 'Training'), (5, 'PrivateTest'))
+    ]
+    write(tmp_path, 'emotion, Usage, pixels', *lines, name='icml_face_data.csv')
+    rows = list(read('fer2013', tmp_path).rows)
+    assert [(EXPRESSIONS[row.label], row.split) for row in rows] == [
+        ('Happiness', 'train'),
+        ('Surprise', 'test'),
+    ]
+    image = cv2.imdecode(np.frombuffer(rows[1].data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(image, face(1))
+
+
+@pytest.mark.parametrize('public_test', ['train', 'test'])
+def test_the_public_test_set_can_join_either_split(tmp_path, public_test):
+    path = write(tmp_path, HEADER, *every_emotion_and_usage())
+    splits = [row.split for row in read('fer2013', path, public_test=public_test).rows]
+    assert splits == ['train'] * 7 + [public_test] * 7 + ['test'] * 7
+
+
+def test_another_choice_lists_the_choices(tmp_path):
+    write(tmp_path, HEADER)
+    with pytest.raises(InputError, match="public_test: expected exclude, train, test, found 'all'"):
+        read('fer2013', tmp_path, public_test='all')
+
+
+@pytest.mark.parametrize(
+    ('damaged', 'reason', 'detail'),
+    [
+        (' '.join(['7'] * 2303), 'not 48 x 48 pixels', '2303 pixels'),
+        (' '.join(['7'] * 2305), 'not 48 x 48 pixels', '2305 pixels'),
+        ('', 'not 48 x 48 pixels', '0 pixels'),
+        (' '.join(['7'] * 2303 + ['256']), 'pixel not an integer of 0..255', '256'),
+        (' '.join(['-1'] + ['7'] * 2303), 'pixel not an integer of 0..255', '-1'),
+        (' '.join(['7.0'] + ['7'] * 2303), 'pixel not an integer of 0..255', '7.0'),
+        (' '.join(['x' * 50] + ['7'] * 2303), 'pixel not an integer of 0..255', 'x' * 20),
+    ],
+)
+def test_damaged_pixels_cost_their_row_only(tmp_path, damaged, reason, detail):
+    write(tmp_path, HEADER, line(0, 'Training'), f'1,{damaged},Training', line(2, 'PrivateTest'))
+    rows = list(read('fer2013', tmp_path).rows)
+    assert [row.id for row in rows] == ['fer2013.csv:2', 'fer2013.csv:3', 'fer2013.csv:4']
+    assert rows[1] == Skipped('fer2013.csv:3', reason, detail)
+    assert [rows[0].label, rows[2].label] == [5, 1]
+
+
+def test_a_set_left_out_is_not_looked_at(tmp_path):
+    write(tmp_path, HEADER, '6,1 2 3,PublicTest')
+    (row,) = read('fer2013', tmp_path).rows
+    assert row == Skipped('fer2013.csv:2', 'public test set not used', fault=False)
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        ('7,1 2,Training', "expected an emotion of 0..6, found '7'"),
+        ('x,1 2,PublicTest', "expected an emotion of 0..6, found 'x'"),
+        ('0,1 2,training', 'expected the Usage Training, PublicTest or PrivateTest, found .traini'),
+        ('0,1 2 3', 'expected the 3 fields emotion, pixels, Usage, found 2'),
+    ],
+)
+def test_a_row_that_is_not_understood_is_named_by_file_and_line(tmp_path, bad, message):
+    path = write(tmp_path, HEADER, line(0, 'Training'), bad)
+    rows = read('fer2013', tmp_path).rows
+    assert next(rows).id == 'fer2013.csv:2'
+    with pytest.raises(InputError, match=f'^{path}, line 3: {message}'):
+        next(rows)
+
+
+@pytest.mark.parametrize('header', ['emotion,pixels', 'emotion,pixels,Usage,Usage', 'a,b,c', ''])
+def test_another_header_is_an_error_at_once(tmp_path, header):
+    path = write(tmp_path, header)
+    with pytest.raises(InputError, match=f'{path}, line 1: expected a header with emotion, pixels'):
+        read('fer2013', tmp_path)
+
+
+def test_a_folder_without_the_file_says_what_was_expected(tmp_path):
+    with pytest.raises(InputError, match=r'not a folder of FER2013; expected fer2013\.csv or icml'):
+        read('fer2013', tmp_path)
+
+
+def test_prepared_records_count_what_was_left_out(tmp_path):
+    lines = every_emotion_and_usage()
+    write(tmp_path / 'raw', HEADER, *lines, '3,1 2 3,Training')
+    dataset = read('fer2013', tmp_path / 'raw')
+    manifest = prepare(
+        dataset,
+        tmp_path / 'out',
+        name='fer2013',
+        reader='fer2013',
+        face_size=32,
+        max_skipped_share=0.1,
+    )
+    assert {split: sum(c.class_counts) for split, c in manifest.splits.items()} == {
+        'train': 7,
+        'test': 7,
+    }
+    assert manifest.excluded == {'public test set not used': 7}
+    assert manifest.skipped == {'not 48 x 48 pixels': 1}
+
+
+def test_the_tool_takes_the_option(tmp_path):
+    root = Path(__file__).parents[2]
+    write(tmp_path / 'raw', HEADER, *every_emotion_and_usage())
+    done = subprocess.run(
+        [
+            sys.executable,
+            root / 'tools' / 'prepare.py',
+            '--dataset=fer2013',
+            f'--root={tmp_path / "raw"}',
+            f'--out={tmp_path / "out"}',
+            '--public_test=train',
+            '--face_size=32',
+            '--processes=1',
+        ],
+        env=os.environ | {'PYTHONPATH': str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ['all', '14', '7'] in [line.split() for line in done.stdout.splitlines()]

@@ -1,0 +1,205 @@
+"""The readers for data of one's own: class folders and CSV manifests."""
+
+import os
+import sys
+
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Example, Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@pytest.mark.parametrize('test_folder', ['test', 'val', 'validation'])
+def test_every_file_of_the_class_folders_is_a_row(tmp_path, test_folder):
+    touch(
+        tmp_path,
+        'readme.txt',
+        'train/dog/b.JPG',
+        'train/dog/a.webp',
+        'train/dog/.hidden.jpg',
+        'train/dog/.cache/x.jpg',
+        'train/dog/notes.txt',
+        'train/cat/a.tif',
+        'train/stray.jpg',
+        'train/.hidden/x.jpg',
+        f'{test_folder}/dog/a.bmp',
+        f'{test_folder}/emu/a.jpeg',
+        f'{test_folder}/emu/b.Tiff',
+        f'{test_folder}/emu/c.png',
+    )
+    dataset = read('folders', tmp_path)
+
+    def example(name, label, split):
+        return Example(name, name, tmp_path / name, None, label, split)
+
+    assert dataset.class_names == ('cat', 'dog', 'emu')
+    assert dataset.sources == ()
+    assert list(dataset.rows) == [
+        Skipped('train/stray.jpg', 'not in a class folder'),
+        example('train/cat/a.tif', 0, 'train'),
+        example('train/dog/a.webp', 1, 'train'),
+        example('train/dog/b.JPG', 1, 'train'),
+        Skipped('train/dog/notes.txt', 'not a picture file'),
+        example(f'{test_folder}/dog/a.bmp', 1, 'test'),
+        example(f'{test_folder}/emu/a.jpeg', 2, 'test'),
+        example(f'{test_folder}/emu/b.Tiff', 2, 'test'),
+        example(f'{test_folder}/emu/c.png', 2, 'test'),
+    ]
+
+
+def test_folders_of_the_seven_expressions_come_in_the_common_order(tmp_path):
+    touch(tmp_path, *(f'train/{name.lower()}/a.png' for name in EXPRESSIONS))
+    touch(tmp_path, *(f'test/{name.upper()}/a.png' for name in EXPRESSIONS))
+    dataset = read('folders', tmp_path)
+    assert dataset.class_names == EXPRESSIONS
+    rows = list(dataset.rows)
+    assert len(rows) == 14
+    assert all(EXPRESSIONS[row.label].lower() == row.id.split('/')[1].lower() for row in rows)
+
+
+def test_six_expressions_are_names_like_any_other(tmp_path):
+    names = EXPRESSIONS[:6]
+    touch(tmp_path, *(f'{split}/{name}/a.png' for split in ('train', 'test') for name in names))
+    assert read('folders', tmp_path).class_names == tuple(sorted(names))
+
+
+def test_a_missing_split_folder_is_named_with_the_layout(tmp_path):
+    touch(tmp_path, 'train/dog/a.jpg')
+    with pytest.raises(InputError, match='no folder for the test split; expected train/CLASS/'):
+        read('folders', tmp_path)
+
+
+def test_an_empty_split_folder_is_an_error(tmp_path):
+    touch(tmp_path, 'train/dog/a.jpg', 'test/dog/a.txt')
+    with pytest.raises(InputError, match=r'test split; rows left out: not a picture file \(1\)'):
+        read('folders', tmp_path)
+
+
+def test_a_folder_in_a_class_folder_is_named(tmp_path):
+    touch(tmp_path, 'train/dog/a.jpg', 'train/dog/young/a.jpg', 'test/dog/a.jpg')
+    with pytest.raises(InputError, match='train/dog/young: is a folder; expected pictures there'):
+        read('folders', tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere file names are always Unicode')
+def test_a_file_name_that_is_no_text_is_named(tmp_path):
+    touch(tmp_path, 'train/dog/a.jpg', 'test/dog/a.jpg')
+    (tmp_path / 'train/dog' / os.fsdecode(b'caf\xe9.jpg')).touch()
+    with pytest.raises(InputError, match=r'train/dog: expected names in UTF-8, found .caf\\udce9'):
+        read('folders', tmp_path)
+
+
+def write_manifest(folder, *lines, name='manifest.csv', pictures=('a.jpg', 'sub/b.png')):
+    touch(folder, *pictures)
+    (folder / name).write_text('\n'.join(lines), encoding='utf-8')
+    return folder / name
+
+
+WITH_BOX = 'path,label,split,x0,y0,x1,y1'
+
+
+@pytest.mark.parametrize('name', ['manifest.csv', 'my list.csv'])
+def test_every_csv_row_is_a_row(tmp_path, name):
+    path = write_manifest(
+        tmp_path,
+        WITH_BOX,
+        'a.jpg,dog,train,1,2.5,30,40',
+        './a.jpg,cat,train,,,,',
+        '"sub/b.png",dog,test,-5,-6,7,8',
+        'a.jpg,dog,train,1,2,,4',
+        'a.jpg,dog,train,1,2,inf,4',
+        'a.jpg,dog,train,NULL,NULL,NULL,NULL',
+        'a.jpg,dog,train,9,2,1,4',
+        'none.jpg,emu,train,1,2,3,4',
+        'nowhere/a.jpg,dog,train,1,2,3,4',
+        '../a.jpg,dog,test,1,2,3,4',
+        'C:\\a.jpg,dog,test,1,2,3,4',
+        '',
+        'a.jpg/b.jpg,dog,test,1,2,3,4',
+        name=name,
+    )
+    dataset = read('csv', tmp_path if name == 'manifest.csv' else path)
+    a, b = tmp_path / 'a.jpg', tmp_path / 'sub/b.png'
+    assert dataset.class_names == ('cat', 'dog', 'emu')
+    assert dataset.sources == (path,)
+    assert list(dataset.rows) == [
+        Example(f'{name}:2', 'a.jpg', a, Box(1, 2.5, 30, 40), 1, 'train'),
+        Example(f'{name}:3', 'a.jpg', a, None, 0, 'train'),
+        Example(f'{name}:4', 'sub/b.png', b, Box(-5, -6, 7, 8), 1, 'test'),
+        Skipped(f'{name}:5', 'box missing or not finite', '1,2,,4'),
+        Skipped(f'{name}:6', 'box missing or not finite', '1,2,inf,4'),
+        Skipped(f'{name}:7', 'box missing or not finite', 'NULL,NULL,NULL,NULL'),
+        Skipped(f'{name}:8', 'box without area', '9,2,1,4'),
+        Skipped(f'{name}:9', 'missing picture', 'none.jpg'),
+        Skipped(f'{name}:10', 'missing picture', 'nowhere/a.jpg'),
+        Skipped(f'{name}:11', 'path outside the root', '../a.jpg'),
+        Skipped(f'{name}:12', 'path outside the root', 'C:\\a.jpg'),
+        Skipped(f'{name}:14', 'missing picture', 'a.jpg/b.jpg'),
+    ]
+
+
+def test_a_manifest_without_boxes_is_of_whole_pictures(tmp_path):
+    write_manifest(tmp_path, 'path,label,split', 'a.jpg,x,train', 'sub/b.png,y,test')
+    assert [(row.box, row.label, row.split) for row in read('csv', tmp_path).rows] == [
+        (None, 0, 'train'),
+        (None, 1, 'test'),
+    ]
+
+
+def test_integer_labels_keep_their_numbers(tmp_path):
+    lines = [f'a.jpg,{label},train' for label in (10, 2, *range(10))]
+    write_manifest(tmp_path, 'path,label,split', *lines, 'a.jpg,7,test')
+    dataset = read('csv', tmp_path)
+    assert dataset.class_names == tuple(str(label) for label in range(11))
+    assert [row.label for row in dataset.rows] == [10, 2, *range(10), 7]
+
+
+@pytest.mark.parametrize(('labels', 'wrong'), [((1, 2), 2), ((0, -1), -1), ((0, 1, 3), 3)])
+def test_integer_labels_out_of_range_are_named(tmp_path, labels, wrong):
+    lines = [f'a.jpg,{label},train' for label in labels]
+    write_manifest(tmp_path, 'path,label,split', *lines)
+    with pytest.raises(InputError, match=rf'must be 0\.\.C-1.* {wrong} is out of range'):
+        read('csv', tmp_path)
+
+
+def test_manifest_labels_that_are_the_expressions_come_in_the_common_order(tmp_path):
+    lines = [f'a.jpg,{name.upper()},train' for name in reversed(EXPRESSIONS)]
+    write_manifest(tmp_path, 'path,label,split', *lines, 'a.jpg,FEAR,test')
+    dataset = read('csv', tmp_path)
+    assert dataset.class_names == EXPRESSIONS
+    assert [row.label for row in dataset.rows] == [6, 5, 4, 3, 2, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ('lines', 'message'),
+    [
+        (['a.jpg,dog,train'], 'line 1: expected the header path,label,split or path,label'),
+        ([], 'line 1: expected the header'),
+        (['path,label,split,x0', 'a.jpg,dog,train,1'], 'line 1: expected the header'),
+        ([WITH_BOX, 'a.jpg,dog,train'], 'line 2: expected the 7 fields path,.* found 3'),
+        ([WITH_BOX, 'a.jpg,dog,dev,1,2,3,4'], "line 2: expected the split .* found 'dev'"),
+        ([WITH_BOX, 'a.jpg,,test,1,2,3,4'], 'line 2: the label is empty'),
+        ([WITH_BOX, ' ,dog,test,1,2,3,4'], 'line 2: the picture is empty'),
+        ([WITH_BOX, 'a.jpg,dog,test,1,2,3,four'], 'line 2: expected numbers for x0,y0,x1,y1'),
+    ],
+)
+def test_a_malformed_manifest_is_named(tmp_path, lines, message):
+    write_manifest(tmp_path, *lines)
+    with pytest.raises(InputError, match=rf'manifest\.csv, {message}'):
+        read('csv', tmp_path)
+
+
+def test_an_empty_split_or_no_manifest_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r'expected a CSV file, or a folder with manifest\.csv'):
+        read('csv', tmp_path)
+    write_manifest(tmp_path, 'path,label,split', 'a.jpg,dog,train')
+    with pytest.raises(InputError, match=r'no usable row in the test split$'):
+        read('csv', tmp_path)

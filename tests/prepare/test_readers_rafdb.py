@@ -1,0 +1,168 @@
+import pytest
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Box, Example, Skipped
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+
+LABELS = (
+    'train_00001.jpg 5\n'
+    'train_00002.jpg 1\n'
+    'test_0001.jpg 7\n'
+    'train_00003.jpg 2\n'  # no picture
+    'train_00004.jpg 3\n'  # no box file
+    'test_0002.jpg 4\n'  # box without area
+    'train_00005.jpg 6\n'  # NaN in the box
+    '\n'
+    'test_0003.jpg 4'
+)
+BOXES = {
+    'train_00001_boundingbox.txt': '10.5 20.25 110.0 140.75',
+    'train_00002.txt': '1\t2   3\n4 \n',
+    'test_0001_boundingbox.txt': ' -3 4 500 600\n',
+    'train_00003_boundingbox.txt': '0 0 1 1',
+    'test_0002_boundingbox.txt': '5 5 5 9',
+    'train_00005_boundingbox.txt': '0 nan 1 1',
+    'test_0003_boundingbox.txt': '0 0 1 2',
+}
+PICTURES = ('train_00001', 'train_00002', 'train_00004', 'train_00005')
+TEST_PICTURES = ('test_0001', 'test_0002', 'test_0003')
+
+
+def write(path, text=''):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8')
+
+
+def make(base, labels=LABELS, list_name='list_patition_label.txt'):
+    write(base / 'EmoLabel' / list_name, labels)
+    for stem in (*PICTURES, *TEST_PICTURES):
+        write(base / f'Image/original/{stem}.jpg')
+        write(base / f'Image/aligned/{stem}_aligned.jpg')
+    for name, text in BOXES.items():
+        write(base / 'Annotation/boundingbox' / name, text)
+
+
+@pytest.mark.parametrize('list_name', ['list_patition_label.txt', 'list_partition_label.txt'])
+@pytest.mark.parametrize('nesting', ['.', 'basic', 'basic/basic'])
+def test_every_line_is_a_row(tmp_path, nesting, list_name):
+    base = tmp_path / nesting
+    make(base, list_name=list_name)
+    write(tmp_path / f'__MACOSX/{nesting}/EmoLabel/._{list_name}', '\0')
+
+    dataset = read('rafdb', tmp_path)
+
+    def example(stem, box, label, split):
+        path = base / f'Image/original/{stem}.jpg'
+        photo = path.relative_to(tmp_path).as_posix()
+        return Example(f'{stem}.jpg', photo, path, Box(*box), label, split)
+
+    assert dataset.class_names == EXPRESSIONS
+    assert dataset.sources == (base / 'EmoLabel' / list_name,)
+    assert dataset.test_photos is None
+    assert list(dataset.rows) == [
+        example('train_00001', (10.5, 20.25, 110, 140.75), 4, 'train'),
+        example('train_00002', (1, 2, 3, 4), 0, 'train'),
+        example('test_0001', (-3, 4, 500, 600), 6, 'test'),
+        Skipped('train_00003.jpg', 'missing picture', 'train_00003.jpg'),
+        Skipped('train_00004.jpg', 'missing box file', 'train_00004_boundingbox.txt'),
+        Skipped('test_0002.jpg', 'box without area', '(5.0, 5.0, 5.0, 9.0)'),
+        Skipped('train_00005.jpg', 'box missing or not finite', '(0.0, nan, 1.0, 1.0)'),
+        example('test_0003', (0, 0, 1, 2), 3, 'test'),
+    ]
+
+
+def test_all_seven_ids_stand_in_the_common_order(tmp_path):
+    lines = [f'train_{number}.jpg {number}\n' for number in range(1, 8)]
+    make(tmp_path, ''.join(lines) + 'test_0001.jpg 1\n')
+    for number in range(1, 8):
+        write(tmp_path / f'Image/original/train_{number}.jpg')
+        write(tmp_path / f'Annotation/boundingbox/train_{number}.txt', '0 0 1 1')
+    rows = list(read('rafdb', tmp_path).rows)
+    assert [row.label for row in rows] == [0, 1, 2, 3, 4, 5, 6, 0]
+
+
+def test_aligned_pictures_have_no_box_and_need_no_box_file(tmp_path):
+    make(tmp_path)
+    for name in BOXES:
+        (tmp_path / 'Annotation/boundingbox' / name).unlink()
+    (tmp_path / 'Annotation/boundingbox').rmdir()
+
+    rows = list(read('rafdb', tmp_path, aligned=True).rows)
+
+    assert rows[0] == Example(
+        'train_00001.jpg',
+        'Image/aligned/train_00001_aligned.jpg',
+        tmp_path / 'Image/aligned/train_00001_aligned.jpg',
+        None,
+        4,
+        'train',
+    )
+    assert [row for row in rows if isinstance(row, Skipped)] == [
+        Skipped('train_00003.jpg', 'missing picture', 'train_00003_aligned.jpg')
+    ]
+    assert len(rows) == 8
+
+
+def test_a_name_that_leaves_the_root_is_left_out(tmp_path):
+    make(tmp_path, LABELS + '\ntrain_/../../x.jpg 1\ntest_\\..\\x.jpg 1')
+    write(tmp_path / 'Image/x.jpg')
+    assert list(read('rafdb', tmp_path).rows)[-2:] == [
+        Skipped('train_/../../x.jpg', 'path outside the root', 'train_/../../x.jpg'),
+        Skipped('test_\\..\\x.jpg', 'path outside the root', 'test_\\..\\x.jpg'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('train_00009.jpg 9', r'line 2: expected .* ID of 1\.\.7, found .train_00009\.jpg 9'),
+        ('train_00009.jpg 0', r'line 2: expected'),
+        ('train_00009.jpg', r'line 2: expected'),
+        ('train_00009.jpg 1 2', r'line 2: expected'),
+        ('valid_00009.jpg 1', r'line 2: expected'),
+        ('test_0001.jpg 1', r'line 2: test_0001\.jpg is listed twice'),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path, line, message):
+    make(tmp_path, f'test_0001.jpg 1\n{line}\ntrain_00001.jpg 1\n')
+    with pytest.raises(InputError, match=rf'list_patition_label\.txt, {message}'):
+        read('rafdb', tmp_path)
+
+
+@pytest.mark.parametrize('text', ['', '1 2 3', '1 2 3 4 5', 'a b c d'])
+def test_a_malformed_box_file_is_named(tmp_path, text):
+    make(tmp_path)
+    write(tmp_path / 'Annotation/boundingbox/train_00001_boundingbox.txt', text)
+    with pytest.raises(InputError, match=r'train_00001_boundingbox\.txt: expected four numbers'):
+        read('rafdb', tmp_path)
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path):
+    make(tmp_path)
+    (tmp_path / 'EmoLabel/list_patition_label.txt').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(InputError, match=r'list_patition_label\.txt: expected UTF-8 text'):
+        read('rafdb', tmp_path)
+
+
+def test_a_wrong_root_is_named_with_the_layout(tmp_path):
+    with pytest.raises(InputError, match=rf'{tmp_path}/no: not a folder of RAF-DB; expected EmoL'):
+        read('rafdb', tmp_path / 'no')
+
+
+def test_folders_that_are_not_there_are_named(tmp_path):
+    write(tmp_path / 'EmoLabel/list_patition_label.txt', LABELS)
+    with pytest.raises(InputError, match=r'expected the folder .*Image/original'):
+        read('rafdb', tmp_path)
+    write(tmp_path / 'Image/original/train_00001.jpg')
+    with pytest.raises(InputError, match=r'expected the folder .*Annotation/boundingbox'):
+        read('rafdb', tmp_path)
+
+
+def test_an_empty_split_says_what_was_left_out(tmp_path):
+    make(tmp_path, 'train_00001.jpg 1\ntest_0002.jpg 1\ntest_0009.jpg 1\n')
+    with pytest.raises(
+        InputError,
+        match=r'no usable row in the test split; rows left out: .*missing picture \(1\)',
+    ):
+        read('rafdb', tmp_path)

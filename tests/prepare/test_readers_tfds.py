@@ -1,0 +1,179 @@
+import io
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from cda_jax.errors import InputError
+from cda_jax.prepare.dataset import Example
+from cda_jax.prepare.readers import read
+
+NAME = 'colour_squares'
+COLOURS = ('red', 'green', 'blue')
+PICTURE = {'image': tfds.features.Image(shape=(4, 6, 3))}
+LABEL = {'label': tfds.features.ClassLabel(names=COLOURS)}
+
+
+def png(number):
+    picture = np.full((4, 6, 3), number, np.uint8)
+    return cv2.imencode('.png', picture)[1].tobytes()
+
+
+class ColourSquares(tfds.core.GeneratorBasedBuilder):
+    """A few pictures; the split sizes and the features are set by each test."""
+
+    VERSION = tfds.core.Version('1.2.3')
+
+    def __init__(self, *, features, sizes, unlabelled=False, **options):
+        self._given = features, sizes, unlabelled
+        super().__init__(**options)
+
+    def _info(self):
+        features, _, _ = self._given
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        _, sizes, _ = self._given
+        return {split: self._generate_examples(size) for split, size in sizes.items()}
+
+    def _generate_examples(self, size):
+        features, _, unlabelled = self._given
+        for number in range(size):
+            values = {
+                'image': io.BytesIO(png(number)),
+                'mask': io.BytesIO(png(number)),
+                'label': -1 if unlabelled else number % len(COLOURS),
+                'note': f'number {number}',
+            }
+            yield number, {name: values[name] for name in features}
+
+
+def prepare(root, features=None, sizes=None, unlabelled=False, file_format='array_record'):
+    ColourSquares(
+        data_dir=root,
+        file_format=file_format,
+        features=features or PICTURE | LABEL,
+        sizes=sizes or {'train': 7, 'test': 3},
+        unlabelled=unlabelled,
+    ).download_and_prepare()
+    return root / NAME / '1.2.3'
+
+
+@pytest.mark.parametrize('test_split', ['test', 'validation'])
+def test_every_example_is_a_row_with_its_encoded_picture(tmp_path, test_split):
+    features = PICTURE | LABEL | {'note': tfds.features.Text()}
+    folder = prepare(tmp_path, features, {'train': 7, test_split: 3, 'extra': 2})
+
+    dataset = read(f'tfds:{NAME}', tmp_path)
+    rows = list(dataset.rows)
+
+    assert dataset.class_names == COLOURS
+    assert [str(source) for source in dataset.sources] == [str(folder / 'dataset_info.json')]
+    assert dataset.sources[0].is_file()
+    ids = [f'train:{index}' for index in range(7)] + [f'{test_split}:{i}' for i in range(3)]
+    assert [row.id for row in rows] == ids
+    assert [row.split for row in rows] == ['train'] * 7 + ['test'] * 3
+    numbers = []
+    for row in rows:
+        picture = cv2.imdecode(np.frombuffer(row.data, np.uint8), cv2.IMREAD_COLOR)
+        numbers.append(int(picture[0, 0, 0]))
+        assert row == Example(row.id, row.id, None, None, numbers[-1] % 3, row.split, row.data)
+        assert type(row.label) is int
+    assert sorted(numbers[:7]) == list(range(7))
+    assert sorted(numbers[7:]) == list(range(3))
+    assert list(read(f'tfds:{NAME}:1.2.3', tmp_path).rows) == rows
+
+
+def test_a_dataset_that_is_not_there_says_how_to_prepare_it(tmp_path):
+    with pytest.raises(
+        InputError, match=r"not prepared there; .*tfds\.builder\('mnist', data_dir="
+    ):
+        read('tfds:mnist', tmp_path)
+    with pytest.raises(InputError, match="'no name!' cannot be read"):
+        read('tfds:no name!', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('features', 'found'),
+    [
+        (PICTURE, 'found image: Image$'),
+        (LABEL | {'note': tfds.features.Text()}, 'found label: ClassLabel, note: Text$'),
+        (PICTURE | LABEL | {'mask': tfds.features.Image()}, 'image: Image, .*mask: Image'),
+    ],
+)
+def test_other_features_than_one_image_and_one_label_are_listed(tmp_path, features, found):
+    prepare(tmp_path, features)
+    with pytest.raises(InputError, match=f'exactly one 8-bit Image and one ClassLabel .*{found}'):
+        read(f'tfds:{NAME}', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('sizes', 'message'),
+    [
+        ({'train': 2, 'extra': 2}, 'expected a split named test or validation, found extra, train'),
+        ({'test': 2}, 'expected a split named train, found test'),
+        ({'train': 2, 'test': 0}, 'its split test is empty'),
+    ],
+)
+def test_splits_that_cannot_be_used_are_named(tmp_path, sizes, message):
+    prepare(tmp_path, sizes={name: size or 1 for name, size in sizes.items()})
+    info = tmp_path / NAME / '1.2.3/dataset_info.json'
+    described = json.loads(info.read_text(encoding='utf-8'))
+    for split in described['splits']:
+        if not sizes[split['name']]:
+            split['shardLengths'] = ['0']
+    info.write_text(json.dumps(described), encoding='utf-8')
+    with pytest.raises(InputError, match=message):
+        read(f'tfds:{NAME}', tmp_path)
+
+
+def test_withheld_labels_are_named(tmp_path):
+    prepare(tmp_path, unlabelled=True)
+    dataset = read(f'tfds:{NAME}', tmp_path)
+    with pytest.raises(InputError, match=f'tfds:{NAME}, train:0: expected a label, found none'):
+        next(dataset.rows)
+
+
+def test_another_file_format_says_how_to_prepare_it(tmp_path):
+    folder = prepare(tmp_path)
+    info = folder / 'dataset_info.json'
+    text = info.read_text(encoding='utf-8')
+    assert '"array_record"' in text
+    info.write_text(text.replace('"array_record"', '"tfrecord"'), encoding='utf-8')
+    with pytest.raises(
+        InputError, match=r'expected files of the format array_record, found tfrecord; to prepare'
+    ):
+        read(f'tfds:{NAME}', tmp_path)
+
+
+def test_damaged_files_are_named(tmp_path):
+    folder = prepare(tmp_path)
+    shard = next(folder.glob('*-test.*'))
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(InputError, match='split test cannot be read'):
+        list(read(f'tfds:{NAME}', tmp_path).rows)
+    shard.unlink()
+    with pytest.raises(InputError, match='split test cannot be read'):
+        list(read(f'tfds:{NAME}', tmp_path).rows)
+    (folder / 'dataset_info.json').write_text('{', encoding='utf-8')
+    with pytest.raises(InputError, match=f"'{NAME}' cannot be read"):
+        read(f'tfds:{NAME}', tmp_path)
+
+
+def test_reading_imports_no_tensorflow_and_other_readers_not_even_tfds(tmp_path):
+    prepare(tmp_path)
+    program = (
+        'import sys\n'
+        'from cda_jax.prepare.readers import read\n'
+        'print("tensorflow_datasets" in sys.modules)\n'
+        f'print(len(list(read("tfds:{NAME}", sys.argv[1]).rows)))\n'
+        'print("tensorflow" in sys.modules)\n'
+    )
+    output = subprocess.run(
+        [sys.executable, '-c', program, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split() == ['False', '10', 'False']

@@ -1,0 +1,272 @@
+"""Damaged checkpoints: real files, truncated, flipped and taken away."""
+
+import json
+import shutil
+import sys
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from helpers.three_steps import make_recipe
+
+from cda_jax.errors import DamagedError, InputError
+from cda_jax.runtime.checkpoint import Checkpoints
+from cda_jax.runtime.devices import replicate
+from cda_jax.runtime.integrity import kinds
+from cda_jax.step import init_state
+
+SCORES = {1: 0.9, 2: None, 3: 0.5}
+
+
+@pytest.fixture(scope='module')
+def states():
+    """By step; one array in each is noise, which no compression changes."""
+    state = init_state(make_recipe(), seed=0)
+    noise = np.random.default_rng(0).integers(0, 2**32, (4, 8192), dtype=np.uint32)
+    return {
+        step: replicate(state.replace(step=step, params=state.params | {'noise': noise[step]}))
+        for step in SCORES
+    }
+
+
+@pytest.fixture(scope='module')
+def whole(states, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('whole') / 'checkpoints'
+    with Checkpoints(folder, keep=2) as checkpoints:
+        for step, score in SCORES.items():
+            data = {'read': step}
+            checkpoints.save(states[step], step, data=data, validation_accuracy=score)
+    return folder
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / 'checkpoints')
+
+
+@pytest.fixture
+def like(states):
+    return jax.eval_shape(lambda: states[1])
+
+
+def resume(folder, like):
+    with Checkpoints(folder, keep=2) as checkpoints:
+        state, data, step = checkpoints.resume(like)
+        return state, data, step, checkpoints.best_step()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def raw(state):
+    return jax.tree.map(np.asarray, state.replace(key=jax.random.key_data(state.key)))
+
+
+def assert_same_bits(left, right):
+    jax.tree.map(np.testing.assert_array_equal, raw(left), raw(right))
+
+
+def file_with(folder, content):
+    (found,) = [p for p in folder.rglob('*') if p.is_file() and content in p.read_bytes()]
+    return found
+
+
+def flip(path, place, bit=0):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_noise(folder, states, step):
+    noise = np.asarray(states[step].params['noise']).tobytes()[:1000]
+    path = file_with(folder / str(step) / 'state', noise)
+    flip(path, path.read_bytes().index(noise) + 500)
+
+
+def test_flipped_bits_that_orbax_restores_silently(folder, states, like, capfd):
+    flip_noise(folder, states, 3)
+    with ocp.CheckpointManager(folder) as manager:
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(states[3]))
+        silent = manager.restore(3, args=arguments).state
+    assert (np.asarray(silent.params['noise']) != np.asarray(states[3].params['noise'])).sum() == 1
+    state, data, step, best = resume(folder, like)
+    assert (step, data, best) == (2, {'read': 2}, 1)
+    assert_same_bits(state, states[2])
+    assert capfd.readouterr().err.splitlines() == [
+        f'damaged checkpoint: {folder}/3: params/noise has other values than when it was saved',
+        f'{folder}/3 is now 3.damaged.1; nothing reads it any more',
+    ]
+    assert names(folder) == ['1', '2', '3.damaged.1']
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def empty(path):
+    shutil.rmtree(path)
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ('place', 'harm', 'message'),
+    [
+        ('', empty, '3/data/metadata: No such file'),
+        ('data', remove, '3/data/metadata: No such file'),
+        ('data/metadata', halve, '3/data/metadata: expected JSON'),
+        (
+            'data/metadata',
+            lambda path: path.write_text('[' * 9999),
+            '3/data/metadata: expected JSO',
+        ),
+        (
+            'data/metadata',
+            lambda path: path.write_text('[]'),
+            '3/data/metadata: expected what belo',
+        ),
+        ('metrics', remove, '3/metrics/metrics: validation_accuracy is None, was saved as 0.5'),
+        ('metrics/metrics', remove, '3/metrics/metrics: No such file'),
+        (
+            'metrics/metrics',
+            lambda path: path.write_text(path.read_text().replace('0.5', '0.99')),
+            '3/metrics/metrics: validation_accuracy is 0.99, was saved as 0.5',
+        ),
+        ('state', remove, '3/state: no such folder'),
+        ('state/_METADATA', halve, '3: JSONDecodeError'),
+        ('state/array_metadatas', remove, '3: '),
+        ('state/manifest.ocdbt', remove, '3: ValueError: NOT_FOUND'),
+        ('state/d', remove, '3: ValueError: NOT_FOUND'),
+    ],
+)
+def test_damage_is_named_and_the_one_before_taken(
+    folder, states, like, capfd, place, harm, message
+):
+    harm(folder / '3' / place)
+    state, data, step, best = resume(folder, like)
+    assert (step, data, best) == (2, {'read': 2}, 1)
+    assert_same_bits(state, states[2])
+    first, last = capfd.readouterr().err.splitlines()
+    assert first.startswith(f'damaged checkpoint: {folder}/{message}')
+    assert last == f'{folder}/3 is now 3.damaged.1; nothing reads it any more'
+    assert 'state' not in place or (folder / '3.damaged.1' / 'metrics' / 'metrics').exists()
+
+
+def test_every_file_truncated_or_flipped_is_noticed_or_harmless(whole, states, like, tmp_path):
+    """Some files are of no use to a restore; then all bits must come back."""
+    rng = np.random.default_rng(1)
+    steps = []
+    files = [path for path in (whole / '3').rglob('*') if path.is_file()]
+    for number, path in enumerate(sorted(files)):
+        # A folder of its own for each, because TensorStore keeps what it has read.
+        folder = shutil.copytree(whole, tmp_path / str(number))
+        target = folder / path.relative_to(whole)
+        halve(target) if number % 2 else flip(target, rng.integers(target.stat().st_size))
+        state, _, step, best = resume(folder, like)
+        assert best == 1
+        assert_same_bits(state, states[step])
+        steps.append(step)
+    assert set(steps) == {2, 3}
+
+
+def test_a_step_put_aside_is_saved_again(folder, states, like):
+    flip_noise(folder, states, 3)
+    for number in (1, 2):
+        with Checkpoints(folder, keep=2) as checkpoints:
+            assert checkpoints.resume(like)[2] == 2
+            checkpoints.save(states[3], 3, data={'read': 3}, validation_accuracy=0.5)
+        assert names(folder) == ['1', '2', '3', *(f'3.damaged.{k + 1}' for k in range(number))]
+        assert resume(folder, like)[2] == 3
+        (folder / '3' / 'data' / 'metadata').unlink()
+
+
+def test_a_damaged_best_is_put_aside_before_a_run_goes_on(folder, states, like, capfd):
+    flip_noise(folder, states, 1)
+    state, _, step, best = resume(folder, like)
+    assert (step, best) == (3, 3)
+    assert_same_bits(state, states[3])
+    assert capfd.readouterr().err.startswith(f'damaged checkpoint: {folder}/1: params/noise')
+    assert names(folder) == ['1.damaged.1', '2', '3']
+
+
+def test_without_a_whole_one_there_is_one_error_and_nothing_moves(folder, states, like):
+    flip_noise(folder, states, 1)
+    (folder / '2' / 'data' / 'metadata').unlink()
+    empty(folder / '3')
+    with pytest.raises(InputError) as caught:
+        resume(folder, like)
+    first, *reasons = str(caught.value).splitlines()
+    assert first.startswith(f'{folder}: every checkpoint is damaged; expected one')
+    assert [reason.strip() for reason in reasons] == [
+        f'{folder}/1: params/noise has other values than when it was saved',
+        f'{folder}/2/data/metadata: No such file or directory',
+        f'{folder}/3/data/metadata: No such file or directory',
+    ]
+    assert names(folder) == ['1', '2', '3']
+
+
+def test_reading_alone_changes_nothing(folder, states, like, tmp_path):
+    flip_noise(folder, states, 3)
+    weights = {'params': like.params, 'batch_stats': like.batch_stats}
+    with Checkpoints(folder, read_only=True) as checkpoints:
+        with pytest.raises(DamagedError, match='3: params/noise has other values'):
+            checkpoints.restore_weights(3, weights)
+        found = checkpoints.read_first(
+            checkpoints.latest_step, lambda step: checkpoints.restore_weights(step, weights)
+        )
+        assert found[0] == 2
+        assert list(checkpoints.faults()) == [3]
+    assert names(folder) == ['1', '2', '3']
+    with Checkpoints(tmp_path / 'none', read_only=True) as checkpoints:
+        assert checkpoints.latest_step() is checkpoints.best_step() is None
+    assert not (tmp_path / 'none').exists()
+
+
+def test_checkpoints_of_before_there_were_checksums_are_taken_unverified(
+    folder, states, like, capfd
+):
+    path = folder / '3' / 'data' / 'metadata'
+    data = json.loads(path.read_text())
+    del data['integrity']
+    path.write_text(json.dumps(data))
+    state, data, step, _ = resume(folder, like)
+    assert (step, data) == (3, {'read': 3})
+    assert_same_bits(state, states[3])
+    line = f'{folder}/3: written without checksums; it is taken as it is, unverified\n'
+    assert capfd.readouterr().err == line
+
+
+def test_another_network_is_no_damage(folder, like):
+    params = dict(like.params)
+    params['noise'] = jax.ShapeDtypeStruct((3,), np.uint32)
+    message = r'cannot be restored for this config: params/noise is uint32\[8192\] there, '
+    with pytest.raises(InputError, match=message + r'uint32\[3\] here') as caught:
+        resume(folder, like.replace(params=params))
+    assert not isinstance(caught.value, DamagedError)
+    del params['noise']
+    with pytest.raises(InputError, match=message + 'nothing here'):
+        resume(folder, like.replace(params=params))
+    assert names(folder) == ['1', '2', '3']
+
+
+def test_nothing_is_unpickled(folder, like):
+    events, watching = [], [True]
+    # Hooks stay for good, hence the switch.
+    sys.addaudithook(
+        lambda event, _: events.append(event) if watching and event.startswith('pickle') else None
+    )
+    assert resume(folder, like)[2] == 3
+    watching.clear()
+    assert events == []
+
+
+def test_kinds_name_type_and_shape(like):
+    described = kinds(like)
+    assert described['params/noise'] == 'uint32[8192]'
+    assert described['key'] == 'key<fry>[]'
+    assert described['step'] == 'int32[]'

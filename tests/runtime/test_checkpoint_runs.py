@@ -1,0 +1,147 @@
+"""Runs that meet a damaged checkpoint, a full disk, or another number of devices."""
+
+import json
+import resource
+import shutil
+
+import numpy as np
+import pytest
+from helpers.runs import assert_same_bits, final_parameters, metrics
+
+from cda_jax.errors import InputError
+from cda_jax.evaluate import evaluate
+from cda_jax.runtime.logs import Logs
+from cda_jax.runtime.workdir import config_of_run, write_whole, writing
+
+
+@pytest.fixture
+def stopped(finished, tmp_path):
+    """A run of 36 steps that has results no more."""
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    (workdir / 'results.json').unlink()
+    return workdir
+
+
+def largest_file(folder):
+    return max((p for p in folder.rglob('*') if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def names(workdir):
+    return sorted(path.name for path in (workdir / 'checkpoints').iterdir())
+
+
+def test_a_damaged_newest_and_a_full_disk_change_no_bit(finished, stopped, start_main, run_main):
+    truncate(largest_file(stopped / 'checkpoints' / '36' / 'state'))
+    # Without workers, whose shared memory the limit would touch as well.
+    process = start_main(stopped, num_workers=0)
+    # From here on no file of the run may grow beyond this, as if the disk were full.
+    limit = largest_file(stopped / 'checkpoints' / '30').stat().st_size // 2
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    assert 'going on after step 30' in out
+    damaged, aside, error = err.splitlines()
+    checkpoints = stopped / 'checkpoints'
+    assert damaged.startswith(f'damaged checkpoint: {checkpoints}/36: ')
+    assert aside == f'{checkpoints}/36 is now 36.damaged.1; nothing reads it any more'
+    reason = 'File too large; those before it are whole'
+    assert error == f'error: {checkpoints}: a checkpoint cannot be written: {reason}'
+    assert {'30', '36.damaged.1'} <= set(names(stopped))
+    assert '36' not in names(stopped)
+
+    code, out, err = run_main(stopped)
+    assert (code, err) == (0, '')
+    assert 'going on after step 30' in out
+    assert names(stopped) == ['30', '36', '36.damaged.1']
+    assert final_parameters(stopped)[0] == 36
+    assert_same_bits(final_parameters(stopped)[1], final_parameters(finished[0])[1])
+    assert metrics(stopped) == metrics(finished[0])
+    expected = (finished[0] / 'results.json').read_text()
+    assert (stopped / 'results.json').read_text() == expected
+
+
+def test_training_goes_on_with_another_number_of_devices(finished, stopped, run_main):
+    shutil.rmtree(stopped / 'checkpoints' / '36')
+    code, out, err = run_main(stopped, devices=2)
+    assert (code, err) == (0, '')
+    assert '2 device(s)' in out
+    assert 'going on after step 30' in out
+    step, parameters = final_parameters(stopped)
+    assert step == 36
+    for path, value in flat(parameters).items():
+        # Of six steps; rounding differs between numbers of devices.
+        expected = flat(final_parameters(finished[0])[1])[path]
+        np.testing.assert_allclose(value, expected, atol=2e-3, err_msg=path)
+
+
+def flat(tree, path=''):
+    if not isinstance(tree, dict):
+        return {path: np.asarray(tree)}
+    return {k: v for name, part in tree.items() for k, v in flat(part, f'{path}/{name}').items()}
+
+
+def test_evaluation_passes_over_a_damaged_newest(finished, tmp_path, capfd):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    before = (workdir / 'results.json').read_text()
+    truncate(workdir / 'checkpoints' / '36' / 'data' / 'metadata')
+    results = evaluate(config_of_run(workdir), workdir)
+    assert results['step'] == 30
+    assert capfd.readouterr().err.startswith(
+        f'damaged checkpoint: {workdir}/checkpoints/36/data/metadata: expected JSON'
+    )
+    # What was measured with the newest stays, and so does the folder as it is.
+    assert (workdir / 'results.json').read_text() == before
+    assert json.loads((workdir / 'results-step30.json').read_text()) == results
+    assert names(workdir) == ['30', '36']
+
+
+def test_evaluation_without_a_checkpoint_makes_no_folder(finished, tmp_path):
+    shutil.copy(finished[0] / 'config.json', tmp_path)
+    with pytest.raises(InputError, match='checkpoints: no checkpoint; expected one of a run'):
+        evaluate(config_of_run(tmp_path), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['config.json']
+
+
+@pytest.fixture
+def file_limit():
+    """Sets how large files of this process may become, until the test ends."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(('lines', 'name'), [(0, 'events.out.tfevents'), (400, 'metrics.jsonl')])
+def test_logs_on_a_full_disk_are_one_clear_error(tmp_path, file_limit, lines, name):
+    earlier = '{"kind": "train", "step": 1, "loss": 0.123456}\n' * lines
+    (tmp_path / 'metrics.jsonl').write_text(earlier)
+    file_limit(20_000)
+
+    def write_on():
+        with Logs(tmp_path, first_step=1, active=True) as logs:
+            for step in range(2, 1000):
+                logs.write('train', step, {'loss': 0.5})
+
+    with pytest.raises(InputError, match=rf'{name}.*: cannot be written: File too large'):
+        write_on()
+    file_limit(resource.RLIM_INFINITY)
+    with Logs(tmp_path, first_step=5, active=True) as logs:
+        logs.write('train', 6, {'loss': 0.5})
+    steps = [
+        json.loads(line)['step'] for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()
+    ]
+    assert steps == [1] * lines + [2, 3, 4, 5, 6]
+
+
+def test_a_full_disk_leaves_no_temporary_file(tmp_path, file_limit):
+    path = tmp_path / 'config.json'
+    file_limit(1000)
+    with (
+        pytest.raises(InputError, match=r'config\.json: cannot be written: File too'),
+        writing(path),
+    ):
+        write_whole(path, 'x' * 2000)
+    assert list(tmp_path.iterdir()) == []
