@@ -144,6 +144,7 @@ def lift(model: CDA, config: ConfigDict, class_counts: Sequence[Sequence[int]]) 
             eval_step,
             model=model,
             image_size=config.image_size,
+            axis_name=devices.AXIS,
             adjust=logit_adjustment(config.posthoc_tau, class_counts),
         )
     )

@@ -1,6 +1,6 @@
 """One step of training and one of evaluation: pure, for one device's share of a batch.
 
-Both talk to the other devices only by sums over the mapped axis `AXIS`; `cda_jax.runtime.devices`
+Both talk to the other devices only by sums over a mapped axis; `cda_jax.runtime.devices`
 lifts them over the devices. Random draws are keyed by (key, step, row of the global batch), so that
 step n draws the same numbers after a restart and on any number of devices.
 """
@@ -17,8 +17,6 @@ from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, Terms, head_mask, objective
 from cda_jax.schedules import Schedule
-
-AXIS = 'data'
 
 # What is watched for NaN and infinity, in the order of TrainState.fault_terms.
 WATCHED_TERMS = (
@@ -120,7 +118,9 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
     )
 
 
-def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[TrainState, dict]:
+def train_step(
+    state: TrainState, batch: dict, *, recipe: Recipe, axis_name: str
+) -> tuple[TrainState, dict]:
     """One step of stochastic gradient descent on E.
 
     Args:
@@ -128,12 +128,13 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
             `mask` bool[B].
         recipe: Of the run.
+        axis_name: The mapped axis over which the batch is spread.
 
     Returns:
         The next state, the same on every device, and the step's metrics over the global batch,
         scalars by name.
     """
-    augment_keys, dropout_keys = _row_keys(state, len(batch['mask']))
+    augment_keys, dropout_keys = _row_keys(state, len(batch['mask']), axis_name)
     inputs = batch | {
         'image': augment(
             batch['image'],
@@ -157,20 +158,21 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
             progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
             taps=taps,
-            axis_name=AXIS,
+            axis_name=axis_name,
         )
 
     taps = jnp.zeros((2, len(batch['mask']), recipe.model.feature_extractor.feature_size))
     differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
     (gradients, at_feature), (terms, outputs, batch_stats) = differentiate(state.params, taps)
-    gradients = jax.lax.psum(gradients, AXIS)
+    gradients = jax.lax.psum(gradients, axis_name)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = _loss_metrics(jax.lax.psum(terms, AXIS), recipe.model)
-    metrics |= _hit_rates(outputs, batch, recipe.model)
+    metrics = _loss_metrics(jax.lax.psum(terms, axis_name), recipe.model)
+    metrics |= _hit_rates(outputs, batch, recipe.model, axis_name)
     if recipe.model.num_sites:
         metrics |= _strengths(lambda_1, lambda_2, recipe.model)
-        metrics |= _adversary(outputs, batch) | {'reversed_gradient_ratio': _ratio(at_feature)}
+        metrics |= _adversary(outputs, batch, axis_name)
+        metrics['reversed_gradient_ratio'] = _ratio(at_feature, axis_name)
     metrics |= {
         'learning_rate': recipe.learning_rate(state.step),
         'gradient_norm': optax.tree.norm(gradients),
@@ -189,7 +191,13 @@ def train_step(state: TrainState, batch: dict, *, recipe: Recipe) -> tuple[Train
 
 
 def eval_step(
-    weights: dict, batch: dict, *, model: CDA, image_size: int, adjust: Callable | None = None
+    weights: dict,
+    batch: dict,
+    *,
+    model: CDA,
+    image_size: int,
+    axis_name: str,
+    adjust: Callable | None = None,
 ) -> jax.Array:
     """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
@@ -198,6 +206,7 @@ def eval_step(
         batch: This device's rows, as for `train_step`.
         model: The network.
         image_size: Side of the network's input in pixels.
+        axis_name: The mapped axis over which the batch is spread.
         adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
 
     Returns:
@@ -208,7 +217,7 @@ def eval_step(
     predicted = jax.nn.one_hot(predicted, model.num_classes, dtype=jnp.int32)
     true = jax.nn.one_hot(batch['label'], model.num_classes, dtype=jnp.int32)
     true *= batch['mask'][:, None]
-    return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), AXIS)
+    return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), axis_name)
 
 
 def describe(
@@ -235,10 +244,10 @@ def describe(
     return features, jnp.argmax(scores, axis=-1)
 
 
-def _row_keys(state, num_rows):
+def _row_keys(state, num_rows, axis_name):
     """Two keys [B] for each row of this device's share, by its place in the global batch."""
     step_key = jax.random.fold_in(state.key, state.step)
-    rows = jax.lax.axis_index(AXIS) * num_rows + jnp.arange(num_rows)
+    rows = jax.lax.axis_index(axis_name) * num_rows + jnp.arange(num_rows)
     keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(step_key, row)))(rows)
     return keys[:, 0], keys[:, 1]
 
@@ -259,7 +268,7 @@ def _strengths(lambda_1, lambda_2, model: CDA):
     return strengths | ({'lambda_2': lambda_2} if model.has_label_extractor else {})
 
 
-def _hit_rates(outputs, batch, model: CDA):
+def _hit_rates(outputs, batch, model: CDA, axis_name):
     """Shares of the global batch that e, d and g get right."""
     emotion_hits = sum(
         _hits(outputs.emotion_logits[head], batch['label'], head_mask(batch, head, model))
@@ -268,7 +277,7 @@ def _hit_rates(outputs, batch, model: CDA):
     hits = {'accuracy_emotion': emotion_hits}
     if model.has_label_extractor:
         hits['pseudo_label_agreement'] = _hits(outputs.label_codes, batch['label'], batch['mask'])
-    hits, total = jax.lax.psum((hits, batch['mask'].sum()), AXIS)
+    hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
     return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
 
 
@@ -276,14 +285,14 @@ def _hits(scores, labels, mask):
     return jnp.sum((jnp.argmax(scores, axis=-1) == labels) & mask)
 
 
-def _adversary(outputs, batch):
+def _adversary(outputs, batch, axis_name):
     """How well d tells the sites of the global batch apart, and whether it names but one."""
     num_sites = outputs.dataset_logits.shape[-1]
     true = jax.nn.one_hot(batch['site'], num_sites) * batch['mask'][:, None]
     named = jax.nn.one_hot(jnp.argmax(outputs.dataset_logits, axis=-1), num_sites)
     named *= batch['mask'][:, None]
     counts = (true * named).sum(axis=0), true.sum(axis=0), named.sum(axis=0)
-    hits, samples, times_named = jax.lax.psum(counts, AXIS)
+    hits, samples, times_named = jax.lax.psum(counts, axis_name)
     total = jnp.maximum(samples.sum(), 1)
     recall = hits / jnp.maximum(samples, 1)
     return {
@@ -293,9 +302,9 @@ def _adversary(outputs, batch):
     }
 
 
-def _ratio(at_feature):
+def _ratio(at_feature, axis_name):
     """Norm of the reversed gradient at the features over that of the emotion classifiers."""
-    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), AXIS)
+    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), axis_name)
     direct, reverse = jnp.sqrt(squares)
     return reverse / jnp.maximum(direct, jnp.finfo(jnp.float32).tiny)
 

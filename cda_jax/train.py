@@ -135,7 +135,7 @@ def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
 def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, int]:
     """The state after the last step, or after the one at which it was asked to stop."""
     train_over_devices = devices.lift_train_step(
-        functools.partial(train_step, recipe=run.experiment.recipe)
+        functools.partial(train_step, recipe=run.experiment.recipe, axis_name=devices.AXIS)
     )
     step, total = first_step, run.experiment.total_steps
     must_stop = devices.AnyProcess()

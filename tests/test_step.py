@@ -9,7 +9,8 @@ from helpers.programs import REPOSITORY, start_program
 from helpers.several import ends, free_address
 from helpers.three_steps import make_batch, make_recipe
 
-from cda_jax.step import AXIS, WATCHED_TERMS, eval_step, init_state, train_step
+from cda_jax.runtime.devices import AXIS
+from cda_jax.step import WATCHED_TERMS, eval_step, init_state, train_step
 
 
 @pytest.fixture(scope='module')
@@ -20,7 +21,7 @@ def recipe():
 def one_device(recipe, state, batch):
     """The step with a mapped axis of one member."""
     step = jax.vmap(
-        functools.partial(train_step, recipe=recipe),
+        functools.partial(train_step, recipe=recipe, axis_name=AXIS),
         axis_name=AXIS,
         in_axes=(None, 0),
         out_axes=0,
@@ -43,7 +44,7 @@ def open_mpi(process: int, port: str) -> dict[str, str]:
 def test_devices_and_processes_compute_the_same(tmp_path):
     def start(name, **options):
         return start_program(
-            REPOSITORY / 'tests' / 'three_steps.py', tmp_path / f'{name}.npz', **options
+            REPOSITORY / 'tests' / 'helpers' / 'three_steps.py', tmp_path / f'{name}.npz', **options
         )
 
     port = free_address().rsplit(':', 1)[1]
@@ -150,7 +151,7 @@ def test_the_first_fault_is_kept(recipe):
 def test_confusion_counts(recipe):
     state, batch = init_state(recipe, seed=0), make_batch(0)
     weights = {'params': state.params, 'batch_stats': state.batch_stats}
-    step = functools.partial(eval_step, model=recipe.model, image_size=32)
+    step = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
     batch = jax.tree.map(jnp.asarray, batch)
     confusion = jax.vmap(lambda b: step(weights, b), axis_name=AXIS)(
         jax.tree.map(lambda x: x[None], batch)

@@ -53,7 +53,9 @@ def bench(config, steps: int) -> Iterator[tuple[str, float]]:
     next(batches, None)
 
     recipe = experiment.recipe
-    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe))
+    step = devices.lift_train_step(
+        functools.partial(train_step, recipe=recipe, axis_name=devices.AXIS)
+    )
     state = devices.replicate(init_state(recipe, config.seed))
 
     def train_on(batches):

@@ -16,7 +16,9 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from cda_jax.errors import InputError
-from cda_jax.step import AXIS
+
+# The mapped axis: what a step sums over, to speak to the other devices.
+AXIS = 'data'
 
 _BATCHES_AHEAD = 2
 

@@ -61,7 +61,6 @@ ABLATION = (
         'cda-lambda-0.1': Method('CDA, lambda to 0.1', {'lambda1_max': 0.1, 'lambda2_max': 0.1}),
         'cda-lambda-1': Method('CDA, lambda to 1', {'lambda1_max': 1.0, 'lambda2_max': 1.0}),
         'cda-dann': Method("CDA, lambda as in 'dann'", {'lambda_schedule': 'dann'}),
-        'cda-averaging-batch': Method('CDA, averaged over the batch', {'averaging': 'batch'}),
         'cda-batch-statistics': Method(
             'CDA, ACE statistics of all sites', {'loss_statistics': 'batch'}
         ),

@@ -16,7 +16,8 @@ from cda_jax.data.sites import open_part, open_sites
 from cda_jax.losses import adaptive_cross_entropy, adaptive_weights
 from cda_jax.prepare.dataset import Dataset
 from cda_jax.prepare.run import prepare
-from cda_jax.step import AXIS, init_state, train_step
+from cda_jax.runtime.devices import AXIS
+from cda_jax.step import init_state, train_step
 
 NUM_CLASSES, NUM_SITES = 4, 3
 
@@ -25,7 +26,7 @@ NUM_CLASSES, NUM_SITES = 4, 3
 def train():
     """Trains a new model on batches; gives its last state and the metrics of every step."""
     recipe = make_recipe()
-    one_device = functools.partial(train_step, recipe=recipe)
+    one_device = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
     step = jax.jit(jax.vmap(one_device, axis_name=AXIS, in_axes=(None, 0), out_axes=0))
 
     def run(batches):

@@ -13,7 +13,7 @@ import numpy as np
 
 from cda_jax.data.pipeline import Reading, eval_batches, padded_length
 from cda_jax.runtime import devices, multihost
-from cda_jax.step import AXIS
+from cda_jax.runtime.devices import AXIS
 
 EXAMPLES, BATCH_SIZE = 37, 16  # which does not divide
 

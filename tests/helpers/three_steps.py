@@ -14,8 +14,9 @@ from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
 from cda_jax.runtime import devices, multihost
+from cda_jax.runtime.devices import AXIS
 from cda_jax.schedules import reversal_strength, share_done
-from cda_jax.step import AXIS, Recipe, eval_step, init_state, train_step
+from cda_jax.step import Recipe, eval_step, init_state, train_step
 
 ROWS, STEPS = 16, 3
 
@@ -78,12 +79,12 @@ def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
     recipe = make_recipe()
     state = devices.replicate(init_state(recipe, seed=0))
-    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe))
+    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe, axis_name=AXIS))
     for number in range(STEPS):
         state, metrics = step(state, put_share(make_batch(number)))
         jax.block_until_ready(metrics)
     evaluate = devices.lift_eval_step(
-        functools.partial(eval_step, model=recipe.model, image_size=32)
+        functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
     )
     weights = {'params': state.params, 'batch_stats': state.batch_stats}
     confusion = evaluate(weights, put_share(make_batch(9)))

@@ -8,9 +8,9 @@ from helpers.three_steps import make_batch, make_recipe
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.checkpoint import Checkpoints
-from cda_jax.runtime.devices import replicate
+from cda_jax.runtime.devices import AXIS, replicate
 from cda_jax.runtime.integrity import kinds
-from cda_jax.step import AXIS, init_state, train_step
+from cda_jax.step import init_state, train_step
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +46,9 @@ def test_a_state_computed_in_bfloat16_restores_in_float32(tmp_path, state):
     in_bfloat16 = recipe.model.feature_extractor.clone(dtype=jnp.bfloat16)
     recipe = recipe._replace(model=recipe.model.clone(feature_extractor=in_bfloat16))
     batch = jax.tree.map(lambda x: x[None], make_batch(0))
-    step = jax.vmap(functools.partial(train_step, recipe=recipe), (None, 0), axis_name=AXIS)
+    step = jax.vmap(
+        functools.partial(train_step, recipe=recipe, axis_name=AXIS), (None, 0), axis_name=AXIS
+    )
     trained = jax.eval_shape(step, state, batch)[0]
     trained = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), trained)
     assert kinds(trained) == kinds(state)

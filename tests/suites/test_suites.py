@@ -40,9 +40,8 @@ def runs_of(suite, tmp_path, scale='small', seeds=1):
 def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
     methods, runs = runs_of(suite, tmp_path, scale)
     left_out = [name for name in methods if name not in {run.method for run in runs}]
-    # What the base config says already: CDA with this averaging, or up to this lambda.
-    of_full_scale = ['cda-lambda-1', 'cda-averaging-batch']
-    expected = of_full_scale if scale == 'full' else ['cda-averaging-site']
+    # What the base config says already: CDA up to this lambda.
+    expected = ['cda-lambda-1'] if scale == 'full' else []
     assert left_out == (expected if suite == 'ablation' else [])
     for run in runs:
         check_config(run.config())
