@@ -1,0 +1,96 @@
+"""Files that are whole or not there, and JSON files that are what they should be."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from cda_jax.errors import InputError
+
+T = TypeVar('T')
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Makes a file appear, or be replaced, only when all of it is written.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A path beside it to write to. It bears the final name once the block ends without an error,
+        and is removed if there is one.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    temporary = path.with_name(f'{path.name}.tmp')
+    try:
+        with writing(path):
+            yield temporary
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)  # where the disk is full, this helps
+        raise
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into an error that names what was to be written.
+
+    Args:
+        path: A file or directory.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{path}: cannot be written: {error.strerror}') from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file, whole or not at all.
+
+    Args:
+        path: The file.
+        value: Structs, dictionaries, lists, texts and numbers. NaN becomes null.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value)) + b'\n')
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """Reads a JSON file into a type, every field checked.
+
+    Args:
+        path: The file.
+        kind: What it must hold, such as a `msgspec.Struct` or `dict[str, int]`.
+
+    Raises:
+        InputError: Names the file, and the field where it is not what was expected.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from error
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: {error}') from error
