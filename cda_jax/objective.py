@@ -1,10 +1,22 @@
-"""E, the sum that one step of training descends."""
+"""E = L_e + L_2 + L_d, the sum that one step of training descends.
+
+Source: Han et al. (2020), equations 1 to 4; its gradients are equations 5 to 7.
+
+With x_i a picture, y_i its one-hot label, z_i its site and n the samples of the batch:
+
+    L_e = 1/n  sum_i  ACE( e_{z_i}(f(x_i)),  stop_gradient(pseudo_i) )        trains f and e
+    L_2 = 1/n  sum_i  || g(y_i) - y_i ||^2                                    trains g
+    L_d = 1/n  sum_i  ACE( d( R(f(x_i), lambda_1), R(g(y_i), lambda_2) ),  z_i )
+
+R is the gradient reversal: d descends L_d, while f and g feel it times -lambda_1 and -lambda_2.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
 
 from cda_jax.models.cda import CDA, Outputs, pseudo_labels
 
@@ -12,19 +24,11 @@ AVERAGINGS = STATISTICS = ('batch', 'site')
 
 
 class Terms(NamedTuple):
-    """The three terms of E.
+    """The three terms of E, each this device's share: summed over the devices they are the term."""
 
-    Each is this device's share: summed over the mapped axis it is the term of the whole batch.
-
-    Attributes:
-        emotion: L_e's first part, the error against the pseudo labels.
-        label: L_2, the squared distance of g(y) from y.
-        dataset: L_d, the dataset classifier's error.
-    """
-
-    emotion: jax.Array
-    label: jax.Array
-    dataset: jax.Array
+    emotion: Float[Array, '']
+    label: Float[Array, '']
+    dataset: Float[Array, '']
 
 
 class Losses(NamedTuple):
@@ -33,8 +37,9 @@ class Losses(NamedTuple):
     Attributes:
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
             they differ in the class counts that are bound.
-        of_all_sites: Per-sample loss with the class counts of all sites, for `statistics`.
         dataset: Per-sample loss of the dataset classifier.
+        of_all_sites: Per-sample loss with the class counts of all sites; needed where `statistics`
+            is 'batch'.
         averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
             over its own samples and the means add up.
         statistics: What batch statistics of the emotion losses are of: 'site', each classifier's
@@ -54,35 +59,32 @@ class Losses(NamedTuple):
 def objective(
     params: dict,
     batch_stats: dict,
-    batch: dict,
+    batch: dict[str, Array],
     *,
     model: CDA,
     losses: Losses,
-    lambda_1: jax.Array,
-    lambda_2: jax.Array,
-    progress: jax.Array,
-    dropout_keys: jax.Array,
-    taps: jax.Array | None = None,
+    lambda_1: Float[Array, ''],
+    lambda_2: Float[Array, ''],
+    progress: Float[Array, ''],
+    dropout_keys: Key[Array, ' B'],
+    taps: Float[Array, '2 B D'] | None = None,
     axis_name: str | None = None,
-) -> tuple[jax.Array, tuple[Terms, Outputs, dict]]:
-    """E of one batch, as this device's share of the sum over the mapped axis.
+) -> tuple[Float[Array, ''], tuple[Terms, Outputs, dict]]:
+    """E of one batch, as this device's share of the sum over all devices.
 
-    Differentiate this share, then sum the gradients over the axis. The reversal layers give f and g
-    their negative share of L_d's gradient; d itself gets the plain one.
-
-    Source: Han et al. (2020), equations 1 to 4, whose gradients are equations 5 to 7.
+    Differentiate this share, then sum the gradients over the devices.
 
     Args:
         params: Parameters of `model`.
         batch_stats: Batch norm statistics of `model`.
         batch: `image` float[B, H, W, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
-        model: The network.
+        model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
-        lambda_1: Scalar, strength of the reversal between d and f.
-        lambda_2: Scalar, strength of the reversal between d and g.
-        progress: Scalar, the share of training that is done, for losses that change over it.
-        dropout_keys: key[B], a random key for each row.
-        taps: float32[2, B, D], zeros to differentiate by, as `CDA` takes them; or None.
+        lambda_1: Strength of the reversal between d and f.
+        lambda_2: Strength of the reversal between d and g.
+        progress: The share of training that is done, for losses that change over it.
+        dropout_keys: A random key for each row.
+        taps: Zeros to differentiate by, as `CDA` takes them; or None.
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
@@ -99,59 +101,99 @@ def objective(
         taps,
         mutable=['batch_stats'],
     )
-    total = _count(batch['mask'], axis_name)
-    terms = Terms(
-        emotion=_emotion_term(outputs, batch, model, losses, progress, axis_name),
-        label=_label_term(outputs, labels, batch['mask'], model) / total,
-        dataset=_dataset_term(outputs, batch, losses, progress, axis_name) / total,
-    )
+    context = {'axis_name': axis_name, 'progress': progress}
+    n = _count(batch['mask'], axis_name)
+
+    # L_e: each head's errors on its own samples, over the samples that it is averaged over.
+    errors, own = emotion_errors(outputs, batch, model, losses, **context)
+    averaged_over = n if losses.averaging == 'batch' else _count(own, axis_name)
+    emotion = jnp.sum(errors.sum(axis=1) / averaged_over)
+
+    # L_2: how far the label extractor strays from the label.
+    label = jnp.float32(0)
+    if model.has_label_extractor:
+        distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
+        label = jnp.where(batch['mask'], distances, 0).sum() / n
+
+    # L_d: how badly the dataset classifier names the sites.
+    dataset = jnp.float32(0)
+    if outputs.dataset_logits is not None:
+        sites = _smooth(batch['site'], model.num_sites, losses.site_smoothing)
+        error = loss_of_rows(
+            losses.dataset, outputs.dataset_logits, sites, batch['mask'], **context
+        )
+        dataset = error.sum() / n
+
+    terms = Terms(emotion, label, dataset)
     return sum(terms), (terms, outputs, updates['batch_stats'])
 
 
-def _emotion_term(outputs, batch, model, losses, progress, axis_name):
+def emotion_errors(
+    outputs: Outputs, batch: dict[str, Array], model: CDA, losses: Losses, **context
+) -> tuple[Float[Array, 'H B'], Bool[Array, 'H B']]:
+    """What each emotion classifier gets wrong on its own samples, and which these are.
+
+    Args:
+        outputs: Of the network.
+        batch: As in `objective`.
+        model: The network.
+        losses: The per-sample losses.
+        context: What losses may ask for: `axis_name` and `progress`.
+
+    Returns:
+        Errors, 0 for the samples of other classifiers, and a mask of the classifier's own samples.
+    """
     targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
-    options = {'axis_name': axis_name, 'progress': progress}
-    of_own_head = None
+    own = head_masks(batch, model)
+    errors = [
+        loss_of_rows(loss, logits, targets, mask, **context)
+        for loss, logits, mask in zip(losses.emotion, outputs.emotion_logits, own, strict=True)
+    ]
     if losses.statistics == 'batch' and model.num_site_heads:
-        own_logits = outputs.emotion_logits[batch['site'], jnp.arange(len(batch['site']))]
-        of_own_head = losses.of_all_sites(own_logits, targets, batch['mask'], **options)
-    term = jnp.float32(0)
-    for head, (logits, loss) in enumerate(zip(outputs.emotion_logits, losses.emotion, strict=True)):
-        mask = head_mask(batch, head, model)
-        averaged_over = batch['mask'] if losses.averaging == 'batch' else mask
-        if of_own_head is not None and head < model.num_site_heads:
-            error = jnp.where(mask, of_own_head, 0)
-        else:
-            error = loss(logits, targets, mask, **options)
-        term += error.sum() / _count(averaged_over, axis_name)
-    return term
+        # One loss for the samples of all sites, each judged by its own site's classifier.
+        judged = outputs.emotion_logits[batch['site'], jnp.arange(len(batch['site']))]
+        error = loss_of_rows(losses.of_all_sites, judged, targets, batch['mask'], **context)
+        for head in range(model.num_site_heads):
+            errors[head] = jnp.where(own[head], error, 0)
+    return jnp.stack(errors), own
 
 
-def _label_term(outputs, labels, mask, model):
-    if not model.has_label_extractor:
-        return jnp.float32(0)
-    distance = jnp.square(outputs.label_codes - labels).sum(axis=-1)
-    return jnp.where(mask, distance, 0).sum()
+def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
+    """The samples that each emotion classifier is trained on: its site's, or all of them."""
+    heads = jnp.arange(model.num_heads)[:, None]
+    is_own = (batch['site'] == heads) | (heads >= model.num_site_heads)
+    return is_own & batch['mask']
 
 
-def _dataset_term(outputs, batch, losses, progress, axis_name):
-    if outputs.dataset_logits is None:
-        return jnp.float32(0)
-    num_sites = outputs.dataset_logits.shape[-1]
-    sites = jax.nn.one_hot(batch['site'], num_sites)
-    sites = (1 - losses.site_smoothing) * sites + losses.site_smoothing / num_sites
-    error = losses.dataset(
-        outputs.dataset_logits, sites, batch['mask'], axis_name=axis_name, progress=progress
-    )
-    return error.sum()
+def loss_of_rows(
+    loss: Callable,
+    logits: Float[Array, 'B C'],
+    targets: Float[Array, 'B C'],
+    mask: Bool[Array, ' B'],
+    **context,
+) -> Float[Array, ' B']:
+    """The loss of the rows in the mask and 0 for all others, whatever a loss makes of its mask.
+
+    Rows outside are replaced before and after, so that neither a value nor a gradient of theirs,
+    not even a NaN, gets through.
+
+    Args:
+        loss: Of the form that `cda_jax.losses` describes.
+        logits: Scores of every class.
+        targets: One-hot or soft.
+        mask: The rows that count.
+        context: What losses may ask for: `axis_name` and `progress`.
+    """
+    kept = mask[:, None]
+    error = loss(jnp.where(kept, logits, 0), jnp.where(kept, targets, 0), mask, **context)
+    return jnp.where(mask, error, 0)
 
 
-def head_mask(batch: dict, head: int, model: CDA) -> jax.Array:
-    """bool[B]: the samples that emotion classifier `head` is trained on; all, if it is common."""
-    return batch['mask'] & (batch['site'] == head) if head < model.num_site_heads else batch['mask']
+def _smooth(site: Array, num_sites: int, smoothing: float) -> Float[Array, 'B K']:
+    return (1 - smoothing) * jax.nn.one_hot(site, num_sites) + smoothing / num_sites
 
 
-def _count(mask, axis_name):
-    """Samples that count in the whole mapped batch, at least 1 so that it can divide."""
-    count = mask.sum(dtype=jnp.float32)
+def _count(mask: Bool[Array, '*H B'], axis_name: str | None) -> Float[Array, '*H']:
+    """Samples that count in the batch of all devices, at least 1 so that it can divide."""
+    count = mask.sum(axis=-1, dtype=jnp.float32)
     return jnp.maximum(jax.lax.psum(count, axis_name) if axis_name else count, 1)

@@ -1,8 +1,8 @@
-"""One step of training and one of evaluation: pure, for one device's share of a batch.
+"""One step of training, one of evaluation, and prediction: pure, for one device's share of a batch.
 
-Both talk to the other devices only by sums over a mapped axis; `cda_jax.runtime.devices`
-lifts them over the devices. Random draws are keyed by (key, step, row of the global batch), so that
-step n draws the same numbers after a restart and on any number of devices.
+They talk to the other devices only by sums over a mapped axis; `cda_jax.runtime.devices` lifts them
+over the devices. Random draws are keyed by (key, step, row of the whole batch), so that step n
+draws the same numbers after a restart and on any number of devices.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,14 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool, Float, Int, Key
 
+from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
-from cda_jax.objective import Losses, Terms, head_mask, objective
+from cda_jax.objective import Losses, objective
 from cda_jax.schedules import Schedule
-
-# What is watched for NaN and infinity, in the order of TrainState.fault_terms.
-WATCHED_TERMS = (
-    'loss_emotion',
-    'loss_label',
-    'loss_dataset',
-    'gradient_norm',
-    'parameter_norm',
-)
+from cda_jax.step_metrics import WATCHED_TERMS
 
 
 class Recipe(NamedTuple):
@@ -61,25 +55,25 @@ class TrainState:
     """All that training changes, as arrays.
 
     Attributes:
-        step: int32 scalar, steps done.
+        step: Steps done.
         params: Parameters of the network.
         batch_stats: Running statistics of batch norm.
         opt_state: State of the optimizer.
         key: Random key of the run; it never changes.
-        fault_step: int32 scalar, the first step at which a watched term was not finite; -1 if none.
-        fault_terms: bool[len(WATCHED_TERMS)], which terms these were.
+        fault_step: The first step at which a watched term was not finite; -1 if there was none.
+        fault_terms: Which of `WATCHED_TERMS` these were.
     """
 
-    step: jax.Array
+    step: Int[Array, '']
     params: dict
     batch_stats: dict
     opt_state: optax.OptState
-    key: jax.Array
-    fault_step: jax.Array
-    fault_terms: jax.Array
+    key: Key[Array, '']
+    fault_step: Int[Array, '']
+    fault_terms: Bool[Array, ' W']
 
 
-def init_weights(model: CDA, image_size: int, key: jax.Array) -> dict:
+def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
     """`params` and `batch_stats` of an untrained network.
 
     Args:
@@ -99,12 +93,7 @@ def init_weights(model: CDA, image_size: int, key: jax.Array) -> dict:
 
 
 def init_state(recipe: Recipe, seed: int) -> TrainState:
-    """The state before the first step.
-
-    Args:
-        recipe: Of the run.
-        seed: Decides the parameters and every later draw.
-    """
+    """The state before the first step; the seed decides the parameters and every later draw."""
     init_key, run_key = jax.random.split(jax.random.key(seed))
     weights = init_weights(recipe.model, recipe.image_size, init_key)
     return TrainState(
@@ -119,39 +108,42 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
 
 
 def train_step(
-    state: TrainState, batch: dict, *, recipe: Recipe, axis_name: str
-) -> tuple[TrainState, dict]:
+    state: TrainState, batch: dict[str, Array], *, recipe: Recipe, axis_name: str
+) -> tuple[TrainState, dict[str, Array]]:
     """One step of stochastic gradient descent on E.
 
     Args:
         state: The same on every device.
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
             `mask` bool[B].
-        recipe: Of the run.
+        recipe: What does not change over training.
         axis_name: The mapped axis over which the batch is spread.
 
     Returns:
-        The next state, the same on every device, and the step's metrics over the global batch,
-        scalars by name.
+        The next state, the same on every device, and the step's metrics over the batch of all
+        devices, scalars by name.
     """
+    model = recipe.model
+
+    # [step 1] Crop, flip and scale the pictures.
     augment_keys, dropout_keys = _row_keys(state, len(batch['mask']), axis_name)
-    inputs = batch | {
-        'image': augment(
-            batch['image'],
-            augment_keys,
-            image_size=recipe.image_size,
-            random_crop=recipe.random_crop,
-            random_flip=recipe.random_flip,
-        )
-    }
+    images = augment(
+        batch['image'],
+        augment_keys,
+        image_size=recipe.image_size,
+        random_crop=recipe.random_crop,
+        random_flip=recipe.random_flip,
+    )
+
+    # [step 2] E and its gradient: of this device's share, then summed over the devices.
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
 
     def share_of_objective(params, taps):
         return objective(
             params,
             state.batch_stats,
-            inputs,
-            model=recipe.model,
+            batch | {'image': images},
+            model=model,
             losses=recipe.losses,
             lambda_1=lambda_1,
             lambda_2=lambda_2,
@@ -161,24 +153,32 @@ def train_step(
             axis_name=axis_name,
         )
 
-    taps = jnp.zeros((2, len(batch['mask']), recipe.model.feature_extractor.feature_size))
+    taps = jnp.zeros((2, len(batch['mask']), model.feature_extractor.feature_size))
     differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
     (gradients, at_feature), (terms, outputs, batch_stats) = differentiate(state.params, taps)
     gradients = jax.lax.psum(gradients, axis_name)
+
+    # [step 3] Descend.
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = _loss_metrics(jax.lax.psum(terms, axis_name), recipe.model)
-    metrics |= _hit_rates(outputs, batch, recipe.model, axis_name)
-    if recipe.model.num_sites:
-        metrics |= _strengths(lambda_1, lambda_2, recipe.model)
-        metrics |= _adversary(outputs, batch, axis_name)
-        metrics['reversed_gradient_ratio'] = _ratio(at_feature, axis_name)
+
+    # [step 4] Say how it went.
+    metrics = step_metrics.loss_metrics(terms, model, axis_name)
+    metrics |= step_metrics.hit_rates(outputs, batch, model, axis_name)
+    if model.num_sites:
+        metrics |= step_metrics.adversary_metrics(outputs, batch, axis_name)
+        ratio = step_metrics.reversed_gradient_ratio(at_feature, axis_name)
+        metrics |= {'lambda_1': lambda_1, 'reversed_gradient_ratio': ratio}
+        if model.has_label_extractor:
+            metrics['lambda_2'] = lambda_2
     metrics |= {
         'learning_rate': recipe.learning_rate(state.step),
         'gradient_norm': optax.tree.norm(gradients),
         'parameter_norm': optax.tree.norm(params),
     }
-    fault_step, fault_terms = _watch(state, metrics)
+    fault_step, fault_terms = step_metrics.first_fault(
+        state.step, state.fault_step, state.fault_terms, metrics
+    )
     next_state = state.replace(
         step=state.step + 1,
         params=params,
@@ -192,13 +192,13 @@ def train_step(
 
 def eval_step(
     weights: dict,
-    batch: dict,
+    batch: dict[str, Array],
     *,
     model: CDA,
     image_size: int,
     axis_name: str,
     adjust: Callable | None = None,
-) -> jax.Array:
+) -> Int[Array, 'H+1 C C']:
     """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
     Args:
@@ -210,20 +210,25 @@ def eval_step(
         adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
 
     Returns:
-        int32[H + 1, C, C] over the global batch: for each head, and last for the mean of the
-        sites' heads, the samples of class i (rows) that were taken for class j (columns).
+        Over the batch of all devices, for each head and last for the mean of the sites' heads: the
+        samples of class i (rows) that were taken for class j (columns).
     """
-    _, predicted = describe(weights, batch, model=model, image_size=image_size, adjust=adjust)
+    _, predicted = predict(weights, batch, model=model, image_size=image_size, adjust=adjust)
     predicted = jax.nn.one_hot(predicted, model.num_classes, dtype=jnp.int32)
     true = jax.nn.one_hot(batch['label'], model.num_classes, dtype=jnp.int32)
     true *= batch['mask'][:, None]
     return jax.lax.psum(jnp.einsum('bi,hbj->hij', true, predicted), axis_name)
 
 
-def describe(
-    weights: dict, batch: dict, *, model: CDA, image_size: int, adjust: Callable | None = None
-) -> tuple[jax.Array, jax.Array]:
-    """Features of this device's rows, and what every emotion classifier takes them for.
+def predict(
+    weights: dict,
+    batch: dict[str, Array],
+    *,
+    model: CDA,
+    image_size: int,
+    adjust: Callable | None = None,
+) -> tuple[Float[Array, 'B D'], Int[Array, 'H+1 B']]:
+    """Features of this device's rows, and the class that every emotion classifier takes them for.
 
     Args:
         weights: As for `eval_step`, like the rest.
@@ -233,8 +238,7 @@ def describe(
         adjust: What to do to the emotion logits, or None.
 
     Returns:
-        Features float32[B, D], and classes int32[H + 1, B]: those of each head, and last those of
-        the mean of the sites' probabilities.
+        Features, and the classes by each head, last those by the mean of the sites' probabilities.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, method='classify')
@@ -244,77 +248,11 @@ def describe(
     return features, jnp.argmax(scores, axis=-1)
 
 
-def _row_keys(state, num_rows, axis_name):
-    """Two keys [B] for each row of this device's share, by its place in the global batch."""
+def _row_keys(
+    state: TrainState, num_rows: int, axis_name: str
+) -> tuple[Key[Array, ' B'], Key[Array, ' B']]:
+    """Two keys for each row of this device's share, by its place in the whole batch."""
     step_key = jax.random.fold_in(state.key, state.step)
     rows = jax.lax.axis_index(axis_name) * num_rows + jnp.arange(num_rows)
     keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(step_key, row)))(rows)
     return keys[:, 0], keys[:, 1]
-
-
-def _loss_metrics(terms: Terms, model: CDA):
-    """The terms of the parts that the network has."""
-    metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
-    if model.has_label_extractor:
-        metrics['loss_label'] = terms.label
-    if model.num_sites:
-        metrics['loss_dataset'] = terms.dataset
-    return metrics
-
-
-def _strengths(lambda_1, lambda_2, model: CDA):
-    """The reversals that take place."""
-    strengths = {'lambda_1': lambda_1}
-    return strengths | ({'lambda_2': lambda_2} if model.has_label_extractor else {})
-
-
-def _hit_rates(outputs, batch, model: CDA, axis_name):
-    """Shares of the global batch that e, d and g get right."""
-    emotion_hits = sum(
-        _hits(outputs.emotion_logits[head], batch['label'], head_mask(batch, head, model))
-        for head in range(model.num_site_heads or 1)
-    )
-    hits = {'accuracy_emotion': emotion_hits}
-    if model.has_label_extractor:
-        hits['pseudo_label_agreement'] = _hits(outputs.label_codes, batch['label'], batch['mask'])
-    hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
-    return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
-
-
-def _hits(scores, labels, mask):
-    return jnp.sum((jnp.argmax(scores, axis=-1) == labels) & mask)
-
-
-def _adversary(outputs, batch, axis_name):
-    """How well d tells the sites of the global batch apart, and whether it names but one."""
-    num_sites = outputs.dataset_logits.shape[-1]
-    true = jax.nn.one_hot(batch['site'], num_sites) * batch['mask'][:, None]
-    named = jax.nn.one_hot(jnp.argmax(outputs.dataset_logits, axis=-1), num_sites)
-    named *= batch['mask'][:, None]
-    counts = (true * named).sum(axis=0), true.sum(axis=0), named.sum(axis=0)
-    hits, samples, times_named = jax.lax.psum(counts, axis_name)
-    total = jnp.maximum(samples.sum(), 1)
-    recall = hits / jnp.maximum(samples, 1)
-    return {
-        'accuracy_dataset': hits.sum() / total,
-        'balanced_accuracy_dataset': recall.sum() / jnp.maximum((samples > 0).sum(), 1),
-        'largest_share_dataset': times_named.max() / total,
-    }
-
-
-def _ratio(at_feature, axis_name):
-    """Norm of the reversed gradient at the features over that of the emotion classifiers."""
-    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), axis_name)
-    direct, reverse = jnp.sqrt(squares)
-    return reverse / jnp.maximum(direct, jnp.finfo(jnp.float32).tiny)
-
-
-def _watch(state, metrics):
-    """The first step with a term that is not finite, kept on the device until someone looks."""
-    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
-    faults = ~jnp.isfinite(jnp.stack(terms))
-    is_first = (state.fault_step < 0) & faults.any()
-    return (
-        jnp.where(is_first, state.step, state.fault_step),
-        jnp.where(is_first, faults, state.fault_terms),
-    )

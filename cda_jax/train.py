@@ -28,7 +28,8 @@ from cda_jax.runtime.multihost import any_process
 from cda_jax.runtime.results import format_results, read_results, write_results
 from cda_jax.runtime.signals import Preempted, StopSignals
 from cda_jax.runtime.workdir import check_owner, claim, occupied
-from cda_jax.step import WATCHED_TERMS, TrainState, init_state, train_step
+from cda_jax.step import TrainState, init_state, train_step
+from cda_jax.step_metrics import WATCHED_TERMS
 from cda_jax.trained import chosen_step
 
 

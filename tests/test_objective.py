@@ -10,7 +10,7 @@ import pytest
 from cda_jax.losses import cross_entropy, find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.models.cda import pseudo_labels
-from cda_jax.objective import Losses, objective
+from cda_jax.objective import Losses, loss_of_rows, objective
 
 CLASSES, SITES, ROWS = 4, 3, 12
 ADAPTIVE, PLAIN = find_loss('adaptive_cross_entropy', {}), find_loss('cross_entropy', {})
@@ -204,6 +204,36 @@ def test_statistics_of_all_sites_judge_each_sample_by_its_own_head(averaging):
         mine = mask & (site == k)
         expected += errors[mine].sum() / (mine if averaging == 'site' else mask).sum()
     np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+
+
+def ignores_mask(logits, targets, mask, **context):
+    """A loss of one's own, which knows nothing of masks and bears no NaN."""
+    return -(targets * jax.nn.log_softmax(logits)).sum(axis=-1)
+
+
+@pytest.mark.parametrize('statistics', ['batch', 'site'])
+def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(statistics):
+    model, variables, batch, keys = make()
+    params = variables['params']
+    careful = Losses([PLAIN] * SITES, PLAIN, PLAIN, statistics=statistics)
+    careless = Losses([ignores_mask] * SITES, ignores_mask, ignores_mask, statistics=statistics)
+
+    def value_and_gradient(losses, batch):
+        share = compute(model, variables, batch, keys, losses=losses)
+        return jax.value_and_grad(lambda p: share(p)[0])(params)
+
+    assert_trees_close(value_and_gradient(careless, batch), value_and_gradient(careful, batch))
+
+
+def test_a_row_outside_the_mask_may_hold_anything():
+    logits = jnp.array([[1.0, 2.0], [jnp.nan, jnp.inf]])
+    targets, mask = jnp.array([[0.0, 1.0], [jnp.nan, 1.0]]), jnp.array([True, False])
+    value, gradient = jax.value_and_grad(
+        lambda x: loss_of_rows(ignores_mask, x, targets, mask).sum()
+    )(logits)
+    np.testing.assert_allclose(value, np.log1p(np.exp(-1)), rtol=1e-6)
+    np.testing.assert_array_equal(gradient[1], 0)
+    assert np.isfinite(gradient).all()
 
 
 def test_averaging_over_sites_leaves_out_an_absent_one():

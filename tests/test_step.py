@@ -10,7 +10,8 @@ from helpers.several import ends, free_address
 from helpers.three_steps import make_batch, make_recipe
 
 from cda_jax.runtime.devices import AXIS
-from cda_jax.step import WATCHED_TERMS, eval_step, init_state, train_step
+from cda_jax.step import eval_step, init_state, train_step
+from cda_jax.step_metrics import WATCHED_TERMS
 
 
 @pytest.fixture(scope='module')

@@ -20,7 +20,7 @@ from cda_jax.evaluate import EvaluationSet, Trained, logit_adjustment, restore
 from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
 from cda_jax.runtime.workdir import writing
-from cda_jax.step import describe
+from cda_jax.step import predict
 
 FEATURES_FILE = 'features.npz'
 
@@ -70,7 +70,7 @@ def extract_features(config: ConfigDict, workdir: Path) -> Features:
     trained = restore(config, workdir)
     rows_over_devices = devices.lift_rows(
         functools.partial(
-            describe,
+            predict,
             model=trained.model,
             image_size=config.image_size,
             adjust=logit_adjustment(config.posthoc_tau, trained.training['head_class_counts']),

@@ -1,0 +1,106 @@
+"""What one step of training says of itself, over the batch of all devices."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from cda_jax.models.cda import CDA, Outputs
+from cda_jax.objective import Terms, head_masks
+
+# What is looked at for NaN and infinity, in the order of `TrainState.fault_terms`.
+WATCHED_TERMS = (
+    'loss_emotion',
+    'loss_label',
+    'loss_dataset',
+    'gradient_norm',
+    'parameter_norm',
+)
+
+
+def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
+    """E and the terms of the parts that the network has.
+
+    Args:
+        terms: This device's share of them.
+        model: The network.
+        axis_name: Mapped axis over which the batch is spread.
+    """
+    terms = jax.lax.psum(terms, axis_name)
+    metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
+    if model.has_label_extractor:
+        metrics['loss_label'] = terms.label
+    if model.num_sites:
+        metrics['loss_dataset'] = terms.dataset
+    return metrics
+
+
+def hit_rates(
+    outputs: Outputs, batch: dict[str, Array], model: CDA, axis_name: str
+) -> dict[str, Array]:
+    """The shares of the labels that e (a sample's own classifier) and g get right."""
+    heads = slice(model.num_site_heads or 1)
+    hits = {
+        'accuracy_emotion': jnp.sum(
+            (jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label'])
+            & head_masks(batch, model)[heads]
+        )
+    }
+    if model.has_label_extractor:
+        agree = jnp.argmax(outputs.label_codes, axis=-1) == batch['label']
+        hits['pseudo_label_agreement'] = jnp.sum(agree & batch['mask'])
+    hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
+    return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+
+
+def adversary_metrics(
+    outputs: Outputs, batch: dict[str, Array], axis_name: str
+) -> dict[str, Array]:
+    """How well d tells the sites of the batch apart, and whether it names but one of them."""
+    num_sites = outputs.dataset_logits.shape[-1]
+    mask = batch['mask'][:, None]
+    true = jax.nn.one_hot(batch['site'], num_sites) * mask
+    named = jax.nn.one_hot(jnp.argmax(outputs.dataset_logits, axis=-1), num_sites) * mask
+    counts = (true * named).sum(axis=0), true.sum(axis=0), named.sum(axis=0)
+    hits, samples, times_named = jax.lax.psum(counts, axis_name)
+    total = jnp.maximum(samples.sum(), 1)
+    recall = hits / jnp.maximum(samples, 1)
+    return {
+        'accuracy_dataset': hits.sum() / total,
+        'balanced_accuracy_dataset': recall.sum() / jnp.maximum((samples > 0).sum(), 1),
+        'largest_share_dataset': times_named.max() / total,
+    }
+
+
+def reversed_gradient_ratio(at_feature: Float[Array, '2 B D'], axis_name: str) -> Float[Array, '']:
+    """Norm of the reversed gradient at the features over that of the emotion classifiers.
+
+    Args:
+        at_feature: The gradients that come back from the emotion classifiers and from the reversal.
+        axis_name: Mapped axis over which the batch is spread.
+    """
+    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), axis_name)
+    direct, reversed_ = jnp.sqrt(squares)
+    return reversed_ / jnp.maximum(direct, jnp.finfo(jnp.float32).tiny)
+
+
+def first_fault(
+    step: Int[Array, ''],
+    fault_step: Int[Array, ''],
+    fault_terms: Bool[Array, ' W'],
+    metrics: dict[str, Array],
+) -> tuple[Int[Array, ''], Bool[Array, ' W']]:
+    """The first step with a term that is not finite, kept on the device until someone looks.
+
+    Args:
+        step: The present one.
+        fault_step: The first fault so far; -1 if there was none.
+        fault_terms: Which of `WATCHED_TERMS` it was.
+        metrics: Of the present step.
+
+    Returns:
+        `fault_step` and `fault_terms` after this step.
+    """
+    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
+    faults = ~jnp.isfinite(jnp.stack(terms))
+    is_first = (fault_step < 0) & faults.any()
+    return jnp.where(is_first, step, fault_step), jnp.where(is_first, faults, fault_terms)
