@@ -8,73 +8,14 @@ configs/cda.py.
 Source: Han et al. (2020), section III-D.
 """
 
+import runpy
+from pathlib import Path
+
 from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:
-    """The configuration; every field can be changed by --config.FIELD=VALUE."""
-    config = ConfigDict()
-    config.seed = 0
-
-    # Data
-    config.data_dir = 'data'  # a folder for each site, made by tools/prepare.py
-    config.sites = ('rafdb', 'expw', 'affectnet')  # trained on; the dataset classifier's classes
-    config.test_sites = ()  # evaluated on at the end, also sites not trained on; empty: the sites
-    config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
-    config.target = 'site'  # what to learn: the site a picture is from; or 'label'
-    config.validation_fraction = 0.0  # share of the training photos held out to select on
-    config.image_size = 100  # pixels; cut from records of 112
-    config.random_crop = True
-    config.random_flip = True
-    config.num_workers = 8  # processes that read and decode; 0: none besides the main one
-
-    # Network
-    config.resnet_depth = 50  # 6, 8, 10, 18, 34, 50, 101 or 152
-    config.resnet_width = 64  # channels of the first stage
-    config.feature_size = 1000
-    config.shared_head = True  # one classifier for all sites
-    config.common_head = False  # a further one, trained on all; answers for sites not trained on
-    config.pseudo_label = 'none'  # no label extractor; or 'hard', 'soft'
-    config.dataset_classifier = False  # no adversary
-    config.classifier_widths = (512, 256)  # hidden layers of emotion and dataset classifiers
-    config.label_extractor_widths = (512, 512, 512, 512, 256)
-    config.dropout = 0.5  # of the label extractor
-    config.negative_slope = 0.2  # of LeakyReLU
-    config.compute_dtype = 'bfloat16'  # of the ResNet; parameters and losses are float32
-    config.remat = False  # recompute activations on the way back: less memory, more time
-
-    # Losses: functions of cda_jax.losses, or dotted paths of your own
-    config.emotion_loss = 'cross_entropy'
-    config.emotion_loss_args = {}
-    config.dataset_loss = 'adaptive_cross_entropy'
-    config.dataset_loss_args = {'alpha': 1.0}
-    config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
-    config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
-    config.posthoc_tau = 0.0  # logit adjustment at evaluation: times the log of training shares
-
-    # Reversed gradients
-    config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
-    config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
-    config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
-    config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
-    config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
-
-    # Further means to steady the dataset classifier, which the paper has not
-    config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)
-    config.dataset_classifier_dropout = 0.0
-    config.dataset_classifier_rate_factor = 1.0  # times the learning rate
-
-    # Optimisation: SGD with momentum, warm-up, then a cosine to 0
-    config.batch_size = 2048  # over all devices and processes
-    config.num_epochs = 120
-    config.learning_rate = 0.1  # for a batch of 256; in proportion for others
-    config.momentum = 0.9
-    config.weight_decay = 1e-4  # of kernels only
-    config.warmup_epochs = 5.0
-
-    # Logs and checkpoints
-    config.log_every_steps = 20
-    config.checkpoint_every_steps = 500
-    config.keep_checkpoints = 2  # the latest; the best in validation is kept besides
-    config.validate_every_epochs = 1  # where validation_fraction is not 0
+    """As configs/baseline.py, but for these fields."""
+    config = runpy.run_path(str(Path(__file__).with_name('baseline.py')))['get_config']()
+    config.target = 'site'  # what to learn: the site that a picture is from
     return config
