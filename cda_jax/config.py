@@ -1,13 +1,101 @@
-"""What a config must hold, and how two configs differ."""
+"""What fields a config has, and what may stand in them.
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+A file of `configs/` gives a `ConfigDict`; `read_config` turns it into a frozen `Config`, which is
+what the rest of the program sees.
+"""
 
-from ml_collections import ConfigDict
+import difflib
+import sys
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from cda_jax.errors import InputError
-from cda_jax.models import PSEUDO_LABELS, RESNET_DEPTHS
-from cda_jax.objective import AVERAGINGS, STATISTICS
+
+
+def _limited(kind: type, expected: str, **limits: Any) -> Any:
+    return Annotated[kind, msgspec.Meta(description=expected, **limits)]
+
+
+Count = _limited(int, 'a whole number from 1', ge=1)
+WholeNumber = _limited(int, 'a whole number from 0', ge=0)
+Number = _limited(float, 'a number from 0', ge=0, le=sys.float_info.max)
+Share = _limited(float, 'a number from 0 to below 1', ge=0, lt=1)
+Text = _limited(str, 'a text that is not empty', min_length=1)
+Names = _limited(tuple[Text, ...], 'a tuple of names', min_length=1)
+NamesOrNone = _limited(tuple[Text, ...], 'a tuple of names, which may be empty')
+Widths = _limited(tuple[Count, ...], 'a tuple of positive whole numbers, which may be empty')
+_Positive = _limited(float, 'a positive number', gt=0)
+Weights = _limited(tuple[_Positive, ...], 'a tuple of positive numbers, which may be empty')
+Arguments = _limited(dict[str, Any], 'a dict of keyword arguments')
+OwnSchedule = _limited(
+    tuple[Any, ...],
+    "an empty tuple, or a schedule and its warm-up fraction, such as ('constant', 0.5)",
+)
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole config. `configs/cda.py` says what each field means."""
+
+    seed: WholeNumber
+
+    data_dir: Text
+    sites: Names
+    test_sites: NamesOrNone
+    site_weights: Weights
+    target: Literal['label', 'site']
+    validation_fraction: Share
+    image_size: _limited(int, 'a whole number from 8', ge=8)
+    random_crop: bool
+    random_flip: bool
+    num_workers: WholeNumber
+
+    resnet_depth: Literal[6, 8, 10, 18, 34, 50, 101, 152]
+    resnet_width: Count
+    feature_size: Count
+    shared_head: bool
+    common_head: bool
+    pseudo_label: Literal['hard', 'soft', 'none']
+    dataset_classifier: bool
+    classifier_widths: Widths
+    label_extractor_widths: Widths
+    dropout: Share
+    negative_slope: Number
+    compute_dtype: Literal['float32', 'bfloat16']
+    remat: bool
+
+    emotion_loss: Text
+    emotion_loss_args: Arguments
+    dataset_loss: Text
+    dataset_loss_args: Arguments
+    averaging: Literal['batch', 'site']
+    loss_statistics: Literal['batch', 'site']
+    posthoc_tau: Number
+
+    lambda1_max: Number
+    lambda2_max: Number
+    lambda_schedule: Text
+    lambda_warmup_fraction: Share
+    lambda2_schedule: OwnSchedule
+
+    site_smoothing: Share
+    dataset_classifier_dropout: Share
+    dataset_classifier_rate_factor: Number
+
+    batch_size: Count
+    num_epochs: Count
+    learning_rate: Number
+    momentum: Share
+    weight_decay: Number
+    warmup_epochs: Number
+
+    log_every_steps: Count
+    checkpoint_every_steps: Count
+    keep_checkpoints: Count
+    validate_every_epochs: Count
+
 
 # Fields that may change between two runs in one working directory: they decide when and from where
 # something is read or written, not what is computed.
@@ -41,141 +129,56 @@ NETWORK = frozenset(
     }
 )
 
-
-class _Rule(NamedTuple):
-    kinds: tuple[type, ...]
-    holds: Callable[[Any], bool]
-    expected: str
+_KINDS = typing.get_type_hints(Config, include_extras=True)
 
 
-def _whole(minimum):
-    return _Rule((int,), lambda v: v >= minimum, f'a whole number from {minimum}')
-
-
-def _number(minimum, below=float('inf')):
-    upper = '' if below == float('inf') else f' to below {below}'
-    return _Rule((int, float), lambda v: minimum <= v < below, f'a number from {minimum}{upper}')
-
-
-def _one_of(*choices):
-    return _Rule(
-        (str, int), lambda v: v in choices, 'one of ' + ', '.join(repr(c) for c in choices)
-    )
-
-
-def _names(*, empty=False):
-    return _tuple_of('names', lambda x: isinstance(x, str) and x, empty=empty)
-
-
-def _positive(noun, *kinds):
-    return _tuple_of(noun, lambda x: type(x) in kinds and 0 < x < float('inf'), empty=True)
-
-
-def _tuple_of(noun, fits, *, empty):
-    return _Rule(
-        (tuple, list),
-        lambda v: (empty or len(v) > 0) and all(map(fits, v)),
-        f'a tuple of {noun}' + (', which may be empty' if empty else ''),
-    )
-
-
-_SWITCH = _Rule((bool,), lambda v: True, 'True or False')
-_TEXT = _Rule((str,), bool, 'a text that is not empty')
-_ARGUMENTS = _Rule((ConfigDict, dict), lambda v: True, 'a dict of keyword arguments')
-
-_RULES = {
-    'seed': _whole(0),
-    'data_dir': _TEXT,
-    'sites': _names(),
-    'test_sites': _names(empty=True),
-    'site_weights': _positive('positive numbers', int, float),
-    'target': _one_of('label', 'site'),
-    'validation_fraction': _number(0, 1),
-    'image_size': _whole(8),
-    'random_crop': _SWITCH,
-    'random_flip': _SWITCH,
-    'num_workers': _whole(0),
-    'resnet_depth': _one_of(*RESNET_DEPTHS),
-    'resnet_width': _whole(1),
-    'feature_size': _whole(1),
-    'shared_head': _SWITCH,
-    'common_head': _SWITCH,
-    'pseudo_label': _one_of(*PSEUDO_LABELS),
-    'dataset_classifier': _SWITCH,
-    'classifier_widths': _positive('positive whole numbers', int),
-    'label_extractor_widths': _positive('positive whole numbers', int),
-    'dropout': _number(0, 1),
-    'negative_slope': _number(0),
-    'compute_dtype': _one_of('float32', 'bfloat16'),
-    'remat': _SWITCH,
-    'emotion_loss': _TEXT,
-    'emotion_loss_args': _ARGUMENTS,
-    'dataset_loss': _TEXT,
-    'dataset_loss_args': _ARGUMENTS,
-    'averaging': _one_of(*AVERAGINGS),
-    'loss_statistics': _one_of(*STATISTICS),
-    'site_smoothing': _number(0, 1),
-    'dataset_classifier_dropout': _number(0, 1),
-    'dataset_classifier_rate_factor': _number(0),
-    'lambda1_max': _number(0),
-    'lambda2_max': _number(0),
-    'lambda_schedule': _TEXT,
-    'lambda_warmup_fraction': _number(0, 1),
-    'lambda2_schedule': _Rule(
-        (tuple, list),
-        lambda v: (
-            not v
-            or (
-                len(v) == 2
-                and isinstance(v[0], str)
-                and type(v[1]) in (int, float)
-                and 0 <= v[1] < 1
-            )
-        ),
-        "an empty tuple, or a schedule and its warm-up fraction, such as ('constant', 0.5)",
-    ),
-    'posthoc_tau': _number(0),
-    'batch_size': _whole(1),
-    'num_epochs': _whole(1),
-    'learning_rate': _number(0),
-    'momentum': _number(0, 1),
-    'weight_decay': _number(0),
-    'warmup_epochs': _number(0),
-    'log_every_steps': _whole(1),
-    'checkpoint_every_steps': _whole(1),
-    'keep_checkpoints': _whole(1),
-    'validate_every_epochs': _whole(1),
-}
-
-
-def check_config(config: ConfigDict) -> None:
+def read_config(fields: Mapping[str, Any]) -> Config:
     """Checks that every field is there and can be used, and that there is no other.
 
     Args:
-        config: As a file of `configs/` gives it.
+        fields: As a file of `configs/` or a run's `config.json` gives them.
 
     Raises:
         InputError: Names the field and what is expected in it.
     """
-    for name in config:
-        if name not in _RULES:
-            raise InputError(f'the config has a field {name!r} that nothing reads; is it misspelt?')
-    for name, rule in _RULES.items():
-        if name not in config:
-            raise InputError(f'the config has no field {name!r}; expected {rule.expected}')
-        value = config[name]
-        is_kind = isinstance(value, rule.kinds) and (
-            not isinstance(value, bool) or bool in rule.kinds
-        )
-        if not (is_kind and rule.holds(value)):
-            raise InputError(f'config field {name} is {value!r}, expected {rule.expected}')
+    for name in fields:
+        if name not in _KINDS:
+            raise InputError(f'the config has a field {name!r} that nothing reads{_nearest(name)}')
+    values = {}
+    for name, kind in _KINDS.items():
+        if name not in fields:
+            raise InputError(f'the config has no field {name!r}; expected {_expected(kind)}')
+        try:
+            values[name] = msgspec.convert(fields[name], kind)
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f'config field {name} is {fields[name]!r}, expected {_expected(kind)}'
+            ) from error
+    config = Config(**values)
     _check_together(config)
+    return config
 
 
-def _check_together(config):
-    sites = config.sites
+def as_fields(config: Config) -> dict[str, Any]:
+    """The fields as JSON would give them back: dicts, lists, texts and numbers."""
+    return msgspec.json.decode(msgspec.json.encode(config))
+
+
+def _expected(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return 'one of ' + ', '.join(map(repr, typing.get_args(kind)))
+    return 'True or False' if kind is bool else kind.__metadata__[0].description
+
+
+def _nearest(name: str) -> str:
+    found = difflib.get_close_matches(name, _KINDS, n=1)
+    return f'; did you mean {found[0]!r}?' if found else ''
+
+
+def _check_together(config: Config) -> None:
+    sites, schedule = config.sites, config.lambda2_schedule
     if len(set(sites)) != len(sites):
-        raise InputError(f'config field sites names a site twice: {tuple(sites)}')
+        raise InputError(f'config field sites names a site twice: {sites}')
     if config.site_weights and len(config.site_weights) != len(sites):
         raise InputError(
             f'config field site_weights has {len(config.site_weights)} entries, expected none or '
@@ -198,25 +201,21 @@ def _check_together(config):
                 "config field target is 'site'; expected shared_head to be True and every test "
                 f'site among the sites ({", ".join(unknown) or "they are"})'
             )
-
-
-def as_plain(config: ConfigDict) -> dict:
-    """The config as JSON would give it back: dicts, lists, texts and numbers."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {key: plain(entry) for key, entry in value.items()}
-        return [plain(entry) for entry in value] if isinstance(value, tuple | list) else value
-
-    return plain(config.to_dict())
+    if schedule:
+        try:
+            msgspec.convert(schedule, tuple[Text, Share])
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f'config field lambda2_schedule is {schedule!r}, expected {_expected(OwnSchedule)}'
+            ) from error
 
 
 def differences(old: dict, new: dict, *, ignore: frozenset[str] = frozenset()) -> list[str]:
     """Describes the fields that differ, one text each.
 
     Args:
-        old: Of `as_plain`.
-        new: Of `as_plain`.
+        old: Of `as_fields`.
+        new: Of `as_fields`.
         ignore: Fields that may differ.
     """
     return [

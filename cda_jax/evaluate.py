@@ -1,4 +1,4 @@
-"""From a checkpoint to the confusion matrices of every test set."""
+"""A trained network and test sets -> confusion matrices -> results."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
+from cda_jax.config import Config, read_config
 from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
@@ -20,7 +20,7 @@ from cda_jax.runtime import workdir as workdirs
 from cda_jax.runtime.agreement import check_agreement
 from cda_jax.runtime.results import format_results, summarise, write_results
 from cda_jax.step import eval_step
-from cda_jax.trained import restore_network
+from cda_jax.trained import Trained, load_trained
 
 # From so many examples on, workers read a set in less time than they take to start.
 _WORTH_WORKERS = 20_000
@@ -43,27 +43,7 @@ class EvaluationSet(NamedTuple):
     label: int | None
 
 
-class Trained(NamedTuple):
-    """A checkpoint, and what to test it on.
-
-    Attributes:
-        model: The network.
-        weights: Its `params` and `batch_stats`, on all devices.
-        step: Steps done at the checkpoint.
-        training: What the newest checkpoint says of the training, as `data_position`.
-        test_sets: Of the config's test sites.
-        second_choice: Whether another checkpoint, now damaged, might have been chosen.
-    """
-
-    model: CDA
-    weights: dict
-    step: int
-    training: dict
-    test_sets: list[EvaluationSet]
-    second_choice: bool
-
-
-def evaluate(config: ConfigDict, workdir: Path) -> dict:
+def evaluate(config: Config, workdir: Path) -> dict:
     """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
     The checkpoint is the best in validation where there was validation, else the last. Results on
@@ -72,7 +52,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
 
     Args:
         config: Its network is the run's; test sites, data and devices may be others.
-        workdir: Of the run.
+        workdir: The run's directory.
 
     Returns:
         The results, as `summarise` gives them.
@@ -81,62 +61,37 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
     check_agreement(config, workdir)
-    trained = restore(config, workdir)
-    step_over_devices = lift(trained.model, config, trained.training['head_class_counts'])
-    results = evaluate_weights(
-        config, step_over_devices, trained.weights, trained.test_sets, trained.step
-    )
+    trained, test_sets = load_with_test_sets(config, workdir)
+    evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+    results = evaluate_weights(config, evaluation, trained.weights, test_sets, trained.step)
     if jax.process_index() == 0:
         print(format_results(results), flush=True)
         write_results(workdir, results, _file_stem(config, workdir, trained))
     return results
 
 
-def restore(config: ConfigDict, workdir: Path) -> Trained:
-    """Restores what evaluation needs of a run, and opens the config's test sites.
+def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[EvaluationSet]]:
+    """Loads a run's network and opens the config's test sites.
 
     Args:
         config: Its network is the run's; test sites, data and devices may be others.
-        workdir: Of the run.
+        workdir: The run's directory.
 
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
     workdirs.check_network(workdir, config)
     devices.check_batch_size(config.batch_size)
-    network = restore_network(config, workdir)
-    test_sets = open_sets(config, tuple(network.training['class_names']))
-    return Trained(
-        network.model,
-        network.weights,
-        network.step,
-        network.training,
-        test_sets,
-        second_choice=bool(network.faults),
-    )
+    trained = load_trained(workdir, config)
+    return trained, open_sets(config, tuple(trained.training.class_names))
 
 
-def _file_stem(config, workdir, trained: Trained) -> str:
-    names = tuple(config.test_sites or config.sites)
-    parts = ['results']
-    trained_with = workdirs.read_config(workdir)
-    if names != tuple(trained_with['test_sites'] or trained_with['sites']):
-        parts += names
-    if config.posthoc_tau != trained_with['posthoc_tau']:
-        parts.append(f'tau{config.posthoc_tau:g}')
-    if trained.training['batches_read'] < trained.training['total_steps']:
-        parts.append(f'step{trained.training["batches_read"]}')
-    elif trained.second_choice:
-        parts.append(f'step{trained.step}')
-    return '-'.join(parts)
-
-
-def lift(model: CDA, config: ConfigDict, class_counts: Sequence[Sequence[int]]) -> Callable:
+def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int]]) -> Callable:
     """The evaluation step over all devices.
 
     Args:
         model: The network.
-        config: Of the evaluation; its `posthoc_tau` is the strength of the logit adjustment.
+        config: Its `posthoc_tau` is the strength of the logit adjustment.
         class_counts: H times C, the training examples that each emotion classifier has seen.
     """
     return devices.lift_eval_step(
@@ -170,20 +125,19 @@ def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Calla
 
 
 def open_sets(
-    config: ConfigDict, expected_classes: tuple[str, ...], split: str = 'test'
+    config: Config, expected_classes: tuple[str, ...], split: str = 'test'
 ) -> list[EvaluationSet]:
     """Opens what the config evaluates on.
 
     Args:
-        config: Checked by `check_config`.
+        config: Names the sites.
         expected_classes: Names of the labels in training.
         split: 'test', of the test sites; or 'validation', of the training sites.
 
     Raises:
         InputError: Some of the data is missing or does not fit.
     """
-    sites = tuple(config.sites)
-    names = tuple(config.test_sites) or sites if split == 'test' else sites
+    names = config.test_sites or config.sites if split == 'test' else config.sites
     opened = open_sites(config.data_dir, names)
     check_image_size(config, opened)
     for site in opened:
@@ -192,33 +146,48 @@ def open_sets(
                 f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, '
                 f'expected {expected_classes} as in training'
             )
-    return [_evaluation_set(config, site, sites, split) for site in opened]
+    return [_evaluation_set(config, site, split) for site in opened]
 
 
 def evaluate_weights(
-    config: ConfigDict, step_over_devices: Callable, weights: dict, sets: list, step: int
+    config: Config, evaluation: Callable, weights: dict, sets: list[EvaluationSet], step: int
 ) -> dict:
     """Evaluates weights; every process gets the results.
 
     Args:
         config: How to read.
-        step_over_devices: Of `lift`.
+        evaluation: Of `over_devices`.
         weights: `params` and `batch_stats`, replicated.
         sets: Of `open_sets`.
         step: Steps done, for the results.
     """
     confusions = {}
     for entry in sets:
-        counts = _confusions(config, step_over_devices, weights, entry)
+        counts = _confusions(config, evaluation, weights, entry)
         confusions[entry.part.site.name] = {
             head: counts[number] for head, number in entry.heads.items()
         }
-    return summarise(confusions, class_names(config, [sets[0].part.site]), step)
+    label_names = sets[0].part.site.manifest.class_names
+    return summarise(confusions, class_names(config, label_names), step)
 
 
-def _evaluation_set(config, site: Site, trained: tuple[str, ...], split: str) -> EvaluationSet:
-    known = site.name in trained
-    index = trained.index(site.name) if known else -1
+def _file_stem(config: Config, workdir: Path, trained: Trained) -> str:
+    trained_with = read_config(workdirs.read_fields(workdir))
+    names = config.test_sites or config.sites
+    parts = ['results']
+    if names != (trained_with.test_sites or trained_with.sites):
+        parts += names
+    if config.posthoc_tau != trained_with.posthoc_tau:
+        parts.append(f'tau{config.posthoc_tau:g}')
+    if trained.training.batches_read < trained.training.total_steps:
+        parts.append(f'step{trained.training.batches_read}')
+    elif trained.faults:
+        parts.append(f'step{trained.step}')
+    return '-'.join(parts)
+
+
+def _evaluation_set(config: Config, site: Site, split: str) -> EvaluationSet:
+    index = config.sites.index(site.name) if site.name in config.sites else -1
     return EvaluationSet(
         part=open_part(site, split, config.validation_fraction),
         heads=_heads(config, index),
@@ -227,7 +196,7 @@ def _evaluation_set(config, site: Site, trained: tuple[str, ...], split: str) ->
     )
 
 
-def _heads(config, site_index: int) -> dict[str, int]:
+def _heads(config: Config, site_index: int) -> dict[str, int]:
     if config.shared_head:
         return {'shared': 0}
     num_sites = len(config.sites)
@@ -237,7 +206,7 @@ def _heads(config, site_index: int) -> dict[str, int]:
     return own | {'common': num_sites, 'mean': num_sites + 1}
 
 
-def _confusions(config, step_over_devices, weights, entry: EvaluationSet) -> np.ndarray:
+def _confusions(config, evaluation, weights, entry: EvaluationSet) -> np.ndarray:
     """int64[H + 1, C, C] over all examples of a set."""
     num_examples = len(entry.part.records)
     length = padded_length(num_examples, config.batch_size)
@@ -245,7 +214,7 @@ def _confusions(config, step_over_devices, weights, entry: EvaluationSet) -> np.
     num_workers = config.num_workers if num_examples >= _WORTH_WORKERS else 0
     total = None
     for batch in devices.prefetch(eval_batches(source, reading(config, num_workers))):
-        counts = step_over_devices(weights, batch)
+        counts = evaluation(weights, batch)
         total = counts if total is None else total + counts
         if devices.must_wait_each_step():
             total.block_until_ready()

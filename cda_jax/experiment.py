@@ -1,4 +1,4 @@
-"""From a config to the plain values of a run: sites, network, recipe."""
+"""From a config to what a run is made of: data, network, losses, optimiser and batches."""
 
 import functools
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 import optax
-from ml_collections import ConfigDict
 
+from cda_jax.config import Config
 from cda_jax.data.pipeline import Batch, PartSource, Reading, train_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
@@ -26,13 +27,15 @@ class Experiment(NamedTuple):
     """A training run.
 
     Attributes:
-        recipe: Of its steps.
+        config: What it was made from.
+        recipe: What does not change over its steps.
         parts: The training records of each site.
         site_shares: Share of each site in a batch, in proportion to the others.
         steps_per_epoch: Steps of one epoch.
         total_steps: Steps of the whole training.
     """
 
+    config: Config
     recipe: Recipe
     parts: list[Part]
     site_shares: tuple[float, ...]
@@ -40,40 +43,70 @@ class Experiment(NamedTuple):
     total_steps: int
 
 
-def build_experiment(config: ConfigDict) -> Experiment:
-    """Opens the training data and makes everything that training needs.
+class SiteIdentity(msgspec.Struct, frozen=True):
+    """What changes when other records are read, or the same pictures prepared otherwise."""
 
-    Args:
-        config: Checked by `check_config`.
+    examples: int
+    rows_sha256: str
+    image_size: int
+    encoding: str
+    quality: int | None
+
+
+class DataPosition(msgspec.Struct, frozen=True):
+    """Where a run stands in its data: which stream of batches it reads, and how many it has read.
+
+    Kept in every checkpoint; a run goes on only in the same stream.
+
+    Attributes:
+        batches_read: Steps done.
+        total_steps: Steps of the whole training.
+        batch_size: Of all devices and processes.
+        seed: Of the shuffling.
+        site_shares: As in `Experiment`.
+        class_names: Names of the labels.
+        head_class_counts: Training examples of every class that each emotion classifier has seen.
+        sites: By name, in their order.
+    """
+
+    batches_read: int
+    total_steps: int
+    batch_size: int
+    seed: int
+    site_shares: list[float]
+    class_names: list[str]
+    head_class_counts: list[list[int]]
+    sites: dict[str, SiteIdentity]
+
+
+def build_experiment(config: Config) -> Experiment:
+    """Opens the training data and makes everything that training needs.
 
     Raises:
         InputError: The data, a loss or a schedule of the config cannot be used.
     """
-    sites = open_sites(config.data_dir, tuple(config.sites))
+    sites = open_sites(config.data_dir, config.sites)
+    check_image_size(config, sites)
     parts = [open_part(site, 'train', config.validation_fraction) for site in sites]
     sizes = tuple(float(len(part.records)) for part in parts)
     epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
     return Experiment(
+        config=config,
         recipe=_build_recipe(config, parts, epoch),
         parts=parts,
-        site_shares=tuple(config.site_weights) or sizes,
+        site_shares=config.site_weights or sizes,
         steps_per_epoch=epoch,
         total_steps=epoch * config.num_epochs,
     )
 
 
-def class_names(config: ConfigDict, sites: list[Site]) -> tuple[str, ...]:
-    """Names of the classes that the emotion classifiers tell apart."""
-    return tuple(config.sites) if config.target == 'site' else sites[0].manifest.class_names
+def class_names(config: Config, label_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the classes that the emotion classifiers tell apart: the labels, or the sites."""
+    return config.sites if config.target == 'site' else label_names
 
 
-def build_model(config: ConfigDict, num_classes: int) -> CDA:
-    """The network of a config.
-
-    Args:
-        config: Checked by `check_config`.
-        num_classes: Classes that the emotion classifiers tell apart.
-    """
+def build_model(config: Config, num_classes: int) -> CDA:
+    """The network of a config, with so many classes for its emotion classifiers."""
     return CDA(
         feature_extractor=ResNet(
             depth=config.resnet_depth,
@@ -88,21 +121,16 @@ def build_model(config: ConfigDict, num_classes: int) -> CDA:
         common_head=config.shared_head or config.common_head,
         num_sites=len(config.sites) if config.dataset_classifier else 0,
         pseudo_label=config.pseudo_label,
-        classifier_widths=tuple(config.classifier_widths),
-        label_extractor_widths=tuple(config.label_extractor_widths),
+        classifier_widths=config.classifier_widths,
+        label_extractor_widths=config.label_extractor_widths,
         dropout=config.dropout,
         dataset_classifier_dropout=config.dataset_classifier_dropout,
         negative_slope=config.negative_slope,
     )
 
 
-def reading(config: ConfigDict, num_workers: int) -> Reading:
-    """How this process reads batches of the config's size.
-
-    Args:
-        config: Checked by `check_config`.
-        num_workers: Processes that read and decode.
-    """
+def reading(config: Config, num_workers: int) -> Reading:
+    """How this process reads batches, with so many processes that read and decode."""
     return Reading(
         batch_size=config.batch_size,
         num_workers=num_workers,
@@ -111,19 +139,9 @@ def reading(config: ConfigDict, num_workers: int) -> Reading:
     )
 
 
-def open_batches(
-    config: ConfigDict, experiment: Experiment, first_step: int = 0
-) -> Iterator[Batch]:
-    """The training batches of this process, from a step on.
-
-    Args:
-        config: Checked by `check_config`.
-        experiment: Made from it.
-        first_step: Steps already done.
-
-    Returns:
-        As `cda_jax.data.pipeline.train_batches`.
-    """
+def open_batches(experiment: Experiment, first_step: int = 0) -> Iterator[Batch]:
+    """The training batches of this process, as of `train_batches`, from a step on."""
+    config = experiment.config
     sources = [
         PartSource(part, index, label=index if config.target == 'site' else None)
         for index, part in enumerate(experiment.parts)
@@ -138,47 +156,34 @@ def open_batches(
     )
 
 
-def data_position(config: ConfigDict, experiment: Experiment, step: int) -> dict:
-    """Where a run stands in its data: which stream of batches it reads, and how many it has read.
-
-    Kept in every checkpoint; a run goes on only in the same stream.
-
-    Args:
-        config: Of the run.
-        experiment: Made from it.
-        step: Steps done, and so batches read.
-
-    Returns:
-        A tree for JSON. Besides the position it has what evaluation wants to know of the training:
-        `total_steps`, `class_names` (of the labels) and `head_class_counts`.
-    """
-    return {
-        'batches_read': step,
-        'total_steps': experiment.total_steps,
-        'batch_size': config.batch_size,
-        'seed': config.seed,
-        'site_shares': list(experiment.site_shares),
-        'class_names': list(experiment.parts[0].site.manifest.class_names),
-        'head_class_counts': [
-            counts.tolist() for counts in head_class_counts(config, experiment.parts)
+def data_position(experiment: Experiment, step: int) -> DataPosition:
+    """Where the run stands after so many steps."""
+    return DataPosition(
+        batches_read=step,
+        total_steps=experiment.total_steps,
+        batch_size=experiment.config.batch_size,
+        seed=experiment.config.seed,
+        site_shares=list(experiment.site_shares),
+        class_names=list(experiment.parts[0].site.manifest.class_names),
+        head_class_counts=[
+            counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
         ],
-        'sites': {part.site.name: _identity(part) for part in experiment.parts},
-    }
+        sites={part.site.name: _identity(part) for part in experiment.parts},
+    )
 
 
-def _identity(part: Part) -> dict:
-    """What changes when other records are read, or the same pictures prepared otherwise."""
+def _identity(part: Part) -> SiteIdentity:
     manifest = part.site.manifest
-    return {
-        'examples': len(part.records),
-        'rows_sha256': manifest.rows_sha256,
-        'image_size': manifest.image_size,
-        'encoding': manifest.encoding,
-        'quality': manifest.quality,
-    }
+    return SiteIdentity(
+        examples=len(part.records),
+        rows_sha256=manifest.rows_sha256,
+        image_size=manifest.image_size,
+        encoding=manifest.encoding,
+        quality=manifest.quality,
+    )
 
 
-def check_image_size(config: ConfigDict, sites: list[Site]) -> None:
+def check_image_size(config: Config, sites: list[Site]) -> None:
     """Checks that the network's input can be cut from the records.
 
     Raises:
@@ -192,43 +197,28 @@ def check_image_size(config: ConfigDict, sites: list[Site]) -> None:
             )
 
 
-def _build_recipe(config, parts, epoch):
-    sites = [part.site for part in parts]
-    check_image_size(config, sites)
-    model = build_model(config, len(class_names(config, sites)))
-    peak = config.learning_rate * config.batch_size / 256
+def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
+    total_steps = epoch * config.num_epochs
+    label_names = parts[0].site.manifest.class_names
     learning_rate = warmup_cosine(
-        peak=peak,
+        peak=config.learning_rate * config.batch_size / 256,
         warmup_steps=round(config.warmup_epochs * epoch),
-        total_steps=epoch * config.num_epochs,
+        total_steps=total_steps,
     )
 
     def reversal(maximum, kind, warmup_fraction):
         return reversal_strength(
-            kind,
-            maximum=maximum,
-            warmup_fraction=warmup_fraction,
-            total_steps=epoch * config.num_epochs,
+            kind, maximum=maximum, warmup_fraction=warmup_fraction, total_steps=total_steps
         )
 
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
     return Recipe(
-        model=model,
+        model=build_model(config, len(class_names(config, label_names))),
         optimizer=_build_optimizer(config, learning_rate),
-        losses=Losses(
-            emotion=[
-                _build_loss(config, 'emotion_loss', counts)
-                for counts in head_class_counts(config, parts)
-            ],
-            dataset=_build_loss(config, 'dataset_loss', _sizes(parts)),
-            of_all_sites=_build_loss(config, 'emotion_loss', _counts_of_all(config, parts)),
-            averaging=config.averaging,
-            statistics=config.loss_statistics,
-            site_smoothing=config.site_smoothing,
-        ),
+        losses=_build_losses(config, parts),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
-        progress=share_done(epoch * config.num_epochs),
+        progress=share_done(total_steps),
         learning_rate=learning_rate,
         image_size=config.image_size,
         random_crop=config.random_crop,
@@ -236,7 +226,7 @@ def _build_recipe(config, parts, epoch):
     )
 
 
-def _build_optimizer(config, learning_rate):
+def _build_optimizer(config: Config, learning_rate) -> optax.GradientTransformation:
     """SGD with momentum; weight decay acts on kernels, not on biases or batch norm."""
 
     def kernels(params):
@@ -252,26 +242,41 @@ def _build_optimizer(config, learning_rate):
     )
 
 
-def head_class_counts(config: ConfigDict, parts: list[Part]) -> list[np.ndarray]:
+def _build_losses(config: Config, parts: list[Part]) -> Losses:
+    emotion = functools.partial(
+        _build_loss, 'emotion_loss', config.emotion_loss, config.emotion_loss_args
+    )
+    return Losses(
+        emotion=[emotion(counts) for counts in head_class_counts(config, parts)],
+        dataset=_build_loss(
+            'dataset_loss', config.dataset_loss, config.dataset_loss_args, _sizes(parts)
+        ),
+        of_all_sites=emotion(_counts_of_all(config, parts)),
+        averaging=config.averaging,
+        statistics=config.loss_statistics,
+        site_smoothing=config.site_smoothing,
+    )
+
+
+def head_class_counts(config: Config, parts: list[Part]) -> list[np.ndarray]:
     """The training examples of every class that each emotion classifier sees: H times int64[C]."""
     of_sites = [] if config.shared_head else [part.class_counts for part in parts]
     has_common = config.shared_head or config.common_head
     return of_sites + [_counts_of_all(config, parts)] * has_common
 
 
-def _counts_of_all(config, parts) -> np.ndarray:
+def _counts_of_all(config: Config, parts: list[Part]) -> np.ndarray:
     """int64[C], the training examples of every class, of all sites together."""
     return _sizes(parts) if config.target == 'site' else sum(part.class_counts for part in parts)
 
 
-def _sizes(parts) -> np.ndarray:
+def _sizes(parts: list[Part]) -> np.ndarray:
     return np.array([len(part.records) for part in parts])
 
 
-def _build_loss(config, field, class_counts):
+def _build_loss(field: str, name: str, args: dict, class_counts: np.ndarray):
     """The named loss, tried on shapes alone so that a bad argument shows before training."""
-    args = dict(config[f'{field}_args'])
-    loss = find_loss(config[field], args, class_counts=class_counts.astype(np.float32))
+    loss = find_loss(name, args, class_counts=class_counts.astype(np.float32))
     num_classes = len(class_counts)
     members, rows = 1, num_classes + 1  # unlike the classes, to tell [B] from [C]
     scores = jax.ShapeDtypeStruct((members, rows, num_classes), jnp.float32)
@@ -282,9 +287,9 @@ def _build_loss(config, field, class_counts):
     try:
         result = jax.eval_shape(on_an_axis, scores, scores, mask)
     except (TypeError, ValueError, NameError, AttributeError) as error:
-        raise InputError(f'config field {field}: {config[field]} fails: {error}') from error
+        raise InputError(f'config field {field}: {name} fails: {error}') from error
     if getattr(result, 'shape', None) != (members, rows):
         raise InputError(
-            f'config field {field}: {config[field]} returns {result}, expected one loss a sample'
+            f'config field {field}: {name} returns {result}, expected one loss a sample'
         )
     return loss

@@ -49,12 +49,11 @@ def main(argv: list[str], stop: StopSignals) -> None:
 
 
 def _train_or_evaluate(stop: StopSignals) -> None:
-    config = _read_config()
-    from cda_jax.config import check_config
+    from cda_jax.config import read_config
     from cda_jax.evaluate import evaluate
     from cda_jax.train import train
 
-    check_config(config)
+    config = read_config(_read_config())
     workdir = Path(_WORKDIR.value).absolute()
     if _MODE.value == 'eval':
         evaluate(config, workdir)
@@ -85,7 +84,7 @@ def _read_config():
         raise InputError(
             f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
         ) from error
-    return config
+    return config.to_dict()
 
 
 def run() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import msgspec
 import numpy as np
-from ml_collections import ConfigDict
 
 from cda_jax import evaluate
+from cda_jax.config import Config
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
     Experiment,
@@ -30,16 +31,16 @@ from cda_jax.runtime.signals import Preempted, StopSignals
 from cda_jax.runtime.workdir import check_owner, claim, occupied
 from cda_jax.step import TrainState, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
-from cda_jax.trained import chosen_step
+from cda_jax.trained import chosen_step, read_position
 
 
 class _Run(NamedTuple):
     """What the loop needs besides its state."""
 
-    config: ConfigDict
+    config: Config
     experiment: Experiment
     held_out: list[evaluate.EvaluationSet]
-    evaluate_over_devices: Callable
+    evaluation: Callable
     checkpoints: Checkpoints
     logs: Logs
     stop: StopSignals
@@ -49,13 +50,12 @@ class _Run(NamedTuple):
         return self.config.validate_every_epochs * self.experiment.steps_per_epoch
 
 
-def train(config: ConfigDict, workdir: Path, stop: StopSignals | None = None) -> dict:
+def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> dict:
     """Trains to the end of the config's epochs and evaluates on its test sets.
 
     A run that was stopped goes on where its last checkpoint stands; a finished one only reports.
 
     Args:
-        config: Checked by `check_config`.
         workdir: Where configuration, logs, checkpoints and results are.
         stop: May ask the run to save and stop.
 
@@ -87,7 +87,7 @@ def _train_and_evaluate(config, workdir, stop):
     if config.validation_fraction:
         held_out = evaluate.open_sets(config, classes, 'validation')
     is_writer = jax.process_index() == 0
-    evaluate_over_devices = evaluate.lift(
+    evaluation = evaluate.over_devices(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
     )
     any_process(False)  # nothing is written before all have opened their data
@@ -98,10 +98,10 @@ def _train_and_evaluate(config, workdir, stop):
         checkpoints = stack.enter_context(
             Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints)
         )
-        state, step = _first_state(config, experiment, checkpoints)
+        state, step = _first_state(experiment, checkpoints)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
-            run = _Run(config, experiment, held_out, evaluate_over_devices, checkpoints, logs, stop)
+            run = _Run(config, experiment, held_out, evaluation, checkpoints, logs, stop)
             state, step = _train(run, state, step)
             checkpoints.finish()
         if step < experiment.total_steps:
@@ -109,27 +109,27 @@ def _train_and_evaluate(config, workdir, stop):
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
         weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
-        results = evaluate.evaluate_weights(config, evaluate_over_devices, weights, test_sets, step)
+        results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step)
         if is_writer:
             write_results(workdir, results)
     return results
 
 
-def _first_state(config, experiment, checkpoints) -> tuple[TrainState, int]:
+def _first_state(experiment, checkpoints) -> tuple[TrainState, int]:
     """The state of the newest whole checkpoint, or a new one, and the steps it has done."""
-    make_state = functools.partial(init_state, experiment.recipe, config.seed)
+    make_state = functools.partial(init_state, experiment.recipe, experiment.config.seed)
     found = checkpoints.resume(jax.eval_shape(make_state))
     if found is None:
         return devices.replicate(jax.jit(make_state)()), 0
     state, position, step = found
-    expected = data_position(config, experiment, step)
-    changed = [name for name in expected if position.get(name) != expected[name]]
-    if changed:
-        raise InputError(
-            f'the data are not those that checkpoint {step} was trained on: {changed[0]} was '
-            f'{position.get(changed[0])}, is {expected[changed[0]]}; expected the same, or a new '
-            'workdir'
-        )
+    position, expected = read_position(position), data_position(experiment, step)
+    for name in expected.__struct_fields__:
+        was, now = getattr(position, name), getattr(expected, name)
+        if was != now:
+            raise InputError(
+                f'the data are not those that checkpoint {step} was trained on: {name} was {was}, '
+                f'is {now}; expected the same, or a new workdir'
+            )
     return state, step
 
 
@@ -141,7 +141,7 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
     step, total = first_step, run.experiment.total_steps
     must_stop = devices.AnyProcess()
     start, clock = time.monotonic(), None
-    with contextlib.closing(open_batches(run.config, run.experiment, first_step)) as stream:
+    with contextlib.closing(open_batches(run.experiment, first_step)) as stream:
         batches = devices.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
             state, metrics = train_over_devices(state, batch)
@@ -161,7 +161,7 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
             is_due = is_last or stopping or step % run.config.checkpoint_every_steps == 0
             if is_due or accuracy is not None:
                 _check_finite(state)
-                position = data_position(run.config, run.experiment, step)
+                position = msgspec.to_builtins(data_position(run.experiment, step))
                 run.checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
             if stopping:
                 break
@@ -181,7 +181,7 @@ def _validate(run: _Run, state, step) -> float | None:
     if not run.held_out:
         return None
     results = evaluate.evaluate_weights(
-        run.config, run.evaluate_over_devices, _weights(state), run.held_out, step
+        run.config, run.evaluation, _weights(state), run.held_out, step
     )
     figures = {
         f'accuracy_{site}': next(iter(heads.values()))['accuracy']

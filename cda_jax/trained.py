@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-from ml_collections import ConfigDict
+import msgspec
 
-from cda_jax.errors import InputError
-from cda_jax.experiment import build_model
+from cda_jax.config import Config, read_config
+from cda_jax.errors import DamagedError, InputError
+from cda_jax.experiment import DataPosition, build_model, class_names
 from cda_jax.models import CDA
 from cda_jax.runtime.checkpoint import Checkpoints
-from cda_jax.runtime.workdir import config_of_run
+from cda_jax.runtime.workdir import read_fields
 from cda_jax.step import init_weights
 
 
-class Pretrained(NamedTuple):
+class Trained(NamedTuple):
     """A trained network.
 
     Attributes:
@@ -25,9 +26,8 @@ class Pretrained(NamedTuple):
         weights: Its `params` and `batch_stats`, on all devices.
         step: Steps done at the checkpoint.
         class_names: Names of the C classes.
-        config: Of the run.
-        training: What the newest checkpoint says of the training, as
-            `cda_jax.experiment.data_position`.
+        config: That it was trained with, or evaluated with.
+        training: What the newest checkpoint says of the training.
         faults: What is wrong with damaged checkpoints of the run, by step; were they whole, another
             one might have been chosen.
     """
@@ -36,54 +36,64 @@ class Pretrained(NamedTuple):
     weights: dict
     step: int
     class_names: tuple[str, ...]
-    config: ConfigDict
-    training: dict
+    config: Config
+    training: DataPosition
     faults: dict[int, str]
 
 
-def load_weights(workdir: str | Path) -> Pretrained:
+def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
     """Loads the network of a run: the best in validation where there was validation, else the last.
 
     A damaged checkpoint is passed over, and said to be on the error output.
 
     Args:
-        workdir: Of the run; its `config.json` and `checkpoints/` are all that is read.
+        workdir: The run's directory; its `config.json` and `checkpoints/` are all that is read.
+        config: Another one of the same network, such as one with other test sites.
 
     Raises:
-        InputError: It is of no run, or has no checkpoint that is whole.
+        InputError: It is of no run, or has no checkpoint of this network that is whole.
     """
     workdir = Path(workdir)
-    return restore_network(config_of_run(workdir), workdir)
-
-
-def restore_network(config: ConfigDict, workdir: Path) -> Pretrained:
-    """As `load_weights`, with a config whose network is the run's.
-
-    Args:
-        config: Says which network to build.
-        workdir: Of the run.
-
-    Raises:
-        InputError: There is no checkpoint of this network that is whole.
-    """
+    config = config or config_of_run(workdir)
     with Checkpoints(workdir / 'checkpoints', read_only=True) as checkpoints:
 
         def read(step):
             # The newest knows how far training came, whichever is chosen.
-            training = checkpoints.position(checkpoints.latest_step())
-            classes = training['class_names'] if config.target == 'label' else config.sites
-            model = build_model(config, len(classes))
+            training = read_position(checkpoints.position(checkpoints.latest_step()))
+            names = class_names(config, tuple(training.class_names))
+            model = build_model(config, len(names))
             untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
             weights = checkpoints.restore_weights(step, jax.eval_shape(untrained))
-            return model, weights, step, tuple(classes), config, training
+            return model, weights, step, names, config, training
 
         found = checkpoints.read_first(functools.partial(chosen_step, checkpoints), read)
         if found is None:
             raise InputError(f'{workdir}/checkpoints: no checkpoint; expected one of a run')
-        return Pretrained(*found[1], checkpoints.faults())
+        return Trained(*found[1], checkpoints.faults())
 
 
 def chosen_step(checkpoints: Checkpoints) -> int | None:
     """The checkpoint that results are reported of: the best in validation, else the last."""
     best = checkpoints.best_step()
     return checkpoints.latest_step() if best is None else best
+
+
+def config_of_run(workdir: Path, **fields: object) -> Config:
+    """The config that a run was trained with, some fields replaced, such as `data_dir`.
+
+    Raises:
+        InputError: The directory is of no run.
+    """
+    return read_config(read_fields(workdir) | fields)
+
+
+def read_position(data: dict) -> DataPosition:
+    """What a checkpoint says of the run's place in its data.
+
+    Raises:
+        DamagedError: It is none.
+    """
+    try:
+        return msgspec.convert(data, DataPosition)
+    except msgspec.ValidationError as error:
+        raise DamagedError(f'the position in the data: {error}') from error

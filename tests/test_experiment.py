@@ -5,20 +5,22 @@ import pytest
 from helpers.models import count, widths
 from helpers.programs import SMALL_RUN, load_config
 
-from cda_jax.config import check_config
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_experiment, build_model, data_position
 
 
 @pytest.fixture
-def config(data_dir):
-    config = load_config('cda')
-    config.update(SMALL_RUN | {'data_dir': str(data_dir)})
-    return config
+def fields(data_dir):
+    return load_config('cda').to_dict() | SMALL_RUN | {'data_dir': str(data_dir)}
+
+
+def build(fields, **changes):
+    return build_experiment(read_config(fields | changes))
 
 
 def test_the_papers_network_has_the_papers_shapes():
-    model = build_model(load_config('cda'), num_classes=7)
+    model = build_model(read_config(load_config('cda').to_dict()), num_classes=7)
     rows = 4
 
     def train(key):
@@ -44,31 +46,27 @@ def test_the_papers_network_has_the_papers_shapes():
     assert widths(params['label_extractor']) == [*hidden, (256, 7)]
 
 
-def test_the_recipe_follows_the_config(config):
-    experiment = build_experiment(config)
+def test_the_recipe_follows_the_config(fields):
+    experiment = build(fields)
     assert (experiment.steps_per_epoch, experiment.total_steps) == (600 // 32, 2 * (600 // 32))
     assert experiment.site_shares == (160.0, 200.0, 240.0)
     recipe = experiment.recipe
     # 0.1 x batch / 256 after the warm-up of half an epoch
     np.testing.assert_allclose(recipe.learning_rate(9), 0.1 * 32 / 256, rtol=1e-6)
     np.testing.assert_allclose(recipe.lambda_1(35), 1)
-    config.site_weights = (1.0, 2.0, 3.0)
-    assert build_experiment(config).site_shares == (1.0, 2.0, 3.0)
+    assert build(fields, site_weights=(1.0, 2.0, 3.0)).site_shares == (1.0, 2.0, 3.0)
 
 
-def test_lambda_2_may_have_a_schedule_of_its_own(config):
-    config.lambda2_max = 0.5
-    recipe = build_experiment(config).recipe
+def test_lambda_2_may_have_a_schedule_of_its_own(fields):
+    recipe = build(fields, lambda2_max=0.5).recipe
     np.testing.assert_allclose([recipe.lambda_1(17), recipe.lambda_2(17)], [17 / 35, 17 / 70])
-    config.lambda2_schedule = ('constant', 0.5)
-    recipe = build_experiment(config).recipe
+    recipe = build(fields, lambda2_max=0.5, lambda2_schedule=('constant', 0.5)).recipe
     np.testing.assert_allclose(recipe.lambda_1(17), 17 / 35)
     np.testing.assert_allclose([recipe.lambda_2(17), recipe.lambda_2(18)], [0, 0.5])
 
 
-def test_weight_decay_acts_on_kernels_only(config):
-    config.update({'weight_decay': 0.5, 'momentum': 0.0, 'warmup_epochs': 0.0})
-    recipe = build_experiment(config).recipe
+def test_weight_decay_acts_on_kernels_only(fields):
+    recipe = build(fields, weight_decay=0.5, momentum=0.0, warmup_epochs=0.0).recipe
     params = {'dense': {'kernel': jnp.ones(2), 'bias': jnp.ones(2)}, 'norm': {'scale': jnp.ones(2)}}
     zeros = jax.tree.map(jnp.zeros_like, params)
     updates, _ = recipe.optimizer.update(zeros, recipe.optimizer.init(params), params)
@@ -77,29 +75,25 @@ def test_weight_decay_acts_on_kernels_only(config):
     np.testing.assert_array_equal(updates['norm']['scale'], 0)
 
 
-def test_the_dataset_classifier_may_learn_at_a_rate_of_its_own(config):
-    config.update({'dataset_classifier_rate_factor': 3.0, 'weight_decay': 0.0, 'momentum': 0.0})
-    optimizer = build_experiment(config).recipe.optimizer
+def test_the_dataset_classifier_may_learn_at_a_rate_of_its_own(fields):
+    changes = {'dataset_classifier_rate_factor': 3.0, 'weight_decay': 0.0, 'momentum': 0.0}
+    optimizer = build(fields, **changes).recipe.optimizer
     params = {'dataset_classifier': jnp.ones(2), 'feature_extractor': jnp.ones(2)}
     updates, _ = optimizer.update(params, optimizer.init(params), params)
     ratio = updates['dataset_classifier'] / updates['feature_extractor']
     np.testing.assert_allclose(ratio, 3, rtol=1e-6)
 
 
-def test_a_loss_that_does_not_give_one_value_a_sample(config, tmp_path, monkeypatch):
+def test_a_loss_that_does_not_give_one_value_a_sample(fields, tmp_path, monkeypatch):
     (tmp_path / 'odd_losses.py').write_text(
         'def mean(logits, targets, mask=None, *, axis_name=None):\n    return logits.mean()\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    config.update({'emotion_loss': 'odd_losses.mean', 'emotion_loss_args': {}})
-    config.unlock()
-    config.emotion_loss_args = {}
-    check_config(config)
     with pytest.raises(InputError, match='expected one loss a sample'):
-        build_experiment(config)
+        build(fields, emotion_loss='odd_losses.mean', emotion_loss_args={})
 
 
-def test_losses_get_the_class_counts_of_their_head(config, tmp_path, monkeypatch):
+def test_losses_get_the_class_counts_of_their_head(fields, tmp_path, monkeypatch):
     (tmp_path / 'counting_losses.py').write_text(
         'def counts(logits, targets, mask=None, *, class_counts, axis_name=None):\n'
         '    return (targets * class_counts).sum(axis=-1)\n'
@@ -107,11 +101,14 @@ def test_losses_get_the_class_counts_of_their_head(config, tmp_path, monkeypatch
         '    return progress * logits.sum(axis=-1)\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    config.unlock()
-    config.common_head = True
-    config.emotion_loss, config.emotion_loss_args = 'counting_losses.counts', {}
-    config.dataset_loss, config.dataset_loss_args = 'counting_losses.half', {}
-    experiment = build_experiment(config)
+    fields |= {
+        'common_head': True,
+        'emotion_loss': 'counting_losses.counts',
+        'emotion_loss_args': {},
+        'dataset_loss': 'counting_losses.half',
+        'dataset_loss_args': {},
+    }
+    experiment = build(fields)
     losses = experiment.recipe.losses
     of_sites = [part.class_counts for part in experiment.parts]
     for loss, expected in zip(losses.emotion, [*of_sites, sum(of_sites)], strict=True):
@@ -119,17 +116,17 @@ def test_losses_get_the_class_counts_of_their_head(config, tmp_path, monkeypatch
     progress = experiment.recipe.progress(35)
     assert progress == 1
     np.testing.assert_array_equal(losses.dataset(jnp.ones((2, 3)), None, progress=progress), [3, 3])
-    config.shared_head, config.common_head = True, False
-    config.target = 'site'
-    (loss,) = build_experiment(config).recipe.losses.emotion
+    (loss,) = build(
+        fields, shared_head=True, common_head=False, target='site'
+    ).recipe.losses.emotion
     np.testing.assert_array_equal(loss(np.zeros((3, 3)), np.eye(3)), [160, 200, 240])
 
 
-def test_the_position_names_the_stream(config):
-    experiment = build_experiment(config)
-    position = data_position(config, experiment, 7)
-    assert position['batches_read'] == 7
-    assert {name: site['examples'] for name, site in position['sites'].items()} == {
+def test_the_position_names_the_stream(fields):
+    experiment = build(fields)
+    position = data_position(experiment, 7)
+    assert position.batches_read == 7
+    assert {name: site.examples for name, site in position.sites.items()} == {
         'rafdb': 160,
         'expw': 200,
         'affectnet': 240,

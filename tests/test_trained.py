@@ -11,7 +11,7 @@ from helpers.programs import REPOSITORY
 from helpers.runs import final_parameters
 
 from cda_jax.errors import InputError
-from cda_jax.trained import load_weights
+from cda_jax.trained import load_trained
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +49,7 @@ def test_the_examples_of_the_documentation(finished, alone):
 
 def test_what_is_no_run_is_refused(alone, tmp_path):
     with pytest.raises(InputError, match=r'config\.json: no such file; expected the workdir'):
-        load_weights(tmp_path)
+        load_trained(tmp_path)
     shutil.copy(alone / 'config.json', tmp_path)
     with pytest.raises(InputError, match='checkpoints: no checkpoint; expected one of a run'):
-        load_weights(tmp_path)
+        load_trained(tmp_path)

@@ -16,7 +16,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from cda_jax.config import check_config
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_experiment, open_batches
 from cda_jax.runtime import devices
@@ -47,7 +47,7 @@ def bench(config, steps: int) -> Iterator[tuple[str, float]]:
     experiment = build_experiment(config)
     # Streams are read to their end: Grain's workers leave shared memory behind otherwise.
     experiment = experiment._replace(total_steps=_WARM_UP + steps)
-    batches = open_batches(config, experiment)
+    batches = open_batches(experiment)
     one = devices.put_batch(next(batches))
     yield 'reading', measure(functools.partial(next, batches), steps - 1)
     next(batches, None)
@@ -66,7 +66,7 @@ def bench(config, steps: int) -> Iterator[tuple[str, float]]:
         return metrics
 
     yield 'step', measure(functools.partial(train_on, itertools.repeat(one)), steps)
-    placed = devices.prefetch(open_batches(config, experiment))
+    placed = devices.prefetch(open_batches(experiment))
     yield 'together', measure(functools.partial(train_on, placed), steps)
     next(placed, None)
 
@@ -74,9 +74,8 @@ def bench(config, steps: int) -> Iterator[tuple[str, float]]:
 def main(argv: list[str]) -> None:
     """Prints a line for each part."""
     del argv
-    config = _CONFIG.value
     try:
-        check_config(config)
+        config = read_config(_CONFIG.value.to_dict())
         print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
         for part, seconds in bench(config, _STEPS.value):
             rate = config.batch_size / seconds

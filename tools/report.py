@@ -38,7 +38,7 @@ def _report(workdir: Path) -> None:
     from cda_jax.analysis.run_page import page_tables, run_page
     from cda_jax.analysis.tables import write_tables
     from cda_jax.runtime.results import read_results
-    from cda_jax.runtime.workdir import config_of_run
+    from cda_jax.trained import config_of_run
 
     if read_results(workdir) is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')

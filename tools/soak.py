@@ -23,7 +23,7 @@ from absl import app, flags
 from cda_jax.runtime.children import bound
 from cda_jax.runtime.logs import METRICS_FILE, TIMING
 from cda_jax.runtime.program import quieten
-from cda_jax.trained import load_weights
+from cda_jax.trained import load_trained
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
 _UNDISTURBED = flags.DEFINE_string(
@@ -63,7 +63,7 @@ def differences(expected: Path, run: Path) -> list[str]:
         run: That of the other.
     """
     found = []
-    left, right = (jax.tree.leaves_with_path(load_weights(w).weights) for w in (expected, run))
+    left, right = (jax.tree.leaves_with_path(load_trained(w).weights) for w in (expected, run))
     for (path, one), (_, other) in zip(left, right, strict=True):
         if not np.array_equal(one, other, equal_nan=True):
             found.append(f'other weights {jax.tree_util.keystr(path)}')

@@ -10,17 +10,18 @@ from typing import NamedTuple
 import grain
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
+from cda_jax.config import Config
 from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import TRUE_LABELS_FILE, Part
 from cda_jax.errors import InputError
-from cda_jax.evaluate import EvaluationSet, Trained, logit_adjustment, restore
+from cda_jax.evaluate import EvaluationSet, load_with_test_sets, logit_adjustment
 from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
 from cda_jax.runtime.workdir import writing
 from cda_jax.step import predict
+from cda_jax.trained import Trained
 
 FEATURES_FILE = 'features.npz'
 
@@ -54,7 +55,7 @@ class Features(NamedTuple):
     step: int
 
 
-def extract_features(config: ConfigDict, workdir: Path) -> Features:
+def extract_features(config: Config, workdir: Path) -> Features:
     """Computes the features of a run's test sets at the checkpoint that its results are of.
 
     Args:
@@ -67,31 +68,31 @@ def extract_features(config: ConfigDict, workdir: Path) -> Features:
     """
     if jax.process_count() > 1:
         raise InputError('features are put out by one process; expected no others beside it')
-    trained = restore(config, workdir)
+    trained, test_sets = load_with_test_sets(config, workdir)
     rows_over_devices = devices.lift_rows(
         functools.partial(
             predict,
             model=trained.model,
             image_size=config.image_size,
-            adjust=logit_adjustment(config.posthoc_tau, trained.training['head_class_counts']),
+            adjust=logit_adjustment(config.posthoc_tau, trained.training.head_class_counts),
         )
     )
     parts = [
         _of_one_set(config, rows_over_devices, trained, entry, number)
-        for number, entry in enumerate(trained.test_sets)
+        for number, entry in enumerate(test_sets)
     ]
-    site = trained.test_sets[0].part.site
-    classes = class_names(config, [site])
+    site = test_sets[0].part.site
+    classes = class_names(config, site.manifest.class_names)
     truths = [None]
     if config.target == 'label':
         truths = [
             _true_labels(entry.part, part['id'], classes)
-            for entry, part in zip(trained.test_sets, parts, strict=True)
+            for entry, part in zip(test_sets, parts, strict=True)
         ]
     return Features(
         **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
         true_label=None if any(t is None for t in truths) else np.concatenate(truths),
-        site_names=tuple(entry.part.site.name for entry in trained.test_sets),
+        site_names=tuple(entry.part.site.name for entry in test_sets),
         class_names=classes,
         step=trained.step,
     )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from cda_jax.analysis.features import Features
 from cda_jax.analysis.figures import (
@@ -19,7 +18,7 @@ from cda_jax.analysis.figures import (
 from cda_jax.analysis.health import health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table
-from cda_jax.config import as_plain
+from cda_jax.config import Config, as_fields
 from cda_jax.data.sites import open_sites
 from cda_jax.runtime.results import read_results
 
@@ -27,7 +26,7 @@ _MAX_EMBEDDED = 3000
 
 
 def run_page(
-    workdir: Path, config: ConfigDict, features: Features, measures: dict, *, embedding: bool
+    workdir: Path, config: Config, features: Features, measures: dict, *, embedding: bool
 ) -> Page:
     """Puts the report of a finished run together.
 
@@ -43,8 +42,8 @@ def run_page(
     """
     results = read_results(workdir)
     lines = read_metrics(workdir)
-    num_sites = len(config['sites'])
-    warnings = tuple(health_warnings(lines, num_sites)) if config['dataset_classifier'] else ()
+    num_sites = len(config.sites)
+    warnings = tuple(health_warnings(lines, num_sites)) if config.dataset_classifier else ()
     if 'collapsed' in measures:
         warnings += ('The features of all test examples are the same: the network has collapsed.',)
     sections = [_recognition(results), _bias(measures), _annotation(measures)]
@@ -52,13 +51,13 @@ def run_page(
     sections += [_training(lines, config), _data(config, features)]
     return Page(
         title=f'Run {workdir.name}',
-        subtitle=f'Trained on {", ".join(config["sites"])}; tested on '
+        subtitle=f'Trained on {", ".join(config.sites)}; tested on '
         f'{", ".join(results["test_sites"])}; {results["step"]:,} steps.',
         answer=tuple(_answer(results, measures)),
         warnings=warnings,
         sections=tuple(section for section in sections if section),
         table_folder='tables',
-        config=as_plain(config),
+        config=as_fields(config),
         environment=environment(),
     )
 
@@ -200,7 +199,7 @@ def _features(features: Features) -> Section:
     )
 
 
-def _training(lines: Sequence[dict], config: ConfigDict) -> Section:
+def _training(lines: Sequence[dict], config: Config) -> Section:
     pictures = [
         Picture(
             training_curves(lines),
@@ -208,10 +207,10 @@ def _training(lines: Sequence[dict], config: ConfigDict) -> Section:
             'Loss terms, accuracies and learning rate over the epochs.',
         )
     ]
-    if config['dataset_classifier']:
+    if config.dataset_classifier:
         pictures.append(
             Picture(
-                health_panel(lines, len(config['sites']), dataset_loss=config['dataset_loss']),
+                health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
                 'The adversarial game between dataset classifier and features.',
                 'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to '
                 'the direct gradient, and lambda over the epochs.',
@@ -220,10 +219,10 @@ def _training(lines: Sequence[dict], config: ConfigDict) -> Section:
     return Section('Training', 'training', figures=tuple(pictures))
 
 
-def _data(config: ConfigDict, features: Features) -> Section | None:
-    if config['target'] == 'site':
+def _data(config: Config, features: Features) -> Section | None:
+    if config.target == 'site':
         return None
-    sites = open_sites(config['data_dir'], features.site_names)
+    sites = open_sites(config.data_dir, features.site_names)
     counts = {
         site.name: {
             split: np.array(content.class_counts) for split, content in site.manifest.splits.items()

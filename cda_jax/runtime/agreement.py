@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-from ml_collections import ConfigDict
 
 import cda_jax
-from cda_jax.config import as_plain
+from cda_jax.config import Config, as_fields
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.errors import InputError
 from cda_jax.runtime.multihost import gather_texts
@@ -21,11 +20,11 @@ _MISSING = 'missing'
 _SHOWN = 5
 
 
-def check_agreement(config: ConfigDict, workdir: Path) -> None:
+def check_agreement(config: Config, workdir: Path) -> None:
     """Checks that all processes would train or evaluate the same, before any of them does.
 
     Args:
-        config: Checked by `check_config`. Its `data_dir` and `num_workers` may differ.
+        config: Its `data_dir` and `num_workers` may differ.
         workdir: Of the run.
 
     Raises:
@@ -55,16 +54,16 @@ def check_devices(process_of_device: Sequence[int]) -> None:
         raise InputError(f'the processes have different numbers of devices: {shown}')
 
 
-def facts(config: ConfigDict, workdir: Path) -> dict[str, object]:
+def facts(config: Config, workdir: Path) -> dict[str, object]:
     """What the processes must agree on, by the name that an error gives it.
 
     Args:
-        config: Checked by `check_config`.
+        config: Of the run.
         workdir: Of the run.
     """
     fields = {
         f'config field {name}': value
-        for name, value in as_plain(config).items()
+        for name, value in as_fields(config).items()
         if name not in _OWN_FIELDS
     }
     names = dict.fromkeys([*config.sites, *config.test_sites])

@@ -8,26 +8,24 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
-from cda_jax.config import CHANGEABLE, NETWORK, as_plain, differences
+from cda_jax.config import CHANGEABLE, NETWORK, Config, as_fields, differences
 from cda_jax.errors import InputError
 
 _CONFIG = 'config.json'
 _LOCK = 'lock'
 
 
-def check_owner(workdir: Path, config: ConfigDict) -> None:
+def check_owner(workdir: Path, config: Config) -> None:
     """Checks that the directory is new, or of a run with this config.
 
     Raises:
         InputError: It belongs to a run of another config.
     """
     if (workdir / _CONFIG).exists():
-        _refuse(workdir, differences(read_config(workdir), as_plain(config), ignore=CHANGEABLE))
+        _refuse(workdir, differences(read_fields(workdir), as_fields(config), ignore=CHANGEABLE))
 
 
-def claim(workdir: Path, config: ConfigDict) -> None:
+def claim(workdir: Path, config: Config) -> None:
     """Makes the directory, if it is new, and this config its own.
 
     Raises:
@@ -39,7 +37,7 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         return
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-        write_whole(workdir / _CONFIG, json.dumps(as_plain(config), indent=2) + '\n')
+        write_whole(workdir / _CONFIG, json.dumps(as_fields(config), indent=2) + '\n')
 
 
 @contextlib.contextmanager
@@ -65,13 +63,13 @@ def occupied(workdir: Path) -> Iterator[None]:
         yield
 
 
-def check_network(workdir: Path, config: ConfigDict) -> None:
+def check_network(workdir: Path, config: Config) -> None:
     """Checks that the checkpoints of a directory are of this config's network.
 
     Raises:
         InputError: They are not, or there was no run.
     """
-    old, new = read_config(workdir), as_plain(config)
+    old, new = read_fields(workdir), as_fields(config)
     _refuse(workdir, differences(old, new, ignore=frozenset(old.keys() | new.keys()) - NETWORK))
 
 
@@ -102,8 +100,8 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f'{path}: cannot be written: {error.strerror}') from error
 
 
-def read_config(workdir: Path) -> dict:
-    """The config of the run in this directory, as `as_plain` gives it.
+def read_fields(workdir: Path) -> dict:
+    """The config of the run in this directory, as `as_fields` gives it.
 
     Raises:
         InputError: There is none, or it is damaged.
@@ -116,22 +114,6 @@ def read_config(workdir: Path) -> dict:
         ) from error
     except ValueError as error:
         raise InputError(f'{workdir / _CONFIG}: expected the config of a run: {error}') from error
-
-
-def config_of_run(workdir: Path, **fields: object) -> ConfigDict:
-    """The config that a run was trained with.
-
-    Args:
-        workdir: Of the run.
-        fields: Replaced in it, such as `data_dir`.
-
-    Raises:
-        InputError: The directory is of no run.
-    """
-    tree = read_config(workdir)
-    return ConfigDict(
-        {name: tuple(x) if isinstance(x, list) else x for name, x in (tree | fields).items()}
-    )
 
 
 def _refuse(workdir, found):

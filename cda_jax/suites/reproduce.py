@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cda_jax.analysis.report import Page, write_page
 from cda_jax.analysis.tables import write_tables
-from cda_jax.config import check_config
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.suites.methods import Fields, Method
 from cda_jax.suites.outcomes import finished
@@ -75,7 +75,7 @@ def reproduce(request: Request) -> dict[str, Path]:
     folder = request.out / request.scale
     runs = plan(methods, request.num_seeds, folder / 'runs', scale, fields)
     for run in runs:
-        check_config(run.config())
+        read_config(run.config().to_dict())
     failed = {}
     if not request.report_only:
         tasks = open_tasks(runs, embedding=request.suite == 'paper')

@@ -12,7 +12,7 @@ from cda_jax.analysis.features import extract_features, read_features, write_fea
 from cda_jax.data.manifest import read_index
 from cda_jax.errors import InputError
 from cda_jax.evaluate import logit_adjustment
-from cda_jax.runtime.workdir import config_of_run
+from cda_jax.trained import config_of_run
 
 SITES = ('rafdb', 'expw', 'affectnet')
 

@@ -11,7 +11,8 @@ from helpers.runs import assert_same_bits, final_parameters, metrics
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
 from cda_jax.runtime.logs import Logs
-from cda_jax.runtime.workdir import config_of_run, write_whole, writing
+from cda_jax.runtime.workdir import write_whole, writing
+from cda_jax.trained import config_of_run
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from helpers.programs import REPOSITORY, SMALL_RUN, start_program
 
 from cda_jax.analysis.tables import Measured
-from cda_jax.config import check_config
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.runtime.results import summarise, write_results
 from cda_jax.suites.left_out import left_out_table
@@ -44,7 +44,7 @@ def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
     expected = ['cda-lambda-1'] if scale == 'full' else []
     assert left_out == (expected if suite == 'ablation' else [])
     for run in runs:
-        check_config(run.config())
+        read_config(run.config().to_dict())
 
 
 def test_seeds_come_one_after_the_other(tmp_path):

@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from cda_jax.analysis.bias.measure import measure_bias
 from cda_jax.analysis.features import FEATURES_FILE, Features, extract_features, write_features
+from cda_jax.config import Config
 from cda_jax.errors import InputError
 from cda_jax.runtime.workdir import write_whole, writing
 
 BIAS_FILE = 'bias.json'
 
 
-def measure_run(config: ConfigDict, workdir: Path) -> tuple[Features, dict]:
+def measure_run(config: Config, workdir: Path) -> tuple[Features, dict]:
     """Extracts the features of a run's test sets, measures them, and writes both to its workdir.
 
     Args:
