@@ -13,15 +13,16 @@ from pathlib import Path
 from absl import app, flags
 
 from cda_jax.errors import InputError
-from cda_jax.prepare.digit_files import (
+from cda_jax.prepare.digits import (
     MNIST_PARTS,
     OPTDIGITS_TRAIN,
+    Collection,
+    read_archive,
     read_mnist,
-    read_npz,
     read_optdigits,
     read_semeion,
+    write_folders,
 )
-from cda_jax.prepare.digits import Site, write_folders
 
 _MNIST = flags.DEFINE_string('mnist', None, "Folder with MNIST's idx files.")
 _MNIST_PART = flags.DEFINE_enum(
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> None:
         )
 
 
-def _read() -> list[Site]:
+def _read() -> list[Collection]:
     sites = []
     if _MNIST.value:
         sites.append(read_mnist(Path(_MNIST.value), _MNIST_PART.value, _MNIST_IMAGES.value))
@@ -71,7 +72,7 @@ def _read() -> list[Site]:
     if _OPTDIGITS.value:
         sites.append(read_optdigits(Path(_OPTDIGITS.value), _OPTDIGITS_TRAIN.value))
     if _NPZ.value:
-        sites += read_npz(Path(_NPZ.value))
+        sites += read_archive(Path(_NPZ.value))
     return sites
 
 

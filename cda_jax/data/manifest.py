@@ -1,35 +1,43 @@
 """What a prepared dataset says of itself: `manifest.json`, and an index beside each split."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 
-from cda_jax.data.npy import read_npz
+from cda_jax.data.arrays import read_npz
 from cda_jax.data.records import Encoding, count_records
-from cda_jax.data.typed_json import read_json, write_json
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Split
+from cda_jax.runtime.files import read_json, replacing
+
+Split = Literal['train', 'test']
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 MANIFEST = 'manifest.json'
 SPLITS: tuple[Split, ...] = ('train', 'test')
 # Sides of images in pixels; what is above would fill the memory with a batch.
 MAX_IMAGE_SIZE = 4096
+# Far more than a manifest that lists millions of rows.
+_MAX_BYTES = 2**28
+# What an example may take in the index: twice what it does.
+_INDEX_BYTES = 24
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
+class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands in JSON files: no field of it may be missing, and none may be there besides."""
+
+
+class Source(Stored, kw_only=True):
     """A file that said what the rows are, and the SHA-256 of its bytes in hexadecimal."""
 
     file: str
     sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that decides what a preparation writes, except the rows and pictures themselves.
+class Settings(Stored, kw_only=True):
+    """All that decides what a preparation writes, except the pictures themselves.
 
     Attributes:
         name: Name of the dataset, for tables and figures.
@@ -41,6 +49,7 @@ class Settings:
         quality: The JPEG quality, or None where the pixels are raw.
         shard_size: Rows that go into one shard, those that prove unusable included.
         sources: The reader's label files.
+        rows_sha256: Hash of all rows as the reader gave them.
     """
 
     name: str
@@ -53,28 +62,26 @@ class Settings:
     quality: int | None
     shard_size: int
     sources: tuple[Source, ...]
+    rows_sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shard:
+class Shard(Stored, kw_only=True):
     """A file of records, its name relative to the manifest."""
 
     file: str
-    num_examples: int
+    num_examples: Count
     num_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class SplitContent:
+class SplitContent(Stored, kw_only=True):
     """The examples of one split: their number, in all and by class, and their files in order."""
 
     num_examples: int
-    class_counts: tuple[int, ...]
+    class_counts: tuple[Count, ...]
     shards: tuple[Shard, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowCounts:
+class RowCounts(Stored, kw_only=True):
     """Where the rows of the sources went: `read` is the sum of the others."""
 
     read: int
@@ -83,8 +90,7 @@ class RowCounts:
     skipped: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class SkippedRow:
+class SkippedRow(Stored, kw_only=True):
     """A row that could not be used."""
 
     id: str
@@ -92,8 +98,7 @@ class SkippedRow:
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Duplicates:
+class Duplicates(Stored, kw_only=True):
     """Crops with equal pixels.
 
     Attributes:
@@ -107,12 +112,10 @@ class Duplicates:
     within: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manifest(Settings):
+class Manifest(Settings, kw_only=True):
     """A prepared dataset.
 
     Attributes:
-        rows_sha256: Hash of all rows as the reader gave them, pictures not included.
         splits: The content of 'train' and 'test'.
         rows: Where the rows went.
         excluded: How many rows were left out on purpose, by reason.
@@ -123,7 +126,6 @@ class Manifest(Settings):
         version: Of the layout of the folder.
     """
 
-    rows_sha256: str
     splits: dict[str, SplitContent]
     rows: RowCounts
     excluded: dict[str, int]
@@ -134,8 +136,11 @@ class Manifest(Settings):
     version: Literal[1] = 1
 
 
-# What an example may take in the index: twice what it does.
-_INDEX_BYTES = 24
+class _Layout(msgspec.Struct):
+    """What explains the differences in all other fields, and is therefore read first."""
+
+    format: Literal['cda_jax prepared dataset']
+    version: int
 
 
 class Index(NamedTuple):
@@ -150,34 +155,23 @@ class Index(NamedTuple):
     photo_hash: np.ndarray
 
 
-def write_manifest(folder: Path, manifest: Manifest, *, scratch: Path) -> None:
-    """Writes the manifest, which makes a folder a prepared dataset; it is complete or not there.
-
-    Args:
-        folder: The dataset's folder.
-        manifest: The content.
-        scratch: A folder on the same file system for the incomplete file.
-    """
-    write_json(folder / MANIFEST, manifest, temporary=scratch / f'{MANIFEST}.tmp')
-
-
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """Reads and checks the manifest of a prepared dataset, and that its shards are there.
 
-    Args:
-        folder: The dataset's folder.
-
-    Returns:
-        The manifest.
-
     Raises:
-        InputError: If the folder is not a complete prepared dataset; the message names the file or
+        InputError: The folder is not a complete prepared dataset; the message names the file or
             the field.
     """
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f'{path}: no such file; expected a folder that tools/prepare.py completed')
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes')
+    if (version := read_json(path, _Layout).version) != 1:
+        raise InputError(
+            f'{path}: version: expected 1, found {version}; delete {folder} and prepare it again'
+        )
     manifest = read_json(path, Manifest)
     _check_settings(path, manifest)
     _check_counts(path, manifest)
@@ -201,13 +195,10 @@ def _check_settings(path: Path, manifest: Manifest) -> None:
 
 def _check_counts(path: Path, manifest: Manifest) -> None:
     if set(manifest.splits) != set(SPLITS):
-        found = ', '.join(manifest.splits) or 'none'
+        found = ', '.join(manifest.splits)[:80] or 'none'
         raise InputError(f'{path}: splits: expected {" and ".join(SPLITS)}, found {found}')
     for name, split in manifest.splits.items():
         where = f'{path}: splits.{name}'
-        numbers = [*split.class_counts, *(shard.num_examples for shard in split.shards)]
-        if min(numbers, default=0) < 0:
-            raise InputError(f'{where}: expected no negative numbers, found {min(numbers)}')
         _expect(f'{where}.class_counts', len(split.class_counts), len(manifest.class_names), 'long')
         _expect(f'{where}.class_counts', sum(split.class_counts), split.num_examples, 'in all')
         total = sum(shard.num_examples for shard in split.shards)
@@ -235,17 +226,13 @@ def _check_shard(folder: Path, shard: Shard) -> None:
             f'{folder / MANIFEST}: shard {shard.file[:80]!r}: expected a plain file name'
         )
     path = folder / shard.file
-    if not os.path.isfile(path):  # Unlike Path's, it takes names that no file can have.
+    if not os.path.isfile(path):  # unlike Path's, it takes names that no file can have
         raise InputError(f'{path}: no such file, but the manifest lists it')
     _expect(f'{path}', path.stat().st_size, shard.num_bytes, 'bytes, as the manifest says')
 
 
 def check_records(folder: str | os.PathLike[str], content: SplitContent) -> None:
     """Opens the shards of a split and checks the number of their records.
-
-    Args:
-        folder: The dataset's folder.
-        content: What its manifest says of the split.
 
     Raises:
         InputError: A shard is damaged or does not fit the manifest; the message names it.
@@ -256,59 +243,39 @@ def check_records(folder: str | os.PathLike[str], content: SplitContent) -> None
         _expect(f'{path}', found, shard.num_examples, 'records, as the manifest says')
 
 
-def index_name(split: Split) -> str:
-    """Names the index file of a split."""
-    return f'{split}-index.npz'
-
-
-def write_index(folder: Path, split: Split, index: Index, *, scratch: Path) -> None:
-    """Writes the index of a split; it is complete or not there.
-
-    Args:
-        folder: The dataset's folder.
-        split: The split.
-        index: The content.
-        scratch: A folder on the same file system for the incomplete file.
-    """
-    temporary = scratch / f'{index_name(split)}.tmp'
-    with temporary.open('wb') as file:
+def write_index(folder: Path, split: Split, index: Index) -> None:
+    """Writes the index of a split."""
+    with replacing(_index_file(folder, split)) as path, path.open('wb') as file:
         np.savez(file, **index._asdict())
-    os.replace(temporary, folder / index_name(split))
 
 
 def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
     """Reads the index of a split and checks it against the manifest.
 
-    Args:
-        folder: The dataset's folder.
-        split: The split.
-
     Returns:
         Label and photo hash of every record, in order.
 
     Raises:
-        InputError: If the dataset or its index is damaged; the message names the file.
+        InputError: The dataset or its index is damaged; the message names the file.
     """
     content = read_manifest(folder).splits[split]
-    path = Path(folder) / index_name(split)
-    try:
-        arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples)
-        index = Index(arrays['label'], arrays['photo_hash'])
-    except FileNotFoundError as error:
-        raise InputError(f'{path}: no such file, but it belongs to a prepared dataset') from error
-    except (OSError, ValueError, LookupError) as error:
-        raise InputError(
-            f'{path}: expected an index of labels and photo hashes: {error}'
-        ) from error
-    for name, array, dtype in zip(Index._fields, index, (np.int32, np.uint64), strict=True):
+    path = _index_file(Path(folder), split)
+    arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples + 2**12)
+    for name, dtype in zip(Index._fields, (np.int32, np.uint64), strict=True):
         expected = np.dtype(dtype), (content.num_examples,)
-        if (array.dtype, array.shape) != expected:
+        found = arrays.get(name)
+        if found is None or (found.dtype, found.shape) != expected:
+            what = 'nothing' if found is None else f'{found.dtype}{list(found.shape)}'
             raise InputError(
-                f'{path}: {name}: expected {expected[0]}{list(expected[1])}, '
-                f'found {array.dtype}{list(array.shape)}'
+                f'{path}: {name}: expected {expected[0]}{list(expected[1])}, found {what}'
             )
+    index = Index(arrays['label'], arrays['photo_hash'])
     counts = content.class_counts
     in_range = np.all((index.label >= 0) & (index.label < len(counts)))
     if not in_range or np.bincount(index.label, minlength=len(counts)).tolist() != list(counts):
         raise InputError(f'{path}: label: the numbers of each class are not those of the manifest')
     return index
+
+
+def _index_file(folder: Path, split: Split) -> Path:
+    return folder / f'{split}-index.npz'

@@ -4,28 +4,21 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import cv2
-import msgpack
+import msgspec
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
-from cda_jax.data.jpeg_header import jpeg_shape
 from cda_jax.errors import InputError
 
 Encoding = Literal['jpeg', 'raw']
 
-# The name of a file need not be valid UTF-8; Python marks such bytes, and so they survive.
-_UNICODE_ERRORS = 'surrogateescape'
-
 _PIXEL_HASH_BYTES = 16
-
-# Of a list or dictionary in a record: more than it has, so that another kind of record is named.
-_MAX_ITEMS = 16
-
 # Pixels as they are stored, whatever EXIF data say.
 _JPEG_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_JPEG_END = b'\xff\xd9'
 
 
 class Record(NamedTuple):
@@ -46,24 +39,34 @@ class Record(NamedTuple):
     pixel_hash: bytes
 
 
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record as msgpack; the image is a JPEG file or its pixels."""
+
+    image: bytes
+    label: int
+    id: str
+    photo_hash: Annotated[int, msgspec.Meta(ge=0)]
+    pixel_hash: Annotated[
+        bytes, msgspec.Meta(min_length=_PIXEL_HASH_BYTES, max_length=_PIXEL_HASH_BYTES)
+    ]
+
+
+_decoder = msgspec.msgpack.Decoder(_Stored)
+
+
 def hash_photo(photo: str) -> int:
     """Hashes a photo's name, the same on every machine and in every version.
-
-    Args:
-        photo: The name.
 
     Returns:
         The first 8 bytes of its SHA-256 as a big-endian unsigned integer.
     """
-    digest = hashlib.sha256(photo.encode('utf-8', _UNICODE_ERRORS)).digest()
+    # The name of a file need not be valid UTF-8; Python marks such bytes.
+    digest = hashlib.sha256(photo.encode('utf-8', 'surrogateescape')).digest()
     return int.from_bytes(digest[:8], 'big')
 
 
 def hash_pixels(image: np.ndarray) -> bytes:
     """Hashes a crop's pixels; equal crops have equal hashes.
-
-    Args:
-        image: uint8[side, side, 3].
 
     Returns:
         The first 16 bytes of the SHA-256 of the pixels in row order.
@@ -78,15 +81,10 @@ def encode_record(record: Record, *, encoding: Encoding = 'jpeg', quality: int =
         record: The example.
         encoding: 'jpeg', or 'raw' for the pixels themselves.
         quality: JPEG quality from 1 to 100; without effect on raw pixels.
-
-    Returns:
-        A msgpack dictionary with the fields of `Record`, where the image is bytes.
     """
-    fields = record._asdict()
-    fields['image'] = (
-        record.image.tobytes() if encoding == 'raw' else _to_jpeg(record.image, quality)
-    )
-    return msgpack.packb(fields, unicode_errors=_UNICODE_ERRORS)
+    raw = encoding == 'raw'
+    image = record.image.tobytes() if raw else _to_jpeg(record.image, quality)
+    return msgspec.msgpack.encode(_Stored(image, *record[1:]))
 
 
 def _to_jpeg(image: np.ndarray, quality: int) -> bytes:
@@ -102,40 +100,15 @@ def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record
         image_size: Side of the image in pixels, as the manifest says.
         encoding: How the image is kept, as the manifest says.
 
-    Returns:
-        The example.
-
     Raises:
-        ValueError: If the bytes are no such record; the message says what is wrong.
+        ValueError: The bytes are no such record; the message says what is wrong.
     """
     try:
-        # Lists take their declared length before they are filled, and may be nested.
-        fields = msgpack.unpackb(
-            data,
-            unicode_errors=_UNICODE_ERRORS,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=_MAX_ITEMS,
-            max_ext_len=0,
-        )
-    except ValueError as error:
+        stored = _decoder.decode(data)
+    except ValueError as error:  # msgspec's own are such, and what UTF-8 raises is
         raise ValueError(f'not a record: {error}') from error
-    if not isinstance(fields, dict) or fields.keys() != _FIELD_TYPES.keys():
-        raise ValueError(f'not a record: expected a dictionary of {", ".join(_FIELD_TYPES)}')
-    for name, kind in _FIELD_TYPES.items():
-        if type(fields[name]) is not kind:
-            found = type(fields[name]).__name__
-            raise ValueError(f'record field {name}: expected {kind.__name__}, found {found}')
-    if fields['photo_hash'] < 0 or len(fields['pixel_hash']) != _PIXEL_HASH_BYTES:
-        raise ValueError(
-            f'record fields photo_hash, pixel_hash: expected a number from 0 and '
-            f'{_PIXEL_HASH_BYTES} bytes, found {fields["photo_hash"]} and '
-            f'{len(fields["pixel_hash"])} bytes'
-        )
-    fields['image'] = _to_pixels(fields['image'], image_size, encoding)
-    return Record(**fields)
-
-
-_FIELD_TYPES = {'image': bytes, 'label': int, 'id': str, 'photo_hash': int, 'pixel_hash': bytes}
+    image = _to_pixels(stored.image, image_size, encoding)
+    return Record(image, stored.label, stored.id, stored.photo_hash, stored.pixel_hash)
 
 
 def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
@@ -144,17 +117,15 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
         if len(data) != side * side * 3:
             raise ValueError(f'record field image: {len(data)} bytes are not {shape} raw pixels')
         return np.frombuffer(data, np.uint8).reshape(shape)
-    if not data:
-        raise ValueError('record field image: empty')
-    declared = jpeg_shape(data)
-    if declared not in (None, shape):  # Asked before the decoder takes memory for it.
-        raise ValueError(f'record field image: expected {shape} pixels, found {declared}')
     image = None
-    if declared is not None:
-        with contextlib.suppress(cv2.error):  # Some damage makes it raise, the rest gives None.
+    # Some versions of OpenCV fill the missing part of a cut JPEG with grey and say nothing.
+    if data.endswith(_JPEG_END):
+        with contextlib.suppress(cv2.error):  # some damage makes it raise, the rest gives None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
-    if image is None or image.shape != shape:
+    if image is None:
         raise ValueError('record field image: not a readable JPEG')
+    if image.shape != shape:
+        raise ValueError(f'record field image: expected {shape} pixels, found {image.shape}')
     return image
 
 
@@ -179,14 +150,8 @@ def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
 def count_records(path: Path) -> int:
     """Counts the records of a file by its footer; none of them is read.
 
-    Args:
-        path: A file that `record_file` wrote.
-
-    Returns:
-        Their number.
-
     Raises:
-        InputError: If it is no such file.
+        InputError: It is no file that `record_file` wrote.
     """
     try:
         reader = ArrayRecordReader(str(path))
@@ -194,6 +159,6 @@ def count_records(path: Path) -> int:
             return reader.num_records()
         finally:
             reader.close()
-    except (RuntimeError, ValueError) as error:  # Of C++, and some have several lines.
+    except (RuntimeError, ValueError) as error:  # of C++, and some have several lines
         reason = ' '.join(str(error).split())
         raise InputError(f'{path}: damaged or not a shard: {reason}') from error

@@ -1,10 +1,10 @@
 """What a reader hands over: one row of a dataset, used or left out, and the dataset around it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Split = Literal['train', 'test']
+from cda_jax.data.manifest import Split
 
 
 class Box(NamedTuple):
@@ -67,11 +67,12 @@ class Dataset(NamedTuple):
         class_names: Names of the labels 0..C-1.
         sources: Files that say what the rows are (label lists, not pictures); the manifest keeps
             their hashes.
-        rows: Every row of the sources, once, in an order that never changes. Read it once.
+        rows: Every row of the sources, once, in an order that never changes: a list, or what reads
+            them anew each time, so that pictures need not all be in memory.
         test_photos: Photos of the test split where the reader itself drew the split, else None.
     """
 
     class_names: tuple[str, ...]
     sources: tuple[Path, ...]
-    rows: Iterator[Example | Skipped]
+    rows: Iterable[Example | Skipped]
     test_photos: tuple[str, ...] | None = None

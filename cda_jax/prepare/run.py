@@ -1,12 +1,14 @@
 """A dataset as its reader sees it to a folder of records with a manifest."""
 
-import functools
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
+
+from tqdm import tqdm
 
 from cda_jax.data.manifest import (
     MANIFEST,
@@ -15,21 +17,28 @@ from cda_jax.data.manifest import (
     Manifest,
     Settings,
     Source,
+    read_manifest,
     write_index,
-    write_manifest,
 )
 from cda_jax.data.records import Encoding
-from cda_jax.data.typed_json import read_json
 from cda_jax.errors import InputError
-from cda_jax.prepare.assemble import Parts, make_index, make_manifest
 from cda_jax.prepare.crop import margin_of
 from cda_jax.prepare.dataset import Dataset
-from cda_jax.prepare.limits import check_skipped, check_splits
-from cda_jax.prepare.progress import Progress
-from cda_jax.prepare.resume import begin, confirm, scratch_of
-from cda_jax.prepare.shards import Part, part_file, write_shard
-from cda_jax.prepare.spool import Spooled, rows_file
-from cda_jax.prepare.workers import run_tasks
+from cda_jax.prepare.pool import work_off
+from cda_jax.prepare.rows import (
+    Rows,
+    Survey,
+    as_text,
+    check_skipped,
+    check_splits,
+    count_reasons,
+    shard_sizes,
+    slices,
+    survey,
+)
+from cda_jax.prepare.shards import WrittenShard, is_complete, note_file, scratch_of, write_shard
+from cda_jax.prepare.summary import Shards, make_index, make_manifest
+from cda_jax.runtime.files import read_json, replacing, write_json, writing
 
 
 def prepare(
@@ -52,7 +61,7 @@ def prepare(
     and ends with the same bytes. A folder that is complete is left as it is.
 
     Args:
-        dataset: The dataset; its rows are read once.
+        dataset: The dataset.
         out: The folder to write.
         name: Name of the dataset, for tables and figures.
         reader: Name of the reader, for the manifest.
@@ -62,20 +71,22 @@ def prepare(
         encoding: 'jpeg', or 'raw' for the pixels themselves.
         quality: JPEG quality from 1 to 100.
         shard_size: Rows a shard; shards are what processes share out among them.
-        num_processes: Number of processes. It does not change what is written.
+        num_processes: Does not change what is written.
         max_skipped_share: The share of the rows meant to be used that may prove unusable.
 
-    Returns:
-        The manifest.
-
     Raises:
-        InputError: If an argument is out of range, the folder holds something else, too many rows
+        InputError: An argument is out of range, the folder holds something else, too many rows
             are unusable or a split has no examples.
     """
     out = Path(out)
     _check_arguments(face_size, encoding, quality, shard_size, num_processes, max_skipped_share)
+    rows = dataset.rows
+    if isinstance(rows, Iterator):  # gone through once, it would be empty
+        rows = list(rows)
+    sources = _hash_sources(dataset.sources)
+    found = survey(rows, len(dataset.class_names))
     settings = Settings(
-        name=name,
+        name=as_text(name),
         reader=reader,
         reader_options=dict(reader_options or {}),
         class_names=tuple(dataset.class_names),
@@ -84,18 +95,17 @@ def prepare(
         encoding=encoding,
         quality=None if encoding == 'raw' else quality,
         shard_size=shard_size,
-        sources=_hash_sources(dataset.sources),
+        sources=sources,
+        rows_sha256=found.sha256,
     )
-    try:
-        if (out / MANIFEST).exists():
-            return confirm(dataset, out, settings)
-        spooled = begin(dataset, out, settings, max_skipped_share)
-        parts = _write_shards(spooled, out, settings, num_processes)
-        manifest = make_manifest(settings, spooled, parts)
-        _check_limits(manifest, parts, out, max_skipped_share)
-        _finish(dataset, manifest, parts, out)
-    except OSError as error:
-        raise InputError(f'{error.filename or out}: {error.strerror or error}') from error
+    if (out / MANIFEST).exists():
+        return _confirm(out, settings)
+    with writing(out):
+        _begin(out, settings, found, max_skipped_share)
+        shards = _write_shards(rows, out, settings, found, num_processes)
+        manifest = make_manifest(settings, found, shards)
+        _check_limits(manifest, shards, out, max_skipped_share)
+        _finish(dataset, manifest, shards, out)
     return manifest
 
 
@@ -134,25 +144,85 @@ def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
                 digest = hashlib.file_digest(file, 'sha256').hexdigest()
         except OSError as error:
             raise InputError(f'{path}: cannot be read: {error.strerror}') from error
-        sources.append(Source(file=name.as_posix(), sha256=digest))
+        sources.append(Source(file=as_text(name.as_posix()), sha256=digest))
     return tuple(sources)
 
 
-def _write_shards(spooled: Spooled, out: Path, settings: Settings, num_processes: int) -> Parts:
-    scratch = scratch_of(out)
-    sizes = {shard: size for split in SPLITS for shard, size in spooled.shards[split].items()}
-    unfinished = [shard for shard in sizes if rows_file(scratch, shard).exists()]
-    progress = Progress('rows', sum(sizes[shard] for shard in unfinished))
-    work = functools.partial(write_shard, out=out, scratch=scratch, settings=settings)
-    for shard in run_tasks(work, unfinished, num_processes):
-        progress.update(sizes[shard])
+def _confirm(out: Path, settings: Settings) -> Manifest:
+    """Checks that a folder with a manifest is what was asked for, and says so."""
+    manifest = read_manifest(out)
+    _refuse_other(manifest, settings, out)
+    shutil.rmtree(scratch_of(out), ignore_errors=True)
+    print(f'{out}: already prepared; delete it to prepare it again', file=sys.stderr)
+    return manifest
+
+
+def _begin(out: Path, settings: Settings, found: Survey, max_skipped_share: float) -> None:
+    """Makes a new folder ready, or one that was left half prepared."""
+    # What the shards that are complete were made with.
+    settings_file = scratch_of(out) / 'settings.json'
+    if settings_file.exists():
+        _refuse_other(read_json(settings_file, Settings), settings, out)
+        return
+    if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
+        raise InputError(f'{out}: holds other files; expected a new or an empty folder')
+    # Said now, nothing stands in the way of another attempt once it is mended.
+    check_skipped(found.skipped, sum(found.counts.values()), max_skipped_share)
+    check_splits(found.counts, found.excluded, count_reasons(found.skipped))
+    shutil.rmtree(scratch_of(out), ignore_errors=True)
+    scratch_of(out).mkdir(parents=True)
+    write_json(settings_file, settings)
+
+
+def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
+    """Raises InputError if a folder holds a preparation with other settings or of other rows."""
+    differences = []
+    for name in Settings.__struct_fields__:
+        there, here = getattr(found, name), getattr(wanted, name)
+        if there != here and name != 'rows_sha256':
+            values = f' ({there!r} there, {here!r} now)'
+            differences.append(name + (values if len(values) < 100 else ''))
+    if differences:
+        raise InputError(
+            f'{out}: holds a preparation with another {", another ".join(differences)}; '
+            'delete it or choose another folder'
+        )
+    if found.rows_sha256 != wanted.rows_sha256:
+        raise InputError(
+            f'{out}: holds a preparation of other rows: labels, boxes or the list of pictures '
+            'have changed since; delete it or choose another folder'
+        )
+
+
+def _write_shards(
+    rows: Rows, out: Path, settings: Settings, found: Survey, num_processes: int
+) -> Shards:
+    sizes = {
+        split: shard_sizes(split, found.counts[split], settings.shard_size) for split in SPLITS
+    }
+    missing = {
+        name: size
+        for split in SPLITS
+        for name, size in sizes[split].items()
+        if not is_complete(out, name)
+    }
+    tasks = (
+        (name, examples, out, settings)
+        for name, examples in slices(rows, settings.shard_size)
+        if name in missing
+    )
+    # In a log file, a line every few seconds will do.
+    seconds = 0.1 if sys.stderr.isatty() else 5
+    with tqdm(total=sum(missing.values()), unit=' rows', mininterval=seconds) as progress:
+        for count in work_off(write_shard, tasks, min(num_processes, len(missing))):
+            progress.update(count)
     return {
-        split: {shard: read_json(part_file(scratch, shard), Part) for shard in shards}
-        for split, shards in spooled.shards.items()
+        split: {name: read_json(note_file(out, name), WrittenShard) for name in sizes[split]}
+        for split in SPLITS
     }
 
 
-def _check_limits(manifest: Manifest, parts: Parts, out: Path, max_share: float) -> None:
+def _check_limits(manifest: Manifest, shards: Shards, out: Path, max_share: float) -> None:
     counts = {split: content.num_examples for split, content in manifest.splits.items()}
     try:
         check_skipped(manifest.skipped_rows, manifest.rows.written, max_share)
@@ -160,21 +230,19 @@ def _check_limits(manifest: Manifest, parts: Parts, out: Path, max_share: float)
     except InputError:
         # The pictures may be mended before the next attempt, so it has to look at them again.
         for split in SPLITS:
-            for shard, part in parts[split].items():
-                if part.skipped:
-                    part_file(scratch_of(out), shard).unlink()
+            for name, shard in shards[split].items():
+                if shard.skipped:
+                    note_file(out, name).unlink()
         raise
 
 
-def _finish(dataset: Dataset, manifest: Manifest, parts: Parts, out: Path) -> None:
+def _finish(dataset: Dataset, manifest: Manifest, shards: Shards, out: Path) -> None:
     """Writes what goes beside the shards, the manifest last."""
-    scratch = scratch_of(out)
     for split in SPLITS:
-        write_index(out, split, make_index(parts[split]), scratch=scratch)
+        write_index(out, split, make_index(shards[split]))
     if dataset.test_photos is not None:
-        temporary = scratch / 'test_photos.txt.tmp'
         text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
-        temporary.write_text(text, 'utf-8', 'surrogateescape')
-        os.replace(temporary, out / 'test_photos.txt')
-    write_manifest(out, manifest, scratch=scratch)
-    shutil.rmtree(scratch)
+        with replacing(out / 'test_photos.txt') as temporary:
+            temporary.write_text(text, 'utf-8', 'surrogateescape')
+    write_json(out / MANIFEST, manifest)
+    shutil.rmtree(scratch_of(out))

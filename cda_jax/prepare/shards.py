@@ -3,27 +3,25 @@
 import itertools
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.data.manifest import Settings, SkippedRow
+from cda_jax.data.manifest import Settings, SkippedRow, Stored
 from cda_jax.data.records import Record, encode_record, hash_photo, hash_pixels, record_file
-from cda_jax.data.typed_json import read_json, write_json
 from cda_jax.prepare.crop import crop_face, decode
 from cda_jax.prepare.dataset import Example
-from cda_jax.prepare.spool import read_rows, rows_file
+from cda_jax.prepare.rows import as_text, skipped_row
+from cda_jax.runtime.files import read_json, replacing, write_json
 
 # More than the largest picture takes that is decoded, even where it is not compressed.
 _MAX_FILE = 2**29
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """What became of the rows of one shard. It is written last: where it is, the shard is complete.
+class WrittenShard(Stored, kw_only=True):
+    """What became of the rows of one shard: the note that is written once it is complete.
 
     Attributes:
         num_bytes: Size of the shard's file; 0 where no row could be used and there is no file.
@@ -42,72 +40,62 @@ class Part:
     skipped: tuple[SkippedRow, ...]
 
 
+def scratch_of(out: Path) -> Path:
+    """Names the folder for what is needed only while preparing; it ends with the manifest."""
+    return out / '.parts'
+
+
 def shard_file(out: Path, shard: str) -> Path:
     """Names the file of a shard."""
     return out / f'{shard}.array_record'
 
 
-def part_file(scratch: Path, shard: str) -> Path:
-    """Names the file that says what became of the rows of a shard."""
-    return scratch / f'{shard}.json'
+def note_file(out: Path, shard: str) -> Path:
+    """Names the file of a `WrittenShard`."""
+    return scratch_of(out) / f'{shard}.json'
 
 
-def is_complete(out: Path, scratch: Path, shard: str) -> bool:
+def is_complete(out: Path, shard: str) -> bool:
     """Tells whether a shard needs no more work.
 
-    Args:
-        out: The dataset's folder.
-        scratch: The folder for what is only needed while preparing.
-        shard: The shard's name.
-
-    Returns:
-        Whether its part is there, and the file that the part speaks of.
-
     Raises:
-        InputError: If the part is damaged.
+        InputError: What is there of it is damaged.
     """
-    path = part_file(scratch, shard)
+    path, file = note_file(out, shard), shard_file(out, shard)
     if not path.is_file():
         return False
-    num_bytes = read_json(path, Part).num_bytes
-    file = shard_file(out, shard)
+    num_bytes = read_json(path, WrittenShard).num_bytes
     return num_bytes == 0 or (file.is_file() and file.stat().st_size == num_bytes)
 
 
-def write_shard(shard: str, *, out: Path, scratch: Path, settings: Settings) -> None:
-    """Writes a shard and its part from the rows spooled for it, and removes these.
+def write_shard(shard: str, rows: Sequence[Example], out: Path, settings: Settings) -> int:
+    """Writes a shard, and then the note that it is complete.
 
-    Args:
-        shard: The shard's name.
-        out: The dataset's folder.
-        scratch: The folder with the rows, on the same file system.
-        settings: The preparation's settings.
+    Returns:
+        The number of rows.
     """
-    kept: list[tuple[str, int, int, str]] = []
+    kept: list[Record] = []
     skipped: list[SkippedRow] = []
-    temporary, file = scratch / f'{shard}.tmp', shard_file(out, shard)
-    with record_file(temporary) as write:
-        for row in _outcomes(read_rows(scratch, shard), settings):
+    file = shard_file(out, shard)
+    with replacing(file) as temporary, record_file(temporary) as write:
+        for row in _records(rows, settings):
             if isinstance(row, SkippedRow):
                 skipped.append(row)
-                continue
-            write(encode_record(row, encoding=settings.encoding, quality=settings.quality))
-            kept.append((row.id, row.label, row.photo_hash, row.pixel_hash.hex()))
-    if kept:
-        os.replace(temporary, file)
-    else:
-        temporary.unlink()
-        file.unlink(missing_ok=True)  # Of an attempt when some of its pictures could be used.
-    part = Part(
+            else:
+                write(encode_record(row, encoding=settings.encoding, quality=settings.quality))
+                kept.append(row._replace(image=None))
+    if not kept:
+        file.unlink()
+    note = WrittenShard(
         num_bytes=file.stat().st_size if kept else 0,
-        ids=tuple(row_id for row_id, _, _, _ in kept),
-        labels=tuple(label for _, label, _, _ in kept),
-        photo_hashes=tuple(photo_hash for _, _, photo_hash, _ in kept),
-        pixel_hashes=tuple(pixel_hash for _, _, _, pixel_hash in kept),
+        ids=tuple(record.id for record in kept),
+        labels=tuple(record.label for record in kept),
+        photo_hashes=tuple(record.photo_hash for record in kept),
+        pixel_hashes=tuple(record.pixel_hash.hex() for record in kept),
         skipped=tuple(skipped),
     )
-    write_json(part_file(scratch, shard), part, temporary=scratch / f'{shard}.json.tmp')
-    rows_file(scratch, shard).unlink()
+    write_json(note_file(out, shard), note)
+    return len(rows)
 
 
 class _Fault(NamedTuple):
@@ -117,33 +105,17 @@ class _Fault(NamedTuple):
     detail: str
 
 
-def _outcomes(rows: Iterable[Example], settings: Settings) -> Iterator[Record | SkippedRow]:
+def _records(rows: Sequence[Example], settings: Settings) -> Iterator[Record | SkippedRow]:
     # Faces of one photo follow each other, so the photo is opened once.
     for source, faces in itertools.groupby(rows, lambda row: (row.path, row.data, row.box is None)):
         image = _load(*source)
         for row in faces:
-            outcome = image if isinstance(image, _Fault) else _crop(row, image, settings)
-            if isinstance(outcome, _Fault):
-                yield SkippedRow(id=row.id, **outcome._asdict())
+            crop = image if isinstance(image, _Fault) else _crop(row, image, settings)
+            if isinstance(crop, _Fault):
+                yield skipped_row(row.id, *crop)
             else:
-                yield Record(
-                    image=outcome,
-                    label=row.label,
-                    id=row.id,
-                    photo_hash=hash_photo(row.photo),
-                    pixel_hash=hash_pixels(outcome),
-                )
-
-
-def _read(path: Path) -> bytes:
-    # A pipe would be waited for without end; opened like this, it is found out.
-    with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError('a pipe or device')
-        if status.st_size > _MAX_FILE:
-            raise ValueError(f'a file of {status.st_size:,} bytes')
-        return file.read()
+                pixel_hash = hash_pixels(crop)
+                yield Record(crop, row.label, as_text(row.id), hash_photo(row.photo), pixel_hash)
 
 
 def _load(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | _Fault:
@@ -155,6 +127,17 @@ def _load(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray |
         return _Fault('unreadable file', f'{path.name}: {error.strerror}')
     except ValueError as error:
         return _Fault('unreadable picture', str(error))
+
+
+def _read(path: Path) -> bytes:
+    # A pipe would be waited for without end; opened like this, it is found out.
+    with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('a pipe or device')
+        if status.st_size > _MAX_FILE:
+            raise ValueError(f'a file of {status.st_size:,} bytes')
+        return file.read()
 
 
 def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | _Fault:

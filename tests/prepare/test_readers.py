@@ -5,7 +5,8 @@ import pytest
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
-from cda_jax.prepare.readers.pictures import Listing, list_files, picture_check
+from cda_jax.prepare.readers.label_files import csv_rows, read_text
+from cda_jax.prepare.readers.row_checks import Listing, list_files, picture_check
 
 
 @pytest.mark.parametrize('dataset', ['raf-db', '', 'tfds', 'RAFDB'])
@@ -59,3 +60,17 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'scandir', refuse)
     with pytest.raises(InputError, match=r'cannot be listed \(Permission denied\)'):
         list_files(tmp_path, tmp_path)
+
+
+def test_a_list_without_end_is_not_read_into_memory(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_text('a' * 5000)
+    with pytest.raises(InputError, match=r'list\.txt: expected at most 4,096 characters'):
+        read_text(path, max_characters=4096)
+
+
+def test_a_line_without_end_is_not_read_into_memory(tmp_path):
+    path = tmp_path / 'list.csv'
+    path.write_text('path,label\n' + 'a,' * 2**19 + 'a\n')
+    with pytest.raises(InputError, match=r'list\.csv, line 2: expected at most 1,048,576'):
+        list(csv_rows(path))

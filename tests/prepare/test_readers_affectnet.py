@@ -145,7 +145,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
     lists, _ = make_csv(tmp_path)
     text = (lists / 'training.csv').read_text(encoding='utf-8')
     (lists / 'training.csv').write_text(text, encoding='utf-8-sig', newline='\r\n')
-    assert next(read('affectnet', tmp_path).rows).id == 'training.csv:2'
+    assert next(iter(read('affectnet', tmp_path).rows)).id == 'training.csv:2'
 
 
 @pytest.mark.parametrize('missing', ['training.csv', 'validation.csv'])
@@ -231,9 +231,13 @@ def npy_bytes(array, **options):
     [
         (npy_bytes(np.array(11)), r"expected an expression of 0\.\.10, found '11'"),
         (npy_bytes(np.array([1, 2])), 'expected an npy file of one label'),
-        (npy_bytes(np.array({}), allow_pickle=True), 'expected an npy file of one label'),
-        (npy_bytes(np.array(1))[:-3], 'expected an npy file of one label'),
-        (b'', 'expected an npy file of one label'),
+        (npy_bytes(np.array({}), allow_pickle=True), 'expected a file of NumPy arrays'),
+        (npy_bytes(np.array(1))[:-3], 'expected a file of NumPy arrays'),
+        (
+            npy_bytes(np.array('5')).replace(b'5\0\0\0', b'\0\0\x11\0'),
+            'expected an npy file of one label .*character',
+        ),
+        (b'', 'expected a file of NumPy arrays'),
     ],
 )
 def test_a_malformed_label_file_is_named(tmp_path, content, message):

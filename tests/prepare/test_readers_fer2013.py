@@ -136,7 +136,7 @@ def test_a_set_left_out_is_not_looked_at(tmp_path):
 )
 def test_a_row_that_is_not_understood_is_named_by_file_and_line(tmp_path, bad, message):
     path = write(tmp_path, HEADER, line(0, 'Training'), bad)
-    rows = read('fer2013', tmp_path).rows
+    rows = iter(read('fer2013', tmp_path).rows)
     assert next(rows).id == 'fer2013.csv:2'
     with pytest.raises(InputError, match=f'^{path}, line 3: {message}'):
         next(rows)

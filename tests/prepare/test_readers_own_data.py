@@ -121,6 +121,9 @@ def test_every_csv_row_is_a_row(tmp_path, name):
         'none.jpg,emu,train,1,2,3,4',
         'nowhere/a.jpg,dog,train,1,2,3,4',
         '../a.jpg,dog,test,1,2,3,4',
+        'a.jpg,dog,train,0,-inf,5,5',
+        'a.jpg,dog,train,0,0,1e999,5',
+        'a.jpg,dog,train,-1e300,-1e300,1e300,1e300',
         'C:\\a.jpg,dog,test,1,2,3,4',
         '',
         'a.jpg/b.jpg,dog,test,1,2,3,4',
@@ -141,8 +144,11 @@ def test_every_csv_row_is_a_row(tmp_path, name):
         Skipped(f'{name}:9', 'missing picture', 'none.jpg'),
         Skipped(f'{name}:10', 'missing picture', 'nowhere/a.jpg'),
         Skipped(f'{name}:11', 'path outside the root', '../a.jpg'),
-        Skipped(f'{name}:12', 'path outside the root', 'C:\\a.jpg'),
-        Skipped(f'{name}:14', 'missing picture', 'a.jpg/b.jpg'),
+        Skipped(f'{name}:12', 'box missing or not finite', '0,-inf,5,5'),
+        Skipped(f'{name}:13', 'box missing or not finite', '0,0,1e999,5'),
+        Example(f'{name}:14', 'a.jpg', a, Box(-1e300, -1e300, 1e300, 1e300), 1, 'train'),
+        Skipped(f'{name}:15', 'path outside the root', 'C:\\a.jpg'),
+        Skipped(f'{name}:17', 'missing picture', 'a.jpg/b.jpg'),
     ]
 
 
@@ -183,6 +189,7 @@ def test_manifest_labels_that_are_the_expressions_come_in_the_common_order(tmp_p
     [
         (['a.jpg,dog,train'], 'line 1: expected the header path,label,split or path,label'),
         ([], 'line 1: expected the header'),
+        (['path,label,split', f'a.jpg,{"9" * 5000},train'], 'expected integers of at most 18 char'),
         (['path,label,split,x0', 'a.jpg,dog,train,1'], 'line 1: expected the header'),
         ([WITH_BOX, 'a.jpg,dog,train'], 'line 2: expected the 7 fields path,.* found 3'),
         ([WITH_BOX, 'a.jpg,dog,dev,1,2,3,4'], "line 2: expected the split .* found 'dev'"),
@@ -193,7 +200,7 @@ def test_manifest_labels_that_are_the_expressions_come_in_the_common_order(tmp_p
 )
 def test_a_malformed_manifest_is_named(tmp_path, lines, message):
     write_manifest(tmp_path, *lines)
-    with pytest.raises(InputError, match=rf'manifest\.csv, {message}'):
+    with pytest.raises(InputError, match=rf'manifest\.csv[,:] {message}'):
         read('csv', tmp_path)
 
 

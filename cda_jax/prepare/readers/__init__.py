@@ -38,30 +38,24 @@ def read(dataset: str, root: str | Path, **options: object) -> Dataset:
         **options: What the one reader takes besides: `aligned` for rafdb; `min_confidence`,
             `num_test` and `test_photos` for expw; `public_test` for fer2013.
 
-    Returns:
-        The dataset; its rows are to be read once.
-
     Raises:
         InputError: The dataset is unknown, does not take an option, or is not found under root in
             the layout expected, or one of its label files cannot be used.
     """
-    if dataset.startswith(tfds.PREFIX):
-        _check_options(dataset, options, taken=())
-        return tfds.read(Path(root), dataset.removeprefix(tfds.PREFIX))
-    if dataset not in READERS:
+    is_tfds = dataset.startswith(tfds.PREFIX)
+    if not is_tfds and dataset not in READERS:
         known = ', '.join([*READERS, f'{tfds.PREFIX}NAME'])
         raise InputError(f'unknown dataset {dataset!r}; expected one of {known}')
-    _check_options(dataset, options, taken=_options_of(dataset))
-    return READERS[dataset](Path(root), **options)
-
-
-def _options_of(dataset: str) -> tuple[str, ...]:
-    return tuple(inspect.signature(READERS[dataset]).parameters)[1:]
-
-
-def _check_options(dataset: str, options: dict[str, object], taken: tuple[str, ...]) -> None:
+    taken = () if is_tfds else _options_of(dataset)
     for option in options:
         if option not in taken:
             takers = [name for name in READERS if option in _options_of(name)]
             who = f'only {", ".join(takers)} does' if takers else 'no dataset does'
             raise InputError(f'dataset {dataset!r} takes no option {option!r}; {who}')
+    if is_tfds:
+        return tfds.read(Path(root), dataset.removeprefix(tfds.PREFIX))
+    return READERS[dataset](Path(root), **options)
+
+
+def _options_of(dataset: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(READERS[dataset]).parameters)[1:]

@@ -1,36 +1,238 @@
-"""AffectNet: says which of its two releases a folder holds, and reads it."""
+"""AffectNet in its two releases; a folder's files say which it holds.
 
+The first has two CSV lists with a row per face and pictures in numbered folders. That of 2021 has
+numbered face crops and one small npy file per label. In both, the validation set is the test split,
+as in the paper.
+"""
+
+import re
+from collections.abc import Iterator, Set
 from pathlib import Path
 
+from cda_jax.data.arrays import read_npy
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset
-from cda_jax.prepare.readers import affectnet_csv, affectnet_npy
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.readers import row_checks
+from cda_jax.prepare.readers.expressions import EXPRESSIONS
+from cda_jax.prepare.readers.label_files import csv_rows, first_file, first_folder
+
+COMMON_LABELS = {3: 0, 4: 1, 5: 2, 1: 3, 2: 4, 6: 5, 0: 6}
+UNUSED_CLASSES = {7: 'contempt', 8: 'none', 9: 'uncertain', 10: 'no face'}
+
+CSV_LAYOUT = 'training.csv, validation.csv and Manually_Annotated_Images/'
+LISTS: dict[str, Split] = {'training.csv': 'train', 'validation.csv': 'test'}
+LIST_FOLDERS = (
+    '.',
+    'Manually_Annotated_file_lists',
+    'Manually_Annotated',
+    'Manually_Annotated/Manually_Annotated_file_lists',
+)
+IMAGE_FOLDERS = (
+    'Manually_Annotated_Images',
+    'Manually_Annotated/Manually_Annotated_Images',
+    'Manually_Annotated',
+)
+BOX_FIELDS = ['face_x', 'face_y', 'face_width', 'face_height']
+HEADER = [
+    *('subDirectory_filePath', *BOX_FIELDS),
+    *('facial_landmarks', 'expression', 'valence', 'arousal'),
+]
+
+NPY_LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
+SET_FOLDERS: dict[Split, tuple[str, ...]] = {
+    'train': ('train_set',),
+    'test': ('val_set', 'valid_set'),
+}
+LABEL_SUFFIX = '_exp.npy'
+PICTURE_SUFFIX = '.jpg'
+_MAX_LABEL_BYTES = 4096
 
 
 def read(root: Path) -> Dataset:
-    """Lists the rows of AffectNet, first release (CSV lists) or 2021 release (npy labels).
+    """Lists the rows of AffectNet.
 
     Args:
-        root: The folder of the release; the other modules of this name show what lies in it.
+        root: The folder of either release, or `Manually_Annotated/` of the first.
 
     Returns:
-        A row per line of the CSV lists, or per numbered picture. The validation set is the test
-        split.
+        A row per line of the CSV lists, its id `training.csv:LINE` or `validation.csv:LINE`; a
+        class outside the seven is left out before anything else is asked of its row. Or a row per
+        number that has a picture, a label or both, its id `train_set/NUMBER` or the other set's
+        folder likewise; these label files are too many to be named as sources.
 
     Raises:
-        InputError: The folder holds neither release, or both; or what it holds is not as expected.
+        InputError: The folder holds neither release, or both; or what it holds is not as expected,
+            or a split is empty.
     """
-    has_csv = affectnet_csv.is_release(root)
-    has_npy = affectnet_npy.is_release(root)
+    has_csv = any(_list_file(root, name) for name in LISTS)
+    has_npy = any(_set_folder(root, split) for split in SET_FOLDERS)
     if has_csv and has_npy:
         raise InputError(
             f'{root}: holds both releases of AffectNet (training.csv and train_set/); expected one'
         )
     if has_csv:
-        return affectnet_csv.read(root)
+        return _read_csv_release(root)
     if has_npy:
-        return affectnet_npy.read(root)
+        return _read_npy_release(root)
     raise InputError(
-        f'{root}: not a folder of AffectNet; expected {affectnet_csv.LAYOUT} (first release), or '
-        f'{affectnet_npy.LAYOUT} (2021 release)'
+        f'{root}: not a folder of AffectNet; expected {CSV_LAYOUT} (first release), or '
+        f'{NPY_LAYOUT} (2021 release)'
     )
+
+
+def _common_label(row_id: str, expression: str, where: str) -> int | Skipped:
+    """Turns AffectNet's label, '3' or '3.0' for example, into the common one."""
+    try:
+        native = float(expression)
+    except ValueError:
+        native = float('nan')
+    if native != native:
+        return Skipped(row_id, row_checks.NON_NUMERIC_EXPRESSION, expression)
+    if native in COMMON_LABELS:  # a float finds the equal int
+        return COMMON_LABELS[native]
+    if native in UNUSED_CLASSES:
+        return Skipped(row_id, row_checks.CLASS_NOT_USED, UNUSED_CLASSES[native], fault=False)
+    raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
+
+
+def _read_csv_release(root: Path) -> Dataset:
+    lists = {name: _list_file(root, name) for name in LISTS}
+    images = first_folder(root / name for name in IMAGE_FOLDERS)
+    missing = [name for name, path in lists.items() if path is None]
+    if images is None:
+        missing.append(f'{IMAGE_FOLDERS[0]}/')
+    if missing:
+        raise InputError(
+            f'{root}: expected {CSV_LAYOUT} of AffectNet; {" and ".join(missing)} not found'
+        )
+    check_picture = row_checks.picture_check(images, root)
+    photo_prefix = images.relative_to(root).as_posix()
+    rows: list[Example | Skipped] = []
+    for name, path in lists.items():
+        for number, fields in _data_rows(path):
+            row_id, where = f'{name}:{number}', f'{path}, line {number}'
+            label = _common_label(row_id, fields[6], where)
+            if isinstance(label, Skipped):
+                rows.append(label)
+                continue
+            picture = fields[0]
+            box = check_picture(row_id, picture) or _box(row_id, fields[1:5], where)
+            if isinstance(box, Skipped):
+                rows.append(box)
+                continue
+            photo = f'{photo_prefix}/{picture}'
+            rows.append(Example(row_id, photo, images / picture, box, label, LISTS[name]))
+    return row_checks.full_dataset(root, EXPRESSIONS, list(lists.values()), rows)
+
+
+def _list_file(root: Path, name: str) -> Path | None:
+    return first_file(root / folder / name for folder in LIST_FOLDERS)
+
+
+def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, fields in csv_rows(path):
+        # Some copies of validation.csv have no header.
+        is_header = number == 1 and fields[0] == HEADER[0]
+        if len(fields) != len(HEADER) or (is_header and fields != HEADER):
+            raise InputError(
+                f'{path}, line {number}: expected the {len(HEADER)} fields {",".join(HEADER)}, '
+                f'found {len(fields)}: {",".join(fields)[:80]!r}'
+            )
+        if not is_header:
+            yield number, fields
+
+
+def _box(row_id: str, fields: list[str], where: str) -> Box | Skipped:
+    try:
+        x, y, width, height = row_checks.numbers(fields)
+    except ValueError as error:
+        raise InputError(
+            f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}, '
+            f'found {",".join(fields)[:80]!r}'
+        ) from error
+    box = Box(x, y, x + width, y + height)
+    fault = row_checks.box_fault(box)
+    return Skipped(row_id, fault, ','.join(fields)) if fault else box
+
+
+def _read_npy_release(root: Path) -> Dataset:
+    rows: list[Example | Skipped] = []
+    for split, names in SET_FOLDERS.items():
+        folder = _set_folder(root, split)
+        if folder is None:
+            raise InputError(f'{root}: expected {NPY_LAYOUT} of AffectNet; {names[0]}/ not found')
+        rows += _set_rows(root, folder, split)
+    return row_checks.full_dataset(root, EXPRESSIONS, [], rows)
+
+
+def _set_folder(root: Path, split: Split) -> Path | None:
+    return first_folder(root / name for name in SET_FOLDERS[split])
+
+
+def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]:
+    images, annotations = folder / 'images', folder / 'annotations'
+    for part in (images, annotations):
+        if not part.is_dir():
+            raise InputError(f'{folder}: expected {NPY_LAYOUT}; {part.name}/ not found')
+    pictures = row_checks.list_files(images, root)
+    labels = row_checks.list_files(annotations, root)
+    label_names = {n for n in labels.inside | labels.outside if n.endswith(LABEL_SUFFIX)}
+    numbers = _numbers(images, PICTURE_SUFFIX, pictures.inside | pictures.outside)
+    numbers |= _numbers(annotations, LABEL_SUFFIX, label_names)
+    rows: list[Example | Skipped] = []
+    for number in sorted(numbers, key=lambda number: (int(number), number)):
+        row_id = f'{folder.name}/{number}'
+        label = _label_of(row_id, annotations, f'{number}{LABEL_SUFFIX}', pictures, labels)
+        if isinstance(label, Skipped):
+            rows.append(label)
+            continue
+        picture = images / f'{number}{PICTURE_SUFFIX}'
+        photo = f'{folder.name}/images/{picture.name}'
+        rows.append(Example(row_id, photo, picture, None, label, split))
+    return rows
+
+
+def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
+    """Returns the N of every file N + suffix; nothing else may be there but hidden files."""
+    numbers = set()
+    for name in names:
+        if name.startswith('.'):
+            continue
+        match = re.fullmatch(f'([0-9]+){re.escape(suffix)}', name)
+        if match is None:
+            raise InputError(f'{folder / name}: expected only files named NUMBER{suffix}')
+        numbers.add(match[1])
+    return numbers
+
+
+def _label_of(
+    row_id: str,
+    annotations: Path,
+    label_name: str,
+    pictures: row_checks.Listing,
+    labels: row_checks.Listing,
+) -> int | Skipped:
+    picture = label_name.removesuffix(LABEL_SUFFIX) + PICTURE_SUFFIX
+    for name, listing in ((label_name, labels), (picture, pictures)):
+        if name in listing.outside:
+            return Skipped(row_id, row_checks.OUTSIDE_ROOT, name)
+    if label_name not in labels.inside:
+        return Skipped(row_id, row_checks.MISSING_LABEL_FILE, label_name)
+    path = annotations / label_name
+    label = _common_label(row_id, _expression(path), str(path))
+    if isinstance(label, int) and picture not in pictures.inside:
+        return Skipped(row_id, row_checks.MISSING_PICTURE, picture)
+    return label
+
+
+def _expression(path: Path) -> str:
+    """Reads one label as text: a number in most copies, text in some."""
+    array = read_npy(path, _MAX_LABEL_BYTES)
+    if array.size != 1:
+        raise InputError(f'{path}: expected an npy file of one label, found {array.size}')
+    try:
+        value = array.item()
+    except (ValueError, SystemError) as error:  # of NumPy, where codes are no characters
+        raise InputError(f'{path}: expected an npy file of one label ({error})') from error
+    return value.decode(errors='replace') if isinstance(value, bytes) else str(value)

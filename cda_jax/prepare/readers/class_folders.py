@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example, Skipped, Split
-from cda_jax.prepare.readers import reasons
-from cda_jax.prepare.readers.class_order import class_order
-from cda_jax.prepare.readers.complete import complete
-from cda_jax.prepare.readers.label_file import first_folder
-from cda_jax.prepare.readers.pictures import list_files
+from cda_jax.prepare.dataset import Dataset, Example, Skipped
+from cda_jax.prepare.readers import row_checks
+from cda_jax.prepare.readers.expressions import class_order
+from cda_jax.prepare.readers.label_files import first_folder
 
 LAYOUT = 'train/CLASS/ and test/CLASS/ (or val/ or validation/ for test/) with pictures in them'
 SPLIT_FOLDERS: dict[Split, tuple[str, ...]] = {
@@ -39,11 +38,12 @@ def read(root: Path) -> Dataset:
     rows: list[Example | Skipped] = []
     for split, folder in folders.items():
         rows += [
-            Skipped(f'{folder.name}/{name}', reasons.NOT_IN_A_CLASS) for name in _visible(folder)[1]
+            Skipped(f'{folder.name}/{name}', row_checks.NOT_IN_A_CLASS)
+            for name in _visible(folder)[1]
         ]
         for name in classes[split]:
             rows += _class_rows(root, folder / name, labels[name], split)
-    return complete(root, class_names, [], rows)
+    return row_checks.full_dataset(root, class_names, [], rows)
 
 
 def _split_folder(root: Path, split: Split) -> Path:
@@ -58,16 +58,16 @@ def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Exam
     for name in subfolders:
         if not name.lower().endswith(PICTURE_SUFFIXES):
             raise InputError(f'{folder / name}: is a folder; expected pictures there')
-    listing = list_files(folder, root)
+    listing = row_checks.list_files(folder, root)
     rows: list[Example | Skipped] = []
     for name in sorted(subfolders + files):
         row_id = f'{folder.parent.name}/{folder.name}/{name}'
         if name in listing.outside:
-            rows.append(Skipped(row_id, reasons.OUTSIDE_ROOT))
+            rows.append(Skipped(row_id, row_checks.OUTSIDE_ROOT))
         elif name in listing.inside and name.lower().endswith(PICTURE_SUFFIXES):
             rows.append(Example(row_id, row_id, folder / name, None, label, split))
         else:
-            rows.append(Skipped(row_id, reasons.NOT_A_PICTURE))
+            rows.append(Skipped(row_id, row_checks.NOT_A_PICTURE))
     return rows
 
 

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
-from cda_jax.prepare.readers import boxes
-from cda_jax.prepare.readers.class_order import class_order
-from cda_jax.prepare.readers.complete import complete
-from cda_jax.prepare.readers.label_file import csv_rows, first_file
-from cda_jax.prepare.readers.pictures import picture_check
+from cda_jax.prepare.readers import row_checks
+from cda_jax.prepare.readers.expressions import class_order
+from cda_jax.prepare.readers.label_files import csv_rows, first_file
 
 HEADER = ['path', 'label', 'split']
 BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
@@ -48,9 +46,9 @@ def read(root: Path) -> Dataset:
         raise InputError(f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it')
     lines = _lines(path)
     class_names, labels = _classes(path, {line.label for line in lines})
-    check_picture = picture_check(path.parent, path.parent)
+    check_picture = row_checks.picture_check(path.parent, path.parent)
     rows = [_row(path, line, labels[line.label], check_picture) for line in lines]
-    return complete(root, class_names, [path], rows)
+    return row_checks.full_dataset(root, class_names, [path], rows)
 
 
 def _lines(path: Path) -> list[_Line]:
@@ -113,7 +111,7 @@ def _row(
     if missing:
         return missing
     box = _box(path, line)
-    fault = boxes.fault_of(box) if box else None
+    fault = row_checks.box_fault(box) if box else None
     if fault:
         return Skipped(row_id, fault, ','.join(line.edges))
     return Example(row_id, photo, path.parent / photo, box, label, line.split)
@@ -123,7 +121,7 @@ def _box(path: Path, line: _Line) -> Box | None:
     if not any(line.edges):
         return None
     try:
-        return Box(*boxes.numbers(line.edges))
+        return Box(*row_checks.numbers(line.edges))
     except ValueError as error:
         raise InputError(
             f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}, '

@@ -1,4 +1,24 @@
-"""The order in which every face dataset's labels are stored."""
+"""The seven expressions, and the order of classes that a dataset names itself."""
 
-# The rows of figure 6 in Han et al. (2020).
+from collections.abc import Iterable
+
+# The order in which every face dataset's labels are stored: the rows of figure 6 in Han et al.
+# (2020).
 EXPRESSIONS = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')
+
+
+def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Orders class names.
+
+    Args:
+        names: The names that occur, repeated or not.
+
+    Returns:
+        The class names, sorted, or in the common order of expressions where they are exactly the
+        seven, whatever their case; and the label of each name as it was given.
+    """
+    found = sorted(set(names))
+    common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}
+    if {name.casefold() for name in found} == common.keys():
+        return EXPRESSIONS, {name: common[name.casefold()] for name in found}
+    return tuple(found), {name: label for label, name in enumerate(found)}

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
-from cda_jax.prepare.readers import boxes, reasons
-from cda_jax.prepare.readers.complete import complete
+from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_file import first_file, first_folder, numbered_lines
-from cda_jax.prepare.readers.pictures import picture_check
+from cda_jax.prepare.readers.label_files import first_file, first_folder, numbered_lines
 
 LABEL_FILES = ('label/label.lst', 'label.lst', 'image/label.lst')
 IMAGE_FOLDERS = ('image/origin/origin', 'image/origin', 'origin/origin', 'origin')
@@ -57,10 +55,11 @@ def read(
                 f'are left to train on, found {num_test}'
             )
         drawn = draw_test_photos(faces, num_test)
-        return complete(root, EXPRESSIONS, [label_file], _with_test(rows, set(drawn)), drawn)
+        rows = _with_test(rows, set(drawn))
+        return row_checks.full_dataset(root, EXPRESSIONS, [label_file], rows, drawn)
     listed = Path(test_photos)
-    given = _listed_photos(listed, photos)
-    return complete(root, EXPRESSIONS, [label_file, listed], _with_test(rows, given))
+    rows = _with_test(rows, _listed_photos(listed, photos))
+    return row_checks.full_dataset(root, EXPRESSIONS, [label_file, listed], rows)
 
 
 def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ def _faces(
     root: Path, label_file: Path, images: Path, min_confidence: float | None
 ) -> tuple[list[Example | Skipped], set[str]]:
     """Returns every face, all in the training split for now, and every photo the list names."""
-    check_picture = picture_check(images, root)
+    check_picture = row_checks.picture_check(images, root)
     rows: list[Example | Skipped] = []
     photos: set[str] = set()
     ids: set[str] = set()
@@ -116,18 +115,18 @@ def _faces(
 
 def _parse(line: str) -> tuple[str, int, Box, float, int]:
     photo, face, *edges, confidence, label = line.split()
-    top, left, right, bottom = boxes.numbers(edges)
+    top, left, right, bottom = row_checks.numbers(edges)
     return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
 
 
 def _unusable(
     row_id: str, box: Box, confidence: float, min_confidence: float | None
 ) -> Skipped | None:
-    fault = boxes.fault_of(box)
+    fault = row_checks.box_fault(box)
     if fault:
         return Skipped(row_id, fault, str(tuple(box)))
     if min_confidence is not None and not confidence >= min_confidence:
-        return Skipped(row_id, reasons.LOW_CONFIDENCE, str(confidence), fault=False)
+        return Skipped(row_id, row_checks.LOW_CONFIDENCE, str(confidence), fault=False)
     return None
 
 

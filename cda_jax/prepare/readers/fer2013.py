@@ -1,15 +1,17 @@
 """FER2013: one CSV file with the pixels of every face in it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example, Skipped, Split
+from cda_jax.prepare.dataset import Dataset, Example, Skipped
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_file import csv_rows, first_file
+from cda_jax.prepare.readers.label_files import csv_rows, first_file
 
 # The archive of the first unpacks into a folder; the second is a later copy of the same rows.
 FILES = ('fer2013.csv', 'fer2013/fer2013.csv', 'icml_face_data.csv')
@@ -64,7 +66,7 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
             f'{root}: not a folder of FER2013; expected {FILES[0]} or {FILES[2]} in it'
         )
     splits = USAGES | PUBLIC_TEST_CHOICES[public_test]
-    return Dataset(EXPRESSIONS, (path,), _rows(path, _columns(path), splits))
+    return Dataset(EXPRESSIONS, (path,), _Rows(path, _columns(path), splits))
 
 
 def _columns(path: Path) -> list[int]:
@@ -79,18 +81,26 @@ def _columns(path: Path) -> list[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _rows(path: Path, columns: list[int], splits: dict[str, Split]) -> Iterator[Example | Skipped]:
-    rows = csv_rows(path)
-    next(rows)  # the header
-    for number, fields in rows:
-        where = f'{path}, line {number}'
-        if len(fields) != len(COLUMNS):
-            raise InputError(
-                f'{where}: expected the {len(COLUMNS)} fields {", ".join(COLUMNS)}, '
-                f'found {len(fields)}'
-            )
-        emotion, pixels, usage = (fields[column].strip() for column in columns)
-        yield _row(f'{path.name}:{number}', where, emotion, pixels, usage, splits)
+@dataclass(frozen=True)
+class _Rows:
+    """The rows, read anew each time."""
+
+    path: Path
+    columns: list[int]
+    splits: dict[str, Split]
+
+    def __iter__(self) -> Iterator[Example | Skipped]:
+        rows = csv_rows(self.path)
+        next(rows)  # the header
+        for number, fields in rows:
+            where = f'{self.path}, line {number}'
+            if len(fields) != len(COLUMNS):
+                raise InputError(
+                    f'{where}: expected the {len(COLUMNS)} fields {", ".join(COLUMNS)}, '
+                    f'found {len(fields)}'
+                )
+            emotion, pixels, usage = (fields[column].strip() for column in self.columns)
+            yield _row(f'{self.path.name}:{number}', where, emotion, pixels, usage, self.splits)
 
 
 def _row(

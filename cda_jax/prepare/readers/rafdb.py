@@ -3,20 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped, Split
-from cda_jax.prepare.readers import boxes, reasons
-from cda_jax.prepare.readers.complete import complete
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_file import first_file, numbered_lines, read_text
-from cda_jax.prepare.readers.pictures import list_files, picture_check
+from cda_jax.prepare.readers.label_files import first_file, numbered_lines, read_text
 
 # Misspelt in the authors' archive; some copies have it mended.
 LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_label.txt')
 # Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
 NESTINGS = ('.', 'basic', 'basic/basic')
-# The file's ids 1..7 stand in the common order.
 _MAX_BOX_TEXT = 4096
+# The file's ids 1..7 stand in the common order.
 LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
 
 
@@ -44,7 +43,7 @@ def read(root: Path, aligned: bool = False) -> Dataset:
         if not folder.is_dir():
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
 
-    check_picture = picture_check(images, root)
+    check_picture = row_checks.picture_check(images, root)
     box_of = _no_box if aligned else _box_reader(box_folder, root)
     photo_prefix = images.relative_to(root).as_posix()
     rows: list[Example | Skipped] = []
@@ -56,7 +55,7 @@ def read(root: Path, aligned: bool = False) -> Dataset:
             continue
         photo = f'{photo_prefix}/{picture}'
         rows.append(Example(name, photo, images / picture, box, label, _split(name)))
-    return complete(root, EXPRESSIONS, [label_file], rows)
+    return row_checks.full_dataset(root, EXPRESSIONS, [label_file], rows)
 
 
 def _labels(label_file: Path) -> list[tuple[str, int]]:
@@ -89,19 +88,19 @@ def _no_box(name: str) -> None:
 
 
 def _box_reader(folder: Path, root: Path) -> Callable[[str], Box | Skipped]:
-    present = list_files(folder, root)
+    present = row_checks.list_files(folder, root)
 
     def box_of(name: str) -> Box | Skipped:
         stem = name.rpartition('.')[0]
         candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
         for file in candidates:
             if file in present.outside:
-                return Skipped(name, reasons.OUTSIDE_ROOT, file)
+                return Skipped(name, row_checks.OUTSIDE_ROOT, file)
         found = next((file for file in candidates if file in present.inside), None)
         if found is None:
-            return Skipped(name, reasons.MISSING_BOX_FILE, candidates[0])
+            return Skipped(name, row_checks.MISSING_BOX_FILE, candidates[0])
         box = _read_box(folder / found)
-        fault = boxes.fault_of(box)
+        fault = row_checks.box_fault(box)
         return Skipped(name, fault, str(tuple(box))) if fault else box
 
     return box_of
@@ -110,7 +109,7 @@ def _box_reader(folder: Path, root: Path) -> Callable[[str], Box | Skipped]:
 def _read_box(path: Path) -> Box:
     text = read_text(path, max_characters=_MAX_BOX_TEXT)
     try:
-        return Box(*boxes.numbers(text.split()))
+        return Box(*row_checks.numbers(text.split()))
     except (TypeError, ValueError) as error:
         raise InputError(
             f'{path}: expected four numbers x_min y_min x_max y_max, found {text[:80]!r}'

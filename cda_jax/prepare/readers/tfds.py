@@ -1,11 +1,13 @@
 """Image classification datasets of TensorFlow Datasets, without TensorFlow."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example, Split
+from cda_jax.prepare.dataset import Dataset, Example
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {'train': ('train',), 'test': ('test', 'validation')}
 FILE_FORMAT = 'array_record'
@@ -32,22 +34,40 @@ def read(root: Path, name: str) -> Dataset:
 
     builder = _builder(tfds, root, name)
     image, label = _features(tfds, builder, name)
+    decoders = {image: tfds.decode.SkipDecoding()}
     splits = {split: _split_name(builder, name, split) for split in SPLIT_NAMES}
-    rows = (
-        Example(
-            id=row_id,
-            photo=row_id,
-            path=None,
-            box=None,
-            label=_label(name, row_id, record[label]),
-            split=split,
-            data=record[image],
-        )
-        for split, own in splits.items()
-        for row_id, record in _records(tfds, builder, own, image)
-    )
     info_file = Path(builder.data_path) / 'dataset_info.json'
+    rows = _Rows(name, builder, splits, image, label, decoders)
     return Dataset(tuple(builder.info.features[label].names), (info_file,), rows)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows, read anew each time: the pictures may not fit into memory."""
+
+    name: str
+    builder: Any
+    splits: dict[Split, str]
+    image: str
+    label: str
+    decoders: dict[str, Any]
+
+    def __iter__(self) -> Iterator[Example]:
+        for split, own in self.splits.items():
+            try:
+                source = self.builder.as_data_source(split=own, decoders=self.decoders)
+                for index, record in enumerate(source):
+                    row_id = f'{own}:{index}'
+                    label = int(record[self.label])
+                    if label < 0:  # how TensorFlow Datasets marks withheld labels
+                        raise InputError(
+                            f'{PREFIX}{self.name}, {row_id}: expected a label, found none'
+                        )
+                    yield Example(row_id, row_id, None, None, label, split, record[self.image])
+            except RuntimeError as error:  # of array_record: missing, short and damaged files
+                raise InputError(
+                    f'{self.builder.data_path}: split {own} cannot be read ({error})'
+                ) from error
 
 
 def _builder(tfds: Any, root: Path, name: str) -> Any:
@@ -109,20 +129,3 @@ def _split_name(builder: Any, name: str, split: Split) -> str:
         f'{PREFIX}{name}: expected a split named {" or ".join(SPLIT_NAMES[split])}, '
         f'found {", ".join(sorted(splits))}'
     )
-
-
-def _records(
-    tfds: Any, builder: Any, split: str, image: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    source = builder.as_data_source(split=split, decoders={image: tfds.decode.SkipDecoding()})
-    try:
-        for index, record in enumerate(source):
-            yield f'{split}:{index}', record
-    except RuntimeError as error:  # how array_record reports missing, short and damaged files
-        raise InputError(f'{builder.data_path}: split {split} cannot be read ({error})') from error
-
-
-def _label(name: str, row_id: str, label: int) -> int:
-    if label < 0:  # how TensorFlow Datasets marks withheld labels
-        raise InputError(f'{PREFIX}{name}, {row_id}: expected a label, found none')
-    return int(label)

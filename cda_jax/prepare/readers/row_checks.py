@@ -1,18 +1,50 @@
-"""Which of the files that a dataset names are there, and below its root."""
+"""What makes a row unusable: the reasons that readers share, and how they find them."""
 
 import errno
 import functools
+import math
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Skipped
-from cda_jax.prepare.readers import reasons
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+
+MISSING_PICTURE = 'missing picture'
+NOT_A_PICTURE = 'not a picture file'
+OUTSIDE_ROOT = 'path outside the root'
+NOT_IN_A_CLASS = 'not in a class folder'
+NO_BOX = 'box missing or not finite'
+NO_BOX_AREA = 'box without area'
+MISSING_BOX_FILE = 'missing box file'
+MISSING_LABEL_FILE = 'missing label file'
+NON_NUMERIC_EXPRESSION = 'non-numeric expression'
+# These two are no faults: the dataset is meant to be used without such rows.
+CLASS_NOT_USED = 'class not used'
+LOW_CONFIDENCE = 'box confidence below the minimum'
 
 # What a system answers where a name cannot be that of a folder.
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+def numbers(fields: Iterable[str]) -> list[float]:
+    """Reads numbers such as '134' and '134.0'; NaN where a field is empty, NULL or 'nan'.
+
+    Raises:
+        ValueError: A field is anything else.
+    """
+    return [math.nan if field in ('', 'NULL') else float(field) for field in fields]
+
+
+def box_fault(box: Box) -> str | None:
+    """Says why a box cannot be used; None where it is finite and has an area."""
+    if not all(map(math.isfinite, box)):
+        return NO_BOX
+    if box.x1 <= box.x0 or box.y1 <= box.y0:
+        return NO_BOX_AREA
+    return None
 
 
 class Listing(NamedTuple):
@@ -31,11 +63,8 @@ def list_files(folder: Path, root: Path) -> Listing:
     """Lists a folder's files with one scan.
 
     Args:
-        folder: The folder to list.
+        folder: The folder to list; where there is none, it has no files.
         root: What the user named. It may be a link itself; what lies in it may not leave it.
-
-    Returns:
-        Their names; none where there is no such folder.
 
     Raises:
         InputError: The folder is there but cannot be listed.
@@ -82,12 +111,12 @@ def picture_check(folder: Path, root: Path) -> Callable[[str, str], Skipped | No
 
     def check(row_id: str, relative: str) -> Skipped | None:
         if _climbs(relative):
-            return Skipped(row_id, reasons.OUTSIDE_ROOT, relative)
+            return Skipped(row_id, OUTSIDE_ROOT, relative)
         subfolder, _, name = relative.rpartition('/')
         if name in listing(subfolder).outside:
-            return Skipped(row_id, reasons.OUTSIDE_ROOT, relative)
+            return Skipped(row_id, OUTSIDE_ROOT, relative)
         if name not in listing(subfolder).inside:
-            return Skipped(row_id, reasons.MISSING_PICTURE, relative)
+            return Skipped(row_id, MISSING_PICTURE, relative)
         return None
 
     return check
@@ -102,3 +131,37 @@ def _climbs(relative: str) -> bool:
 def _leaves(path: str | Path, real_root: str) -> bool:
     """Says whether a path ends outside the root once all links on it are followed."""
     return not Path(os.path.realpath(path)).is_relative_to(real_root)
+
+
+def full_dataset(
+    root: Path,
+    class_names: tuple[str, ...],
+    sources: Sequence[Path],
+    rows: Sequence[Example | Skipped],
+    test_photos: tuple[str, ...] | None = None,
+) -> Dataset:
+    """Makes a dataset of rows that fill both splits.
+
+    Args:
+        root: What the user named; for the message.
+        class_names: As in `Dataset`; so are the following.
+        sources: Label files.
+        rows: All rows.
+        test_photos: Photos of a test split that the reader drew.
+
+    Raises:
+        InputError: A split has no usable row.
+    """
+    filled = {row.split for row in rows if isinstance(row, Example)}
+    for split in ('train', 'test'):
+        if split not in filled:
+            raise InputError(f'{root}: no usable row in the {split} split{_left_out(rows)}')
+    return Dataset(class_names, tuple(sources), rows, test_photos)
+
+
+def _left_out(rows: Sequence[Example | Skipped]) -> str:
+    counts = Counter(row.reason for row in rows if isinstance(row, Skipped))
+    if not counts:
+        return ''
+    listed = ', '.join(f'{reason} ({count})' for reason, count in counts.most_common())
+    return f'; rows left out: {listed}'

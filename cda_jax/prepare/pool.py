@@ -1,0 +1,68 @@
+"""Work spread over processes that end when the one that started them does."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import cv2
+
+from cda_jax.errors import InputError
+
+T = TypeVar('T')
+
+
+def work_off(
+    work: Callable[..., T], tasks: Iterable[tuple[object, ...]], num_processes: int
+) -> Iterator[T]:
+    """Works off tasks in no particular order.
+
+    Args:
+        work: Does one task; a function of a module, since processes are spawned.
+        tasks: Arguments of `work`. Few are taken before they can be worked on.
+        num_processes: With 1, this very process does it all.
+
+    Yields:
+        What `work` returns.
+
+    Raises:
+        InputError: A process was killed, as happens when memory runs out.
+    """
+    if num_processes <= 1:
+        yield from itertools.starmap(work, tasks)
+        return
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(num_processes, context, _start_worker)
+    try:
+        running = set()
+        for task in tasks:
+            running.add(pool.submit(work, *task))
+            if len(running) >= 2 * num_processes:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in as_completed(running))
+    except BrokenProcessPool as error:
+        raise InputError(
+            'a worker process died, perhaps for lack of memory; the same command with fewer '
+            'processes goes on from here'
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # The parent alone reports that the user pressed Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed cannot stop its children, which would wait for work for ever.
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -1,0 +1,282 @@
+"""Any text and any bytes as label files, manifests, arrays and pictures: read, or refused."""
+
+import gzip
+import json
+import struct
+
+import cv2
+import msgpack
+import numpy as np
+import pytest
+from helpers.coloured_photos import CLASSES, make_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cda_jax.data.manifest import read_index, read_manifest
+from cda_jax.data.records import Record, decode_record, encode_record, hash_pixels
+from cda_jax.errors import InputError
+from cda_jax.prepare.crop import decode
+from cda_jax.prepare.dataset import Dataset
+from cda_jax.prepare.digits import read_archive, read_mnist, read_optdigits, read_semeion
+from cda_jax.prepare.readers import read
+from cda_jax.prepare.run import prepare
+
+few = settings(
+    max_examples=25,
+    deadline=2000,  # milliseconds
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+IMAGE = np.arange(24 * 24 * 3, dtype=np.uint8).reshape(24, 24, 3)
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+def rafdb(folder):
+    touch(folder / 'Image/original', 'train_00001.jpg', 'train_00002.jpg', 'test_0001.jpg')
+    touch(folder / 'Annotation/boundingbox')
+    touch(folder / 'EmoLabel')
+    for name in ('train_00001', 'train_00002', 'test_0001'):
+        (folder / f'Annotation/boundingbox/{name}.txt').write_text('93.0 112.5\n211.25 248.0\n')
+    seed = 'train_00001.jpg 5\ntrain_00002.jpg 1\ntest_0001.jpg 7'
+    (folder / 'EmoLabel/list_patition_label.txt').write_text(seed)
+    return folder / 'EmoLabel/list_patition_label.txt', lambda path: read('rafdb', folder)
+
+
+def rafdb_box(folder):
+    _, parse = rafdb(folder)
+    return folder / 'Annotation/boundingbox/train_00001.txt', parse
+
+
+def expw(folder):
+    touch(folder / 'origin', 'angry_actor_104.jpg', 'crowd.jpg')
+    lines = ('angry_actor_104.jpg 0 28 113 226 141 22.9362 0', 'crowd.jpg 0 1 2 33 44 0.2 1')
+    (folder / 'label.lst').write_text('\n'.join(lines))
+    return folder / 'label.lst', lambda path: read('expw', folder, num_test=1)
+
+
+def affectnet_csv(folder):
+    touch(folder / 'Manually_Annotated_Images/1', 'aa.jpg', 'bb.PNG')
+    rows = '1/aa.jpg,10,20,30,50,1.5;2.5,3,-0.5,0.25\n1/bb.PNG,NULL,NULL,3.0,4,1;2,6,0,0\n'
+    for name in ('training.csv', 'validation.csv'):
+        (folder / name).write_text(rows)
+    return folder / 'training.csv', lambda path: read('affectnet', folder)
+
+
+def affectnet_npy(folder):
+    for name in ('train_set', 'val_set'):
+        touch(folder / name / 'images', '1.jpg', '2.jpg')
+        touch(folder / name / 'annotations')
+        for number in (1, 2):
+            np.save(folder / name / f'annotations/{number}_exp.npy', np.array('5'))
+    return folder / 'train_set/annotations/1_exp.npy', lambda path: read('affectnet', folder)
+
+
+def csv(folder):
+    touch(folder, 'a.jpg', 'b.jpg')
+    text = 'path,label,split,x0,y0,x1,y1\na.jpg,0,train,1,2,3,4\n./b.jpg,"1",test,,,,\n'
+    (folder / 'manifest.csv').write_text(text)
+    return folder / 'manifest.csv', lambda path: read('csv', folder)
+
+
+def fer2013(folder):
+    pixels = ' '.join(str(number % 256) for number in range(48 * 48))
+    text = f'emotion,pixels,Usage\n0,{pixels},Training\n6,{pixels},PrivateTest\n'
+    (folder / 'fer2013.csv').write_text(text)
+    return folder / 'fer2013.csv', lambda path: list(read('fer2013', folder).rows)
+
+
+def semeion(folder):
+    row = ' '.join(['1.0000'] * 256 + ['1'] + ['0'] * 9)
+    (folder / 'semeion.data').write_text(f'{row}\n' * 20)
+    return folder / 'semeion.data', read_semeion
+
+
+def optdigits(folder):
+    text = 'ntot = 2\n' + ('01' * 16 + '\n') * 32 + ' 7\n' + ('10' * 16 + '\n') * 32 + ' 0\n'
+    for part in ('tra', 'windep'):
+        (folder / f'optdigits-orig.{part}').write_text(text)
+    return folder / 'optdigits-orig.tra', lambda path: read_optdigits(folder, ['tra'])
+
+
+def mnist(folder):
+    labels = struct.pack('>4BI', 0, 0, 8, 1, 9) + bytes(range(9))
+    (folder / 't10k-labels-idx1-ubyte').write_bytes(labels)
+    images = struct.pack('>4BIII', 0, 0, 8, 3, 9, 4, 4) + bytes(9 * 16)
+    path = folder / 't10k-images-idx3-ubyte.gz'
+    path.write_bytes(gzip.compress(images))
+    return path, lambda path: read_mnist(folder)
+
+
+def archive(folder):
+    images, labels = np.zeros((9, 4, 4), np.uint8), np.arange(9)
+    np.savez_compressed(folder / 'a.npz', mnist_image=images, mnist_label=labels)
+    return folder / 'a.npz', read_archive
+
+
+def manifest(folder):
+    dataset = Dataset(CLASSES, (), make_rows(folder / 'photos', 4, 2))
+    prepare(dataset, folder / 'toys', name='toys', reader='csv', face_size=16)
+    path = folder / 'toys/manifest.json'
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=0))
+    return path, lambda path: read_manifest(path.parent)
+
+
+def index(folder):
+    manifest(folder)
+    return folder / 'toys/train-index.npz', lambda path: read_index(path.parent, 'train')
+
+
+TEXTS = (rafdb, rafdb_box, expw, affectnet_csv, csv, fer2013, semeion, optdigits, manifest)
+BINARIES = (affectnet_npy, mnist, archive, index)
+
+
+def is_read(parse, *arguments):
+    """Whether something is read; a refusal has to be the parser's own, of one line."""
+    refusal = None
+    try:
+        parse(*arguments)
+    except ValueError as error:
+        refusal = error
+    if refusal is not None:
+        assert type(refusal) in (InputError, ValueError)
+        assert len(refusal.args) == 1
+        assert '\n' not in str(refusal)
+        assert len(str(refusal)) < 1000
+    return refusal is None
+
+
+@st.composite
+def changed_fields(draw, seed):
+    """Lines of a valid file with some of their fields replaced by other fields or any text."""
+    separator = ',' if ',' in seed else ' '
+    lines = [line.split(separator) for line in seed.splitlines()]
+    fields = [field for line in lines for field in line]
+    odd = st.sampled_from(['', 'NULL', 'nan', '-inf', '1e999', '9' * 5000, '"', '../a.jpg', '\0'])
+    other = st.one_of(st.sampled_from(fields), odd, st.text(max_size=8))
+    for _ in range(draw(st.integers(0, 4))):
+        line = draw(st.sampled_from(lines))
+        if line:
+            line[draw(st.integers(0, len(line) - 1))] = draw(other)
+    order = draw(st.permutations(lines)) if draw(st.booleans()) else lines
+    return '\n'.join(separator.join(line) for line in order)
+
+
+@st.composite
+def changed_bytes(draw, seeds):
+    """A valid file with some bytes changed, and perhaps cut."""
+    content = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(0, 3))):
+        content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+    return bytes(content[: draw(st.one_of(st.none(), st.integers(0, len(content))))])
+
+
+@pytest.mark.parametrize('target', TEXTS)
+def test_a_list_with_any_fields_is_read_or_refused(tmp_path, target):
+    path, parse = target(tmp_path)
+    seen = set()
+
+    @few
+    @given(changed_fields(path.read_text()))
+    def check(text):
+        path.write_bytes(text.encode(errors='surrogatepass'))
+        seen.add(is_read(parse, path))
+
+    check()
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize('target', [*TEXTS, *BINARIES])
+def test_any_bytes_are_refused(tmp_path, target):
+    path, parse = target(tmp_path)
+
+    @few
+    @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+    def check(data):
+        path.write_bytes(data)
+        assert not is_read(parse, path)
+
+    check()
+
+
+@pytest.mark.parametrize('target', BINARIES)
+def test_a_file_with_any_bytes_changed_is_read_or_refused(tmp_path, target):
+    path, parse = target(tmp_path)
+    seen = set()
+
+    @few
+    @given(changed_bytes([path.read_bytes()]))
+    def check(data):
+        path.write_bytes(data)
+        seen.add(is_read(parse, path))
+
+    check()
+    assert seen == {True, False}
+
+
+@few
+@given(
+    changed_bytes(
+        [
+            cv2.imencode(f'.{kind}', IMAGE)[1].tobytes()
+            for kind in ('png', 'jpg', 'bmp', 'tif', 'gif')
+        ]
+    )
+)
+def test_a_picture_with_any_bytes_changed_is_read_or_refused(data):
+    is_read(decode, data)
+
+
+@pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
+def test_a_record_with_any_bytes_changed_is_read_or_refused(encoding):
+    seed = encode_record(Record(IMAGE, 3, 'a.jpg#1', 7, hash_pixels(IMAGE)), encoding=encoding)
+    seen = set()
+
+    @few
+    @given(changed_bytes([seed]))
+    def check(data):
+        seen.add(is_read(lambda: decode_record(data, image_size=24, encoding=encoding)))
+
+    check()
+    assert seen == {True, False}
+
+
+@few
+@given(
+    label=st.integers(0, 2**63 - 1),
+    row_id=st.text(),
+    photo_hash=st.integers(0, 2**64 - 1),
+    pixels=st.binary(min_size=192, max_size=192),
+)
+def test_any_record_comes_back(label, row_id, photo_hash, pixels):
+    image = np.frombuffer(pixels, np.uint8).reshape(8, 8, 3)
+    record = Record(image, label, row_id, photo_hash, hash_pixels(image))
+    found = decode_record(encode_record(record, encoding='raw'), image_size=8, encoding='raw')
+    np.testing.assert_array_equal(found.image, image)
+    assert found[1:] == record[1:]
+    compressed = decode_record(encode_record(record), image_size=8, encoding='jpeg')
+    assert compressed.image.shape == (8, 8, 3)
+    assert compressed[1:] == record[1:]
+
+
+_things = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), st.binary())
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+_names = st.sampled_from(Record._fields)
+
+
+@few
+@given(st.one_of(_things, st.dictionaries(_names, _things)), st.data())
+def test_any_other_content_is_no_record(content, data):
+    valid = Record(np.zeros((8, 8, 3), np.uint8), 1, 'a', 2, bytes(16))
+    fields = msgpack.unpackb(encode_record(valid, encoding='raw'))
+    if isinstance(content, dict):
+        content = fields | content | {data.draw(_names): None}
+    packed = msgpack.packb(content)
+    assert not is_read(lambda: decode_record(packed, image_size=8, encoding='raw'))
