@@ -30,7 +30,7 @@ class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(Stored, kw_only=True):
-    """A file that said what the rows are, and the SHA-256 of its bytes in hexadecimal."""
+    """A file that said what the rows are, and the SHA-256 of its bytes."""
 
     file: str
     sha256: str

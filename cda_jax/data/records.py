@@ -75,13 +75,7 @@ def hash_pixels(image: np.ndarray) -> bytes:
 
 
 def encode_record(record: Record, *, encoding: Encoding = 'jpeg', quality: int = 95) -> bytes:
-    """Turns a prepared example into bytes.
-
-    Args:
-        record: The example.
-        encoding: 'jpeg', or 'raw' for the pixels themselves.
-        quality: JPEG quality from 1 to 100; without effect on raw pixels.
-    """
+    """Turns a prepared example into bytes; `quality` is that of the JPEG, from 1 to 100."""
     raw = encoding == 'raw'
     image = record.image.tobytes() if raw else _to_jpeg(record.image, quality)
     return msgspec.msgpack.encode(_Stored(image, *record[1:]))
@@ -97,8 +91,8 @@ def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record
 
     Args:
         data: The record.
-        image_size: Side of the image in pixels, as the manifest says.
-        encoding: How the image is kept, as the manifest says.
+        image_size: As in the manifest.
+        encoding: As in the manifest.
 
     Raises:
         ValueError: The bytes are no such record; the message says what is wrong.
@@ -131,14 +125,7 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
 
 @contextlib.contextmanager
 def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """Opens a file for records; equal records give equal bytes.
-
-    Args:
-        path: Where to; an existing file is replaced.
-
-    Yields:
-        The function that appends an encoded record.
-    """
+    """Opens a file for records and yields what appends one; equal records give equal bytes."""
     # Random access reads a whole group for one record.
     writer = ArrayRecordWriter(str(path), 'group_size:1')
     try:

@@ -72,8 +72,7 @@ def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) 
 def read_semeion(path: Path) -> Collection:
     """Reads `semeion.data` of UCI (Buscema, 1998); a fifth is split off for testing.
 
-    Args:
-        path: The file: a line per picture with 16 x 16 pixels and 10 columns, one of them 1.
+    It has a line per picture with 16 x 16 pixels and 10 columns, one of them 1.
 
     Raises:
         InputError: The file cannot be read or a line is not as expected.
@@ -102,9 +101,7 @@ def read_semeion(path: Path) -> Collection:
 
 
 def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Collection:
-    """Reads UCI's optical recognition of handwritten digits (Alpaydin and Kaynak, 1998).
-
-    The test split is windep, whose writers are not in the others.
+    """Reads UCI's optdigits (Alpaydin and Kaynak, 1998), with windep's writers for testing.
 
     Args:
         folder: Holds `optdigits-orig.tra`, `.cv`, `.wdep` and `.windep`, unpacked.
@@ -129,9 +126,8 @@ def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Coll
 def read_archive(path: Path) -> list[Collection]:
     """Reads collections from one NumPy archive, in the order of their names.
 
-    Args:
-        path: Holds for each collection NAME_image, uint8[N, H, W], and NAME_label, [N]; and
-            NAME_test, bool[N], which mnist and semeion do without, as they are split by a hash.
+    For each it holds NAME_image, uint8[N, H, W], and NAME_label, [N]; and NAME_test, bool[N], which
+    mnist and semeion do without, as they are split by a hash.
 
     Raises:
         InputError: The file cannot be read or lacks an array, or an array is not as expected.
@@ -169,11 +165,10 @@ def read_archive(path: Path) -> list[Collection]:
 
 
 def hashed_test(name: str, num_rows: int) -> np.ndarray:
-    """Draws a test split that anyone can draw again.
+    """Draws a test split that anyone can draw again, whatever rows follow later.
 
     Returns:
-        bool[num_rows]: True for about a fifth, those where the SHA-256 of 'NAME:ROW', rows from 0,
-        is a multiple of 5. Further rows change nothing about the ones before.
+        bool[num_rows]: True where the SHA-256 of 'NAME:ROW', rows from 0, is a multiple of 5.
     """
     digests = (hashlib.sha256(f'{name}:{row}'.encode()).digest() for row in range(num_rows))
     return np.array([int.from_bytes(digest) % 5 == 0 for digest in digests], bool)
@@ -182,9 +177,7 @@ def hashed_test(name: str, num_rows: int) -> np.ndarray:
 def write_folders(collections: Sequence[Collection], out: Path) -> None:
     """Writes OUT/NAME/{train,test}/DIGIT/ROW.png; `out` is complete wherever it exists.
 
-    Args:
-        collections: With different names.
-        out: Folder to make. Until all is written it is called `<out>.partial`.
+    Until all is written it is called `<out>.partial`.
 
     Raises:
         InputError: Two have one name, `out` exists, or `<out>.partial` holds other things.

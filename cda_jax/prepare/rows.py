@@ -33,10 +33,6 @@ class Survey(NamedTuple):
 def survey(rows: Rows, num_classes: int) -> Survey:
     """Goes through all rows once.
 
-    Args:
-        rows: A dataset's rows.
-        num_classes: Labels must be below.
-
     Raises:
         InputError: A label or split is out of range.
     """
@@ -57,15 +53,7 @@ def survey(rows: Rows, num_classes: int) -> Survey:
 
 
 def slices(rows: Rows, size: int) -> Iterator[tuple[str, list[Example]]]:
-    """Cuts the examples of each split into slices.
-
-    Args:
-        rows: A dataset's rows.
-        size: Examples a slice; the last of a split may have fewer.
-
-    Yields:
-        The name of a shard and its examples.
-    """
+    """Cuts the examples of each split into slices; yields the name of a shard and its examples."""
     begun: dict[Split, list[Example]] = {split: [] for split in SPLITS}
     numbers: Counter[str] = Counter()
     for row in rows:
@@ -102,12 +90,7 @@ def count_reasons(skipped: Sequence[SkippedRow]) -> dict[str, int]:
 
 
 def check_skipped(skipped: Sequence[SkippedRow], num_usable: int, max_share: float) -> None:
-    """Refuses a dataset with too many unusable rows.
-
-    Args:
-        skipped: The unusable rows.
-        num_usable: Number of the others; rows left out on purpose are not among them.
-        max_share: The share of both together that may be unusable, 0 to 1.
+    """Refuses a dataset with too many unusable rows, by their share of all but the excluded ones.
 
     Raises:
         InputError: There are more; it names the reasons and one row.
@@ -129,13 +112,8 @@ def check_splits(
 ) -> None:
     """Refuses a dataset with an empty split.
 
-    Args:
-        counts: Number of examples of each split.
-        excluded: Rows left out on purpose, by reason.
-        skipped: Unusable rows, by reason.
-
     Raises:
-        InputError: A count is 0.
+        InputError: It names the reasons why rows were left out.
     """
     for split, count in counts.items():
         if count == 0:

@@ -56,11 +56,7 @@ def note_file(out: Path, shard: str) -> Path:
 
 
 def is_complete(out: Path, shard: str) -> bool:
-    """Tells whether a shard needs no more work.
-
-    Raises:
-        InputError: What is there of it is damaged.
-    """
+    """Tells whether a shard needs no more work."""
     path, file = note_file(out, shard), shard_file(out, shard)
     if not path.is_file():
         return False
@@ -69,11 +65,7 @@ def is_complete(out: Path, shard: str) -> bool:
 
 
 def write_shard(shard: str, rows: Sequence[Example], out: Path, settings: Settings) -> int:
-    """Writes a shard, and then the note that it is complete.
-
-    Returns:
-        The number of rows.
-    """
+    """Writes a shard, and then the note that it is complete; returns the number of its rows."""
     kept: list[Record] = []
     skipped: list[SkippedRow] = []
     file = shard_file(out, shard)

@@ -6,7 +6,12 @@ import pytest
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.label_files import csv_rows, read_text
-from cda_jax.prepare.readers.row_checks import Listing, list_files, picture_check
+from cda_jax.prepare.readers.row_checks import (
+    Listing,
+    UnusableRowError,
+    list_files,
+    picture_check,
+)
 
 
 @pytest.mark.parametrize('dataset', ['raf-db', '', 'tfds', 'RAFDB'])
@@ -38,11 +43,11 @@ def test_a_folder_is_scanned_once(tmp_path):
     (tmp_path / 'sub').mkdir()
     (tmp_path / 'sub/a.jpg').touch()
     check = picture_check(tmp_path, tmp_path)
-    assert check('1', 'sub/a.jpg') is None
+    check('sub/a.jpg')
     (tmp_path / 'sub/b.jpg').touch()
-    assert check('2', 'sub/b.jpg').reason == 'missing picture'
-    assert check('3', 'sub/').reason == 'missing picture'
-    assert check('4', 'no\0folder/a.jpg').reason == 'missing picture'
+    for picture in ('sub/b.jpg', 'sub/', 'no\0folder/a.jpg'):
+        with pytest.raises(UnusableRowError, match='missing picture'):
+            check(picture)
 
 
 def test_folders_are_no_files_but_links_are(tmp_path):

@@ -81,18 +81,19 @@ def read(root: Path) -> Dataset:
     )
 
 
-def _common_label(row_id: str, expression: str, where: str) -> int | Skipped:
+def _common_label(expression: str, where: str) -> int:
     """Turns AffectNet's label, '3' or '3.0' for example, into the common one."""
     try:
         native = float(expression)
     except ValueError:
         native = float('nan')
     if native != native:
-        return Skipped(row_id, row_checks.NON_NUMERIC_EXPRESSION, expression)
+        raise row_checks.UnusableRowError(row_checks.NON_NUMERIC_EXPRESSION, expression)
     if native in COMMON_LABELS:  # a float finds the equal int
         return COMMON_LABELS[native]
     if native in UNUSED_CLASSES:
-        return Skipped(row_id, row_checks.CLASS_NOT_USED, UNUSED_CLASSES[native], fault=False)
+        unused = UNUSED_CLASSES[native]
+        raise row_checks.UnusableRowError(row_checks.CLASS_NOT_USED, unused, False)
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
@@ -108,21 +109,21 @@ def _read_csv_release(root: Path) -> Dataset:
         )
     check_picture = row_checks.picture_check(images, root)
     photo_prefix = images.relative_to(root).as_posix()
-    rows: list[Example | Skipped] = []
-    for name, path in lists.items():
-        for number, fields in _data_rows(path):
-            row_id, where = f'{name}:{number}', f'{path}, line {number}'
-            label = _common_label(row_id, fields[6], where)
-            if isinstance(label, Skipped):
-                rows.append(label)
-                continue
-            picture = fields[0]
-            box = check_picture(row_id, picture) or _box(row_id, fields[1:5], where)
-            if isinstance(box, Skipped):
-                rows.append(box)
-                continue
-            photo = f'{photo_prefix}/{picture}'
-            rows.append(Example(row_id, photo, images / picture, box, label, LISTS[name]))
+
+    def example(row_id: str, fields: list[str], where: str, split: Split) -> Example:
+        label = _common_label(fields[6], where)
+        picture = fields[0]
+        check_picture(picture)
+        box, photo = _box(fields[1:5], where), f'{photo_prefix}/{picture}'
+        return Example(row_id, photo, images / picture, box, label, split)
+
+    rows = [
+        row_checks.attempt(
+            example, f'{name}:{number}', fields, f'{path}, line {number}', LISTS[name]
+        )
+        for name, path in lists.items()
+        for number, fields in _data_rows(path)
+    ]
     return row_checks.full_dataset(root, EXPRESSIONS, list(lists.values()), rows)
 
 
@@ -143,7 +144,7 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, fields
 
 
-def _box(row_id: str, fields: list[str], where: str) -> Box | Skipped:
+def _box(fields: list[str], where: str) -> Box:
     try:
         x, y, width, height = row_checks.numbers(fields)
     except ValueError as error:
@@ -151,9 +152,7 @@ def _box(row_id: str, fields: list[str], where: str) -> Box | Skipped:
             f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}, '
             f'found {",".join(fields)[:80]!r}'
         ) from error
-    box = Box(x, y, x + width, y + height)
-    fault = row_checks.box_fault(box)
-    return Skipped(row_id, fault, ','.join(fields)) if fault else box
+    return row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(fields))
 
 
 def _read_npy_release(root: Path) -> Dataset:
@@ -180,17 +179,25 @@ def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]
     label_names = {n for n in labels.inside | labels.outside if n.endswith(LABEL_SUFFIX)}
     numbers = _numbers(images, PICTURE_SUFFIX, pictures.inside | pictures.outside)
     numbers |= _numbers(annotations, LABEL_SUFFIX, label_names)
-    rows: list[Example | Skipped] = []
-    for number in sorted(numbers, key=lambda number: (int(number), number)):
-        row_id = f'{folder.name}/{number}'
-        label = _label_of(row_id, annotations, f'{number}{LABEL_SUFFIX}', pictures, labels)
-        if isinstance(label, Skipped):
-            rows.append(label)
-            continue
-        picture = images / f'{number}{PICTURE_SUFFIX}'
-        photo = f'{folder.name}/images/{picture.name}'
-        rows.append(Example(row_id, photo, picture, None, label, split))
-    return rows
+
+    def example(row_id: str, number: str) -> Example:
+        picture, label_name = f'{number}{PICTURE_SUFFIX}', f'{number}{LABEL_SUFFIX}'
+        for name, listing in ((label_name, labels), (picture, pictures)):
+            if name in listing.outside:
+                raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, name)
+        if label_name not in labels.inside:
+            raise row_checks.UnusableRowError(row_checks.MISSING_LABEL_FILE, label_name)
+        label_file = annotations / label_name
+        label = _common_label(_expression(label_file), str(label_file))
+        if picture not in pictures.inside:
+            raise row_checks.UnusableRowError(row_checks.MISSING_PICTURE, picture)
+        photo = f'{folder.name}/images/{picture}'
+        return Example(row_id, photo, images / picture, None, label, split)
+
+    return [
+        row_checks.attempt(example, f'{folder.name}/{number}', number)
+        for number in sorted(numbers, key=lambda number: (int(number), number))
+    ]
 
 
 def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
@@ -204,26 +211,6 @@ def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
             raise InputError(f'{folder / name}: expected only files named NUMBER{suffix}')
         numbers.add(match[1])
     return numbers
-
-
-def _label_of(
-    row_id: str,
-    annotations: Path,
-    label_name: str,
-    pictures: row_checks.Listing,
-    labels: row_checks.Listing,
-) -> int | Skipped:
-    picture = label_name.removesuffix(LABEL_SUFFIX) + PICTURE_SUFFIX
-    for name, listing in ((label_name, labels), (picture, pictures)):
-        if name in listing.outside:
-            return Skipped(row_id, row_checks.OUTSIDE_ROOT, name)
-    if label_name not in labels.inside:
-        return Skipped(row_id, row_checks.MISSING_LABEL_FILE, label_name)
-    path = annotations / label_name
-    label = _common_label(row_id, _expression(path), str(path))
-    if isinstance(label, int) and picture not in pictures.inside:
-        return Skipped(row_id, row_checks.MISSING_PICTURE, picture)
-    return label
 
 
 def _expression(path: Path) -> str:

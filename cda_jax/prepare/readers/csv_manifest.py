@@ -1,12 +1,11 @@
 """A CSV file with a line per picture or per box: `path,label,split[,x0,y0,x1,y1]`."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import class_order
 from cda_jax.prepare.readers.label_files import csv_rows, first_file
@@ -47,7 +46,14 @@ def read(root: Path) -> Dataset:
     lines = _lines(path)
     class_names, labels = _classes(path, {line.label for line in lines})
     check_picture = row_checks.picture_check(path.parent, path.parent)
-    rows = [_row(path, line, labels[line.label], check_picture) for line in lines]
+
+    def example(row_id: str, line: _Line) -> Example:
+        photo = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
+        check_picture(photo)
+        label, box = labels[line.label], _box(path, line)
+        return Example(row_id, photo, path.parent / photo, box, label, line.split)
+
+    rows = [row_checks.attempt(example, f'{path.name}:{line.number}', line) for line in lines]
     return row_checks.full_dataset(root, class_names, [path], rows)
 
 
@@ -102,28 +108,14 @@ def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, i
     return tuple(map(str, sorted(numbers))), {label: int(label) for label in labels}
 
 
-def _row(
-    path: Path, line: _Line, label: int, check_picture: Callable[[str, str], Skipped | None]
-) -> Example | Skipped:
-    row_id = f'{path.name}:{line.number}'
-    photo = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
-    missing = check_picture(row_id, photo)
-    if missing:
-        return missing
-    box = _box(path, line)
-    fault = row_checks.box_fault(box) if box else None
-    if fault:
-        return Skipped(row_id, fault, ','.join(line.edges))
-    return Example(row_id, photo, path.parent / photo, box, label, line.split)
-
-
 def _box(path: Path, line: _Line) -> Box | None:
     if not any(line.edges):
         return None
     try:
-        return Box(*row_checks.numbers(line.edges))
+        box = Box(*row_checks.numbers(line.edges))
     except ValueError as error:
         raise InputError(
             f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}, '
             f'found {",".join(line.edges)[:80]!r}'
         ) from error
+    return row_checks.usable_box(box, ','.join(line.edges))

@@ -8,14 +8,11 @@ EXPRESSIONS = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', '
 
 
 def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Orders class names.
-
-    Args:
-        names: The names that occur, repeated or not.
+    """Orders the class names that occur.
 
     Returns:
-        The class names, sorted, or in the common order of expressions where they are exactly the
-        seven, whatever their case; and the label of each name as it was given.
+        The names, sorted, or in the common order of expressions where they are exactly the seven,
+        whatever their case; and the label of each name as it was given.
     """
     found = sorted(set(names))
     common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}

@@ -63,20 +63,12 @@ def read(
 
 
 def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
-    """Draws a test split that anyone can draw again.
+    """Draws the photos of a test split that anyone can draw again.
 
     Photos come in the order of their name's SHA-256, and one is taken as long as the faces taken
     stay within `num_test`; so one with many faces may be passed over for a later one with few.
-
-    Args:
-        faces: Usable faces of each photo.
-        num_test: Faces to take at most.
-
-    Returns:
-        The names of the photos taken, sorted.
     """
-    taken = []
-    room = num_test
+    taken, room = [], num_test
     for photo in sorted(faces, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
         if faces[photo] <= room:
             taken.append(photo)
@@ -89,6 +81,14 @@ def _faces(
 ) -> tuple[list[Example | Skipped], set[str]]:
     """Returns every face, all in the training split for now, and every photo the list names."""
     check_picture = row_checks.picture_check(images, root)
+
+    def example(row_id: str, photo: str, box: Box, confidence: float, label: int) -> Example:
+        check_picture(photo)
+        row_checks.usable_box(box, str(tuple(box)))
+        if min_confidence is not None and not confidence >= min_confidence:
+            raise row_checks.UnusableRowError(row_checks.LOW_CONFIDENCE, str(confidence), False)
+        return Example(row_id, photo, images / photo, box, label, 'train')
+
     rows: list[Example | Skipped] = []
     photos: set[str] = set()
     ids: set[str] = set()
@@ -105,11 +105,7 @@ def _faces(
             row_id = f'{row_id}:{number}'
         ids.add(row_id)
         photos.add(photo)
-        rows.append(
-            check_picture(row_id, photo)
-            or _unusable(row_id, box, confidence, min_confidence)
-            or Example(row_id, photo, images / photo, box, label, 'train')
-        )
+        rows.append(row_checks.attempt(example, row_id, photo, box, confidence, label))
     return rows, photos
 
 
@@ -117,17 +113,6 @@ def _parse(line: str) -> tuple[str, int, Box, float, int]:
     photo, face, *edges, confidence, label = line.split()
     top, left, right, bottom = row_checks.numbers(edges)
     return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
-
-
-def _unusable(
-    row_id: str, box: Box, confidence: float, min_confidence: float | None
-) -> Skipped | None:
-    fault = row_checks.box_fault(box)
-    if fault:
-        return Skipped(row_id, fault, str(tuple(box)))
-    if min_confidence is not None and not confidence >= min_confidence:
-        return Skipped(row_id, row_checks.LOW_CONFIDENCE, str(confidence), fault=False)
-    return None
 
 
 def _with_test(rows: list[Example | Skipped], test_photos: set[str]) -> list[Example | Skipped]:

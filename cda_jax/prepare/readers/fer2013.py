@@ -10,6 +10,7 @@ import numpy as np
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, Skipped
+from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.prepare.readers.label_files import csv_rows, first_file
 
@@ -100,12 +101,13 @@ class _Rows:
                     f'found {len(fields)}'
                 )
             emotion, pixels, usage = (fields[column].strip() for column in self.columns)
-            yield _row(f'{self.path.name}:{number}', where, emotion, pixels, usage, self.splits)
+            row_id = f'{self.path.name}:{number}'
+            yield row_checks.attempt(_example, row_id, where, emotion, pixels, usage, self.splits)
 
 
-def _row(
+def _example(
     row_id: str, where: str, emotion: str, pixels: str, usage: str, splits: dict[str, Split]
-) -> Example | Skipped:
+) -> Example:
     if emotion not in LABELS:
         raise InputError(f'{where}: expected an emotion of 0..6, found {emotion[:20]!r}')
     if usage not in (*USAGES, PUBLIC_TEST):
@@ -113,21 +115,18 @@ def _row(
             f'{where}: expected the Usage Training, PublicTest or PrivateTest, found {usage[:20]!r}'
         )
     if usage not in splits:
-        return Skipped(row_id, PUBLIC_TEST_NOT_USED, fault=False)
-    picture = _picture(row_id, pixels.split())
-    if isinstance(picture, Skipped):
-        return picture
+        raise row_checks.UnusableRowError(PUBLIC_TEST_NOT_USED, '', False)
+    picture = _png(pixels.split())
     return Example(row_id, row_id, None, None, LABELS[emotion], splits[usage], picture)
 
 
-def _picture(row_id: str, pixels: list[str]) -> bytes | Skipped:
-    """Returns the PNG file, or the row left out."""
+def _png(pixels: list[str]) -> bytes:
     if len(pixels) != SIDE * SIDE:
-        return Skipped(row_id, WRONG_PIXEL_COUNT, f'{len(pixels)} pixels')
+        raise row_checks.UnusableRowError(WRONG_PIXEL_COUNT, f'{len(pixels)} pixels')
     try:
         values = bytes(map(_PIXELS.__getitem__, pixels))
     except KeyError as error:
-        return Skipped(row_id, NOT_A_PIXEL, error.args[0][:20])
+        raise row_checks.UnusableRowError(NOT_A_PIXEL, error.args[0][:20]) from error
     image = np.frombuffer(values, np.uint8).reshape(SIDE, SIDE)
     # Not compressed: the rows' hash, by which a preparation goes on where it was, then does not
     # change with the version of the compression library.

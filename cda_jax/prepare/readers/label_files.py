@@ -24,14 +24,7 @@ def first_folder(candidates: Iterable[Path]) -> Path | None:
 
 
 def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
-    """Reads a whole text file.
-
-    Args:
-        path: A file in UTF-8, with or without a byte order mark.
-        max_characters: The most that it may hold.
-
-    Returns:
-        Its text, every line end a single newline.
+    """Reads a whole text file in UTF-8; every line end becomes a single newline.
 
     Raises:
         InputError: The file cannot be read, is not UTF-8 or is longer.
@@ -49,13 +42,7 @@ def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Reads the lines of a text file that are not blank.
-
-    Args:
-        path: A file in UTF-8.
-
-    Returns:
-        Pairs of line number, from 1, and line without its end.
+    """Reads the lines of a text file that are not blank, with their numbers from 1.
 
     Raises:
         InputError: The file cannot be read or is not UTF-8.
@@ -67,11 +54,8 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Streams the rows of a CSV file that are not blank.
 
-    Args:
-        path: A comma-separated file in UTF-8.
-
     Yields:
-        Pairs of the number of the line the row ends on, from 1, and the row's fields.
+        The number of the line the row ends on, from 1, and the row's fields.
 
     Raises:
         InputError: The file cannot be read, or is not CSV in UTF-8.

@@ -1,11 +1,10 @@
 """RAF-DB, basic expressions: `EmoLabel/`, `Image/` and `Annotation/` as its authors pack them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.prepare.readers.label_files import first_file, numbered_lines, read_text
@@ -44,17 +43,19 @@ def read(root: Path, aligned: bool = False) -> Dataset:
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
 
     check_picture = row_checks.picture_check(images, root)
-    box_of = _no_box if aligned else _box_reader(box_folder, root)
+    box_files = row_checks.list_files(box_folder, root)
     photo_prefix = images.relative_to(root).as_posix()
-    rows: list[Example | Skipped] = []
-    for name, label in _labels(label_file):
+
+    def example(name: str, label: int) -> Example:
         picture = _aligned_name(name) if aligned else name
-        box = check_picture(name, picture) or box_of(name)
-        if isinstance(box, Skipped):
-            rows.append(box)
-            continue
-        photo = f'{photo_prefix}/{picture}'
-        rows.append(Example(name, photo, images / picture, box, label, _split(name)))
+        check_picture(picture)
+        # The whole of an aligned picture is the face.
+        box = None if aligned else _box(name, box_folder, box_files)
+        return Example(
+            name, f'{photo_prefix}/{picture}', images / picture, box, label, _split(name)
+        )
+
+    rows = [row_checks.attempt(example, name, label) for name, label in _labels(label_file)]
     return row_checks.full_dataset(root, EXPRESSIONS, [label_file], rows)
 
 
@@ -83,34 +84,21 @@ def _aligned_name(name: str) -> str:
     return f'{stem}_aligned{dot}{extension}'
 
 
-def _no_box(name: str) -> None:
-    """The whole of an aligned picture is the face."""
-
-
-def _box_reader(folder: Path, root: Path) -> Callable[[str], Box | Skipped]:
-    present = row_checks.list_files(folder, root)
-
-    def box_of(name: str) -> Box | Skipped:
-        stem = name.rpartition('.')[0]
-        candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
-        for file in candidates:
-            if file in present.outside:
-                return Skipped(name, row_checks.OUTSIDE_ROOT, file)
-        found = next((file for file in candidates if file in present.inside), None)
-        if found is None:
-            return Skipped(name, row_checks.MISSING_BOX_FILE, candidates[0])
-        box = _read_box(folder / found)
-        fault = row_checks.box_fault(box)
-        return Skipped(name, fault, str(tuple(box))) if fault else box
-
-    return box_of
-
-
-def _read_box(path: Path) -> Box:
+def _box(name: str, folder: Path, present: row_checks.Listing) -> Box:
+    stem = name.rpartition('.')[0]
+    candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
+    for file in candidates:
+        if file in present.outside:
+            raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, file)
+    found = next((file for file in candidates if file in present.inside), None)
+    if found is None:
+        raise row_checks.UnusableRowError(row_checks.MISSING_BOX_FILE, candidates[0])
+    path = folder / found
     text = read_text(path, max_characters=_MAX_BOX_TEXT)
     try:
-        return Box(*row_checks.numbers(text.split()))
+        box = Box(*row_checks.numbers(text.split()))
     except (TypeError, ValueError) as error:
         raise InputError(
             f'{path}: expected four numbers x_min y_min x_max y_max, found {text[:80]!r}'
         ) from error
+    return row_checks.usable_box(box, str(tuple(box)))

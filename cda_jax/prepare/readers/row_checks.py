@@ -29,6 +29,18 @@ LOW_CONFIDENCE = 'box confidence below the minimum'
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
+class UnusableRowError(Exception):
+    """Why a row is left out; its arguments are those of `Skipped` after the id."""
+
+
+def attempt(make: Callable[..., Example], row_id: str, *arguments: object) -> Example | Skipped:
+    """Calls `make` with the rest for a row, which is left out where it raises UnusableRowError."""
+    try:
+        return make(row_id, *arguments)
+    except UnusableRowError as error:
+        return Skipped(row_id, *error.args)
+
+
 def numbers(fields: Iterable[str]) -> list[float]:
     """Reads numbers such as '134' and '134.0'; NaN where a field is empty, NULL or 'nan'.
 
@@ -38,13 +50,17 @@ def numbers(fields: Iterable[str]) -> list[float]:
     return [math.nan if field in ('', 'NULL') else float(field) for field in fields]
 
 
-def box_fault(box: Box) -> str | None:
-    """Says why a box cannot be used; None where it is finite and has an area."""
+def usable_box(box: Box, found: str) -> Box:
+    """Hands on a box that is finite and has an area.
+
+    Raises:
+        UnusableRowError: It is not; `found` is what the file says.
+    """
     if not all(map(math.isfinite, box)):
-        return NO_BOX
+        raise UnusableRowError(NO_BOX, found)
     if box.x1 <= box.x0 or box.y1 <= box.y0:
-        return NO_BOX_AREA
-    return None
+        raise UnusableRowError(NO_BOX_AREA, found)
+    return box
 
 
 class Listing(NamedTuple):
@@ -89,35 +105,27 @@ def list_files(folder: Path, root: Path) -> Listing:
     return Listing(frozenset(files), frozenset(outside))
 
 
-def picture_check(folder: Path, root: Path) -> Callable[[str, str], Skipped | None]:
-    """Makes a check for the pictures of one folder tree.
+def picture_check(folder: Path, root: Path) -> Callable[[str], None]:
+    """Makes a check for the pictures below one folder.
 
     A file system across a network answers one scan per folder far sooner than one question per
     picture, so the first picture of a folder has the folder listed and kept.
 
-    Args:
-        folder: The folder that picture paths are relative to.
-        root: What the user named, as in `list_files`.
-
     Returns:
-        A function of a row's id and its picture's path below `folder`, with forward slashes: it
-        returns the row left out where the path or a link on it leads outside the root, or nothing
-        is there, else None.
+        A function of a picture's path below `folder`, with forward slashes: it raises
+        UnusableRowError where the path or a link on it leads outside the root, or nothing is there.
     """
 
     @functools.cache
     def listing(subfolder: str) -> Listing:
         return list_files(folder / subfolder, root)
 
-    def check(row_id: str, relative: str) -> Skipped | None:
-        if _climbs(relative):
-            return Skipped(row_id, OUTSIDE_ROOT, relative)
+    def check(relative: str) -> None:
         subfolder, _, name = relative.rpartition('/')
-        if name in listing(subfolder).outside:
-            return Skipped(row_id, OUTSIDE_ROOT, relative)
+        if _climbs(relative) or name in listing(subfolder).outside:
+            raise UnusableRowError(OUTSIDE_ROOT, relative)
         if name not in listing(subfolder).inside:
-            return Skipped(row_id, MISSING_PICTURE, relative)
-        return None
+            raise UnusableRowError(MISSING_PICTURE, relative)
 
     return check
 
@@ -141,13 +149,6 @@ def full_dataset(
     test_photos: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Makes a dataset of rows that fill both splits.
-
-    Args:
-        root: What the user named; for the message.
-        class_names: As in `Dataset`; so are the following.
-        sources: Label files.
-        rows: All rows.
-        test_photos: Photos of a test split that the reader drew.
 
     Raises:
         InputError: A split has no usable row.
