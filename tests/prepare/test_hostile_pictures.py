@@ -3,8 +3,6 @@
 import io
 import os
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordReader
+from helpers.tools import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest
@@ -20,7 +19,6 @@ from cda_jax.prepare.crop import decode
 from cda_jax.prepare.dataset import Dataset, Example
 from cda_jax.prepare.run import prepare
 
-REPOSITORY = Path(__file__).parents[2]
 ORANGE, BLUE = (250, 120, 10), (10, 40, 200)
 SIDE = 40
 MEMORY = 4 * 2**30  # what the program may take; the pixels of each giant below are more
@@ -163,27 +161,14 @@ def prepared(tmp_path_factory):
     (red / 'folder.jpg').mkdir()
     (red / 'sparse.jpg').touch()
     os.truncate(red / 'sparse.jpg', 2**40)
-    code, err = run_tool(folder / 'root', folder / 'out')
-    assert code == 0, err
-    assert 'Traceback' not in err
-    return read_manifest(folder / 'out'), records_of(folder / 'out')
-
-
-def run_tool(root, out):
-    """Runs tools/prepare.py with little memory."""
     # Limited by a shell, not after a fork, which JAX does not bear where it runs in this process.
-    command = ['sh', '-c', f'ulimit -v {MEMORY // 1024}; exec "$@"', 'sh', sys.executable]
-    command += [str(REPOSITORY / 'tools/prepare.py'), '--dataset=folders', f'--root={root}']
-    flags = [f'--out={out}', '--processes=1', '--max_skipped_share=0.5']
-    done = subprocess.run(
-        [*command, *flags, '--face_size=32', '--encoding=raw'],
-        env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stderr
+    limited = 'sh', '-c', f'ulimit -v {MEMORY // 1024}; exec "$@"', 'sh'
+    flags = '--processes=1', '--max_skipped_share=0.5', '--face_size=32', '--encoding=raw'
+    folders = f'--root={folder / "root"}', f'--out={folder / "out"}'
+    done = run_tool('prepare', '--dataset=folders', *folders, *flags, before=limited)
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
+    return read_manifest(folder / 'out'), records_of(folder / 'out')
 
 
 def records_of(folder):

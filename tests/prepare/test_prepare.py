@@ -1,5 +1,4 @@
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.records import decode_record, hash_photo
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
-from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.run import prepare
 
 
 def run(rows: Sequence[Example | Skipped], out: Path, sources=(), test_photos=None, **options):
-    dataset = Dataset(CLASSES, tuple(sources), iter(rows), test_photos)
+    dataset = Dataset(CLASSES, tuple(sources), rows, test_photos)
     defaults = {'name': 'Toys', 'reader': 'csv', 'face_size': 16, 'shard_size': 4}
     return prepare(dataset, out, **(defaults | options))
 
@@ -29,6 +27,10 @@ def records_of(folder: Path, split):
         for data in reader.read_all():
             yield decode_record(data, image_size=manifest.image_size, encoding=manifest.encoding)
         reader.close()
+
+
+def ids_of(folder: Path, split):
+    return [record.id for record in records_of(folder, split)]
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
@@ -107,9 +109,7 @@ def test_every_row_is_accounted_for(tmp_path):
         'folder': ('unreadable file', 'folder.png: Is a directory'),
         'far': ('box outside the image', 'box (90, 0, 99, 9) on a picture of 60x40'),
     }
-    assert [record.id for record in records_of(tmp_path / 'out', 'test')] == [
-        row.id for row in rows[10:]
-    ]
+    assert ids_of(tmp_path / 'out', 'test') == [row.id for row in rows[10:]]
 
 
 def test_shard_without_a_usable_row_has_no_file(tmp_path):
@@ -119,9 +119,7 @@ def test_shard_without_a_usable_row_has_no_file(tmp_path):
     manifest = run(rows, tmp_path / 'out', max_skipped_share=0.5)
     files = [shard.file for shard in manifest.splits['train'].shards]
     assert files == ['train-00000.array_record', 'train-00002.array_record']
-    assert [record.id for record in records_of(tmp_path / 'out', 'train')] == [
-        row.id for row in rows[:4] + rows[8:12]
-    ]
+    assert ids_of(tmp_path / 'out', 'train') == [row.id for row in rows[:4] + rows[8:12]]
 
 
 def test_picture_may_come_as_bytes_and_whole(tmp_path):
@@ -130,12 +128,8 @@ def test_picture_may_come_as_bytes_and_whole(tmp_path):
     run([row._replace(box=None) for row in rows], tmp_path / 'files')
     run(in_memory, tmp_path / 'memory')
     for split in SPLITS:
-        pairs = zip(
-            records_of(tmp_path / 'files', split),
-            records_of(tmp_path / 'memory', split),
-            strict=True,
-        )
-        for from_file, from_memory in pairs:
+        both = (records_of(tmp_path / name, split) for name in ('files', 'memory'))
+        for from_file, from_memory in zip(*both, strict=True):
             np.testing.assert_array_equal(from_file.image, from_memory.image)
             # The face lies right of the middle; the rest of the picture is grey.
             assert np.ptp(from_file.image[13, 4].astype(int)) < 20
@@ -147,8 +141,10 @@ def test_file_name_need_not_be_valid_unicode(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     os.rename(rows[0].path, rows[0].path.with_name(name))
     rows[0] = rows[0]._replace(id=name, photo=name, path=rows[0].path.with_name(name))
-    run(rows, tmp_path / 'out')
-    assert next(records_of(tmp_path / 'out', 'train')).id == 'caf\\udce9.png'
+    manifest = run([*rows, Skipped(name, 'odd', name)], tmp_path / 'out', max_skipped_share=0.1)
+    (skipped,) = manifest.skipped_rows
+    found = next(records_of(tmp_path / 'out', 'train')).id, skipped.id, skipped.detail
+    assert found == ('caf\\udce9.png',) * 3
 
 
 def test_duplicates_across_and_within_splits_are_reported(tmp_path):
@@ -161,11 +157,20 @@ def test_duplicates_across_and_within_splits_are_reported(tmp_path):
     assert duplicates.within == {'train': 1, 'test': 2}
 
 
-def test_number_of_processes_changes_nothing(tmp_path):
+class ReadAnew:
+    def __init__(self, rows):
+        self._rows = rows
+
+    def __iter__(self):
+        return iter(self._rows)
+
+
+def test_number_of_processes_and_kind_of_rows_change_nothing(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     run(rows, tmp_path / 'one')
-    run(rows, tmp_path / 'two', num_processes=2)
-    assert files_of(tmp_path / 'one') == files_of(tmp_path / 'two')
+    for name, some in (('list', rows), ('once', iter(rows)), ('anew', ReadAnew(rows))):
+        run(some, tmp_path / name, num_processes=2 if name == 'anew' else 1)
+        assert files_of(tmp_path / 'one') == files_of(tmp_path / name)
 
 
 def test_complete_folder_is_left_as_it_is(tmp_path, capsys):
@@ -207,9 +212,8 @@ def test_other_settings_or_rows_are_refused_by_name(tmp_path, is_complete):
     source.write_text('b')
     refused('another sources')
     source.write_text('a')
-    if is_complete:
-        refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(box=Box(31, 8, 50, 24))])
-        refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(label=0)])
+    refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(box=Box(31, 8, 50, 24))])
+    refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(label=0)])
 
 
 def test_folder_with_other_files_is_refused(tmp_path):
@@ -289,13 +293,3 @@ def test_label_out_of_range_is_named(tmp_path):
 def test_missing_source_is_named(tmp_path):
     with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):
         run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])
-
-
-def die_on_two(number: int) -> None:
-    if number == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_death_of_a_worker_is_an_error_not_a_hang():
-    with pytest.raises(InputError, match='a worker process died'):
-        list(work_off(die_on_two, [(n,) for n in range(4)], num_processes=2))

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 import time
@@ -7,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from helpers.coloured_photos import CLASSES, files_of, make_rows
+from helpers.programs import REPOSITORY, start_program
+from helpers.tools import run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 
 
 def write_csv(root: Path, num_train: int, num_test: int) -> None:
@@ -19,23 +20,12 @@ def write_csv(root: Path, num_train: int, num_test: int) -> None:
     (root / 'manifest.csv').write_text('\n'.join(lines) + '\n')
 
 
-def tool(root: Path, out: Path, *options: str) -> list[str]:
-    return [
-        sys.executable,
-        str(ROOT / 'tools' / 'prepare.py'),
-        '--dataset=csv',
-        f'--root={root}',
-        f'--out={out}',
-        '--face_size=32',
-        *options,
-    ]
+def flags(root: Path, out: Path, *options: str) -> list[str]:
+    return ['--dataset=csv', f'--root={root}', f'--out={out}', '--face_size=32', *options]
 
 
-def call(command: list[str]) -> subprocess.CompletedProcess:
-    environment = os.environ | {'PYTHONPATH': str(ROOT)}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+def call(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess:
+    return run_tool('prepare', *flags(root, out, *options))
 
 
 def children_of(pid: int) -> list[int]:
@@ -47,15 +37,12 @@ def children_of(pid: int) -> list[int]:
 def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
     write_csv(tmp_path / 'own', num_train=300, num_test=60)
     options = '--shard_size=10', '--processes=2', '--name=Own'
-    whole = call(tool(tmp_path / 'own', tmp_path / 'whole', *options))
+    whole = call(tmp_path / 'own', tmp_path / 'whole', *options)
     assert whole.returncode == 0, whole.stderr
 
     out = tmp_path / 'killed'
-    process = subprocess.Popen(
-        tool(tmp_path / 'own', out, *options),
-        env=os.environ | {'PYTHONPATH': str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
+    tool = REPOSITORY / 'tools/prepare.py'
+    process = start_program(tool, *flags(tmp_path / 'own', out, *options))
     deadline = time.monotonic() + 30
     while not list(out.glob('.parts/t*.json')):
         assert time.monotonic() < deadline
@@ -71,7 +58,7 @@ def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
     parts = {path.stem for path in out.glob('.parts/t*.json')}
     (out / '.parts' / 'train-00099.tmp').write_bytes(b'left over')
 
-    again = call(tool(tmp_path / 'own', out, *options))
+    again = call(tmp_path / 'own', out, *options)
     assert again.returncode == 0, again.stderr
     assert files_of(out) == files_of(tmp_path / 'whole')
     for path, modified in complete.items():
@@ -82,8 +69,8 @@ def test_tool_summarises_what_it_did(tmp_path):
     write_csv(tmp_path / 'own', num_train=9, num_test=3)
     with (tmp_path / 'own' / 'manifest.csv').open('a') as file:
         file.write('gone.png,red,train,1,2,3,4\n')
-    command = tool(tmp_path / 'own', tmp_path / 'out', '--processes=1', '--max_skipped_share=0.2')
-    first = call(command)
+    command = tmp_path / 'own', tmp_path / 'out', '--processes=1', '--max_skipped_share=0.2'
+    first = call(*command)
     assert first.returncode == 0, first.stderr
     words = [line.split() for line in first.stdout.splitlines()]
     assert ['red', '3', '1'] in words
@@ -93,7 +80,7 @@ def test_tool_summarises_what_it_did(tmp_path):
     assert 'rows a second' in first.stdout
     content = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
     assert (content['name'], content['reader_options']) == ('out', {})
-    second = call(command)
+    second = call(*command)
     assert second.returncode == 0
     assert 'already prepared' in second.stderr
 
@@ -109,7 +96,7 @@ def test_tool_summarises_what_it_did(tmp_path):
 )
 def test_tool_says_what_is_wrong_in_one_line(tmp_path, options, message):
     write_csv(tmp_path / 'own', num_train=2, num_test=1)
-    done = call(tool(tmp_path / 'own', tmp_path / 'out', *options))
+    done = call(tmp_path / 'own', tmp_path / 'out', *options)
     assert done.returncode == 1
     assert done.stderr.startswith(message)
     assert done.stderr.count('\n') == 1

@@ -1,11 +1,9 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers.tools import run_tool
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.crop import decode
@@ -174,25 +172,11 @@ def test_prepared_records_count_what_was_left_out(tmp_path):
     assert manifest.skipped == {'not 48 x 48 pixels': 1}
 
 
+@pytest.mark.slow
 def test_the_tool_takes_the_option(tmp_path):
-    root = Path(__file__).parents[2]
     write(tmp_path / 'raw', HEADER, *every_emotion_and_usage())
-    done = subprocess.run(
-        [
-            sys.executable,
-            root / 'tools' / 'prepare.py',
-            '--dataset=fer2013',
-            f'--root={tmp_path / "raw"}',
-            f'--out={tmp_path / "out"}',
-            '--public_test=train',
-            '--face_size=32',
-            '--processes=1',
-        ],
-        env=os.environ | {'PYTHONPATH': str(root)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    folders = f'--root={tmp_path / "raw"}', f'--out={tmp_path / "out"}'
+    flags = '--dataset=fer2013', '--public_test=train', '--face_size=32', '--processes=1'
+    done = run_tool('prepare', *folders, *flags)
     assert done.returncode == 0, done.stderr
     assert ['all', '14', '7'] in [line.split() for line in done.stdout.splitlines()]
