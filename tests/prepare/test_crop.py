@@ -1,6 +1,4 @@
 import io
-import struct
-import zlib
 
 import cv2
 import numpy as np
@@ -125,29 +123,6 @@ class TestCrop:
 
 
 class TestDecode:
-    @pytest.mark.parametrize(
-        ('mode', 'file_format', 'tolerance'),
-        [
-            ('RGB', 'JPEG', 6),
-            ('CMYK', 'JPEG', 12),
-            ('RGB', 'PNG', 0),
-            ('RGBA', 'PNG', 0),
-            ('P', 'PNG', 30),
-            ('RGB', 'BMP', 0),
-            ('RGB', 'TIFF', 0),
-            ('CMYK', 'TIFF', 1),
-            ('P', 'GIF', 30),
-            ('RGB', 'WEBP', 12),
-        ],
-    )
-    def test_formats_and_modes_give_rgb(self, mode, file_format, tolerance):
-        pixels = gradient(32, 48)
-        data = encode(Image.fromarray(pixels).convert(mode), file_format)
-        image = decode(data)
-        assert image.dtype == np.uint8
-        assert image.shape == (32, 48, 3)
-        assert np.abs(image.astype(int) - pixels).mean() <= tolerance
-
     @pytest.mark.parametrize('mode', ['L', 'LA', '1'])
     def test_grey_is_repeated_over_the_channels(self, mode):
         pixels = np.zeros((20, 30), np.uint8)
@@ -159,11 +134,6 @@ class TestDecode:
         pixels = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
         image = decode(cv2.imencode('.png', pixels)[1].tobytes())
         np.testing.assert_array_equal(image, np.stack([pixels >> 8] * 3, -1))
-
-    def test_first_frame_of_an_animation_counts(self):
-        frames = [Image.fromarray(solid(8, 8, colour)) for colour in (ORANGE, BLUE)]
-        image = decode(encode(frames[0], 'GIF', save_all=True, append_images=frames[1:]))
-        assert np.abs(image.astype(int) - ORANGE).max() <= 8
 
     @pytest.mark.parametrize('mode', ['RGB', 'CMYK'])
     def test_orientation_applies_only_where_asked_for(self, mode):
@@ -190,29 +160,6 @@ class TestDecode:
         pixels = gradient(32, 48)
         data = encode(Image.fromarray(pixels), 'JPEG')
         np.testing.assert_array_equal(decode(data + b'appended by some camera'), decode(data))
-
-    @pytest.mark.parametrize(
-        ('data', 'reason'),
-        [
-            (b'', 'empty file'),
-            (b'<html>not found</html>', 'not a picture in a known format'),
-            (b'\xff\xd8\xff', 'not a picture in a known format'),
-        ],
-    )
-    def test_no_picture_is_refused(self, data, reason):
-        with pytest.raises(ValueError, match=reason):
-            decode(data)
-
-    def test_huge_picture_is_refused_by_its_header(self):
-        def chunk(kind, content):
-            body = kind + content
-            return struct.pack('>I', len(content)) + body + struct.pack('>I', zlib.crc32(body))
-
-        header = chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0))
-        pixels = chunk(b'IDAT', zlib.compress(b'\0' * 1000))
-        data = b'\x89PNG\r\n\x1a\n' + header + pixels + chunk(b'IEND', b'')
-        with pytest.raises(ValueError, match='more than 89 megapixels'):
-            decode(data)
 
     def test_pixels_without_a_known_range_are_refused(self):
         data = encode(Image.fromarray(np.ones((4, 4), np.float32)), 'TIFF')

@@ -48,10 +48,8 @@ def turned():
     return encode(halves().rotate(-90), 'JPEG', exif=exif, quality=95)
 
 
-def deep_png():
-    return cv2.imencode('.png', np.asarray(halves())[..., ::-1].astype(np.uint16) * 257)[
-        1
-    ].tobytes()
+def deep_png(pixels):
+    return cv2.imencode('.png', pixels.astype(np.uint16) * 257)[1].tobytes()
 
 
 READABLE = {
@@ -60,7 +58,7 @@ READABLE = {
     'cmyk.jpg': encode(halves().convert('CMYK'), 'JPEG'),
     'turned.jpg': turned(),
     'several.jpg': encode(halves(), 'MPO', save_all=True, append_images=[halves()]),
-    'deep.png': deep_png(),
+    'deep.png': deep_png(np.asarray(halves())[..., ::-1]),
     'palette.png': encode(halves().quantize(2), 'PNG'),
     'transparent.png': encode(halves().convert('RGBA'), 'PNG'),
     'animated.png': animation('PNG'),
@@ -71,15 +69,14 @@ READABLE = {
     'jpg_named.png': encode(halves(), 'JPEG'),
     'CAPITALS.JPG': encode(halves(), 'JPEG'),
     'tiff.tif': encode(halves(), 'TIFF'),
+    'cmyk.tif': encode(halves().convert('CMYK'), 'TIFF'),
     'bitmap.bmp': encode(halves(), 'BMP'),
 }
 GREY = {
     'grey.jpg': encode(halves().convert('L'), 'JPEG'),
     'grey.png': encode(halves().convert('L'), 'PNG'),
     'grey_alpha.png': encode(halves().convert('LA'), 'PNG'),
-    'deep_grey.png': cv2.imencode(
-        '.png', np.asarray(halves().convert('L')).astype(np.uint16) * 257
-    )[1].tobytes(),
+    'deep_grey.png': deep_png(np.asarray(halves().convert('L'))),
 }
 
 
@@ -94,27 +91,22 @@ def giant_png(width=60_000, height=60_000, bits=8, colour=2):
     return b'\x89PNG\r\n\x1a\n' + b''.join(chunks)
 
 
+def with_size(data, start, order, size=60_000):
+    """The file with another height and width where these stand in it."""
+    sizes = struct.pack(order, size, size)
+    return data[:start] + sizes + data[start + len(sizes) :]
+
+
 def giant_jpeg():
     data = READABLE['plain.jpg']
-    start = data.index(b'\xff\xc0') + 5
-    return data[:start] + struct.pack('>HH', 65_000, 65_000) + data[start + 4 :]
-
-
-def giant_gif():
-    data = encode(halves(), 'GIF')
-    return data[:6] + struct.pack('<HH', 65_000, 65_000) + data[10:]
+    return with_size(data, data.index(b'\xff\xc0') + 5, '>HH')
 
 
 def giant_gif_frame():
     """The screen is small; the frame on it is not."""
     data = encode(halves(), 'GIF')
     start = data.index(b'\x2c\0\0\0\0' + struct.pack('<HH', SIDE, SIDE)) + 5
-    return data[:start] + struct.pack('<HH', 65_000, 65_000) + data[start + 4 :]
-
-
-def giant_bmp():
-    data = READABLE['bitmap.bmp']
-    return data[:18] + struct.pack('<ii', 60_000, 60_000) + data[26:]
+    return with_size(data, start, '<HH')
 
 
 def giant_tiff():
@@ -138,9 +130,9 @@ UNREADABLE = {
     'program.jpg': (POSTSCRIPT, UNKNOWN),
     'giant.png': (giant_png(), TOO_LARGE),
     'giant_jpeg.jpg': (giant_jpeg(), TOO_LARGE),
-    'giant_gif.jpg': (giant_gif(), TOO_LARGE),
+    'giant_gif.jpg': (with_size(encode(halves(), 'GIF'), 6, '<HH'), TOO_LARGE),
     'giant_frame.jpg': (giant_gif_frame(), 'megapixels|damaged picture'),
-    'giant.bmp': (giant_bmp(), TOO_LARGE),
+    'giant.bmp': (with_size(READABLE['bitmap.bmp'], 18, '<ii'), TOO_LARGE),
     'giant.tif': (giant_tiff(), TOO_LARGE),
     # 10 MB of pixels; a crop of its height and all of its width would take 100 GB.
     'endless.png': (giant_png(80_000_000, 1, bits=1, colour=0), 'a side of more than 65,535'),
