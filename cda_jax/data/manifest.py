@@ -30,7 +30,7 @@ class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(Stored, kw_only=True):
-    """A file that said what the rows are, and the SHA-256 of its bytes."""
+    """A file that said what the rows are."""
 
     file: str
     sha256: str
@@ -40,12 +40,8 @@ class Settings(Stored, kw_only=True):
     """All that decides what a preparation writes, except the pictures themselves.
 
     Attributes:
-        name: Name of the dataset, for tables and figures.
-        reader: Which reader read it, and with which options.
-        class_names: Names of the labels 0..C-1.
         face_size: Side of the face box in the records' images, in pixels.
-        image_size: Side of the records' images, in pixels.
-        encoding: How records keep their image.
+        image_size: Side of these images, in pixels.
         quality: The JPEG quality, or None where the pixels are raw.
         shard_size: Rows that go into one shard, those that prove unusable included.
         sources: The reader's label files.
@@ -116,13 +112,8 @@ class Manifest(Settings, kw_only=True):
     """A prepared dataset.
 
     Attributes:
-        splits: The content of 'train' and 'test'.
-        rows: Where the rows went.
         excluded: How many rows were left out on purpose, by reason.
         skipped: How many rows could not be used, by reason.
-        skipped_rows: Those rows.
-        duplicates: Pictures that occur more than once.
-        format: Marks the file as a manifest.
         version: Of the layout of the folder.
     """
 

@@ -61,11 +61,11 @@ def prepare(
     and ends with the same bytes. A folder that is complete is left as it is.
 
     Args:
-        dataset: The dataset.
+        dataset: What a reader gave.
         out: The folder to write.
-        name: Name of the dataset, for tables and figures.
-        reader: Name of the reader, for the manifest.
-        reader_options: Options of the reader, for the manifest.
+        name: For tables and figures.
+        reader: For the manifest.
+        reader_options: For the manifest.
         face_size: Side of the face box in the records' images, in pixels. The images are 12 %
             larger, see `crop.margin_of`.
         encoding: 'jpeg', or 'raw' for the pixels themselves.

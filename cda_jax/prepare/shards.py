@@ -23,12 +23,10 @@ _MAX_FILE = 2**29
 class WrittenShard(Stored, kw_only=True):
     """What became of the rows of one shard: the note that is written once it is complete.
 
+    Ids, labels and hashes are those of the records, in order.
+
     Attributes:
         num_bytes: Size of the shard's file; 0 where no row could be used and there is no file.
-        ids: Of the records, in order; so are the following.
-        labels: Of the records.
-        photo_hashes: Of the records.
-        pixel_hashes: Of the records, in hexadecimal.
         skipped: Rows that could not be used.
     """
 

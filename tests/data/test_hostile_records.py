@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 
-import msgpack
 import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordReader
 from helpers.coloured_photos import CLASSES, make_rows
+from msgspec import msgpack
 
 from cda_jax.data.manifest import Index, read_index, write_index
 from cda_jax.data.pipeline import PartSource, Reading, train_batches
@@ -134,8 +134,8 @@ def test_an_index_of_other_photos_with_the_same_classes_is_noticed(toys):
 
 def test_a_label_out_of_range_in_a_record_is_named(toys):
     first, *rest = records_of(toys)
-    fields = msgpack.unpackb(first) | {'label': 2**40}
-    rewrite(toys, [msgpack.packb(fields), *rest])
+    fields = msgpack.decode(first) | {'label': 2**40}
+    rewrite(toys, [msgpack.encode(fields), *rest])
     with pytest.raises(ValueError, match=r'toys: record 0 .* has label 1099511627776, expected 0'):
         read_all(toys)
 

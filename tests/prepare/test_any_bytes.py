@@ -5,12 +5,12 @@ import json
 import struct
 
 import cv2
-import msgpack
 import numpy as np
 import pytest
 from helpers.coloured_photos import CLASSES, make_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import msgpack
 
 from cda_jax.data.manifest import read_index, read_manifest
 from cda_jax.data.records import Record, decode_record, encode_record, hash_pixels
@@ -275,8 +275,8 @@ _names = st.sampled_from(Record._fields)
 @given(st.one_of(_things, st.dictionaries(_names, _things)), st.data())
 def test_any_other_content_is_no_record(content, data):
     valid = Record(np.zeros((8, 8, 3), np.uint8), 1, 'a', 2, bytes(16))
-    fields = msgpack.unpackb(encode_record(valid, encoding='raw'))
+    fields = msgpack.decode(encode_record(valid, encoding='raw'))
     if isinstance(content, dict):
         content = fields | content | {data.draw(_names): None}
-    packed = msgpack.packb(content)
+    packed = msgpack.encode(content)
     assert not is_read(lambda: decode_record(packed, image_size=8, encoding='raw'))
