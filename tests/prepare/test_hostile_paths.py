@@ -211,9 +211,3 @@ def test_files_of_a_folder_outside_are_outside(tmp_path):
     lay_traps(tmp_path / 'root', tmp_path / 'outside')
     found = list_files(tmp_path / 'root/folder_outside', tmp_path / 'root')
     assert found == Listing(frozenset(), frozenset(['secret.jpg']))
-
-
-@pytest.mark.parametrize('dataset', ['rafdb', 'expw', 'affectnet', 'fer2013', 'folders', 'csv'])
-def test_a_root_that_cannot_be_is_named(tmp_path, dataset):
-    with pytest.raises(InputError, match='expected'):
-        read(dataset, tmp_path / ('x' * 300))

@@ -25,6 +25,23 @@ def test_an_unknown_dataset_lists_the_known_ones(tmp_path, dataset):
 
 
 @pytest.mark.parametrize(
+    ('dataset', 'message'),
+    [
+        ('rafdb', 'not a folder of RAF-DB; expected EmoLabel/list_patition_label.txt in it'),
+        ('expw', 'not a folder of ExpW; expected label/label.lst and image/origin/ in it, or lab'),
+        ('affectnet', 'not a folder of AffectNet; expected training.csv, validation.csv and Manu'),
+        ('fer2013', 'not a folder of FER2013; expected fer2013.csv or icml_face_data.csv in it'),
+        ('folders', 'no folder for the train split; expected train/CLASS/ and test/CLASS/'),
+        ('csv', 'expected a CSV file, or a folder with manifest.csv in it'),
+    ],
+)
+def test_another_root_or_none_is_named_with_the_layout(tmp_path, dataset, message):
+    for root in (tmp_path, tmp_path / 'none', tmp_path / ('x' * 300)):
+        with pytest.raises(InputError, match=f'^{re.escape(f"{root}: {message}")}'):
+            read(dataset, root)
+
+
+@pytest.mark.parametrize(
     ('dataset', 'option', 'who'),
     [
         ('expw', 'aligned', 'only rafdb does'),

@@ -151,11 +151,6 @@ def test_a_malformed_line_is_named(tmp_path, line):
         read('expw', tmp_path)
 
 
-def test_a_wrong_root_is_named_with_the_layout(tmp_path):
-    with pytest.raises(InputError, match=rf'{tmp_path}: not a folder of ExpW; expected label/'):
-        read('expw', tmp_path)
-
-
 def test_an_empty_split_is_an_error(tmp_path):
     make(tmp_path)
     with pytest.raises(InputError, match='no usable row in the test split'):

@@ -10,7 +10,6 @@ from cda_jax.prepare.crop import decode
 from cda_jax.prepare.dataset import Skipped
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.run import prepare
 
 # The file's own order of emotions.
 NATIVE = ('Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral')
@@ -147,36 +146,16 @@ def test_another_header_is_an_error_at_once(tmp_path, header):
         read('fer2013', tmp_path)
 
 
-def test_a_folder_without_the_file_says_what_was_expected(tmp_path):
-    with pytest.raises(InputError, match=r'not a folder of FER2013; expected fer2013\.csv or icml'):
-        read('fer2013', tmp_path)
-
-
-def test_prepared_records_count_what_was_left_out(tmp_path):
-    lines = every_emotion_and_usage()
-    write(tmp_path / 'raw', HEADER, *lines, '3,1 2 3,Training')
-    dataset = read('fer2013', tmp_path / 'raw')
-    manifest = prepare(
-        dataset,
-        tmp_path / 'out',
-        name='fer2013',
-        reader='fer2013',
-        face_size=32,
-        max_skipped_share=0.1,
-    )
-    assert {split: sum(c.class_counts) for split, c in manifest.splits.items()} == {
-        'train': 7,
-        'test': 7,
-    }
-    assert manifest.excluded == {'public test set not used': 7}
-    assert manifest.skipped == {'not 48 x 48 pixels': 1}
-
-
 @pytest.mark.slow
-def test_the_tool_takes_the_option(tmp_path):
-    write(tmp_path / 'raw', HEADER, *every_emotion_and_usage())
-    folders = f'--root={tmp_path / "raw"}', f'--out={tmp_path / "out"}'
-    flags = '--dataset=fer2013', '--public_test=train', '--face_size=32', '--processes=1'
-    done = run_tool('prepare', *folders, *flags)
-    assert done.returncode == 0, done.stderr
-    assert ['all', '14', '7'] in [line.split() for line in done.stdout.splitlines()]
+def test_the_tool_counts_what_was_left_out_and_takes_the_option(tmp_path):
+    write(tmp_path / 'raw', HEADER, *every_emotion_and_usage(), '3,1 2 3,Training')
+    flags = '--dataset=fer2013', '--face_size=32', '--processes=1', '--max_skipped_share=0.1'
+    found = []
+    for public_test in ('exclude', 'train'):
+        folders = f'--root={tmp_path / "raw"}', f'--out={tmp_path / public_test}'
+        done = run_tool('prepare', *folders, *flags, f'--public_test={public_test}')
+        assert done.returncode == 0, done.stderr
+        found.append([' '.join(line.split()) for line in done.stdout.splitlines()])
+    assert {'all 7 7', '7 left out: public test set not used'} <= {*found[0]}
+    assert '1 unusable: not 48 x 48 pixels' in found[0]
+    assert 'all 14 7' in found[1]

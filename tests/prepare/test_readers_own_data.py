@@ -204,9 +204,7 @@ def test_a_malformed_manifest_is_named(tmp_path, lines, message):
         read('csv', tmp_path)
 
 
-def test_an_empty_split_or_no_manifest_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r'expected a CSV file, or a folder with manifest\.csv'):
-        read('csv', tmp_path)
+def test_an_empty_split_of_a_manifest_is_an_error(tmp_path):
     write_manifest(tmp_path, 'path,label,split', 'a.jpg,dog,train')
     with pytest.raises(InputError, match=r'no usable row in the test split$'):
         read('csv', tmp_path)

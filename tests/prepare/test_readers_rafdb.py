@@ -145,11 +145,6 @@ def test_a_list_that_is_no_text_is_named(tmp_path):
         read('rafdb', tmp_path)
 
 
-def test_a_wrong_root_is_named_with_the_layout(tmp_path):
-    with pytest.raises(InputError, match=rf'{tmp_path}/no: not a folder of RAF-DB; expected EmoL'):
-        read('rafdb', tmp_path / 'no')
-
-
 def test_folders_that_are_not_there_are_named(tmp_path):
     write(tmp_path / 'EmoLabel/list_patition_label.txt', LABELS)
     with pytest.raises(InputError, match=r'expected the folder .*Image/original'):
