@@ -1,5 +1,6 @@
 import collections
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -165,7 +166,7 @@ def test_a_damaged_record_is_named(parts, tmp_path):
 def test_a_label_out_of_range_is_named(parts):
     manifest = parts[0].site.manifest
     narrow = parts[0].site._replace(
-        manifest=type(manifest)(**(vars(manifest) | {'class_names': ('Surprise',)}))
+        manifest=msgspec.structs.replace(manifest, class_names=('Surprise',))
     )
     source = PartSource(parts[0]._replace(site=narrow), 0)
     with pytest.raises(ValueError, match=r'has label \d, expected 0 to 0'):
