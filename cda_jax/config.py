@@ -50,7 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     image_size: _limited(int, 'a whole number from 8', ge=8)
     random_crop: bool
     random_flip: bool
-    num_workers: WholeNumber
+    num_threads: WholeNumber
+    keep_decoded: Literal['auto', 'yes', 'no']
 
     resnet_depth: Literal[6, 8, 10, 18, 34, 50, 101, 152]
     resnet_width: Count
@@ -102,7 +103,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 CHANGEABLE = frozenset(
     {
         'data_dir',
-        'num_workers',
+        'num_threads',
+        'keep_decoded',
         'log_every_steps',
         'checkpoint_every_steps',
         'keep_checkpoints',

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from cda_jax.config import Config, read_config
-from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
+from cda_jax.data.examples import Examples
+from cda_jax.data.pipeline import eval_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import check_image_size, class_names, reading
@@ -22,9 +23,6 @@ from cda_jax.runtime.results import format_results, summarise, write_results
 from cda_jax.step import eval_step
 from cda_jax.trained import Trained, load_trained
 
-# From so many examples on, workers read a set in less time than they take to start.
-_WORTH_WORKERS = 20_000
-
 
 class EvaluationSet(NamedTuple):
     """Examples to evaluate on, and who answers.
@@ -34,13 +32,13 @@ class EvaluationSet(NamedTuple):
         heads: Names and numbers of the emotion classifiers that are asked, the one that answers
             first. The number H, one past the last, stands for the mean of the sites' own.
         site_index: Number of the site among those trained on; -1 if it is none of them.
-        label: What to put in place of the recorded labels, or None.
+        label_is_site: Whether that number is what there is to learn.
     """
 
     part: Part
     heads: dict[str, int]
     site_index: int
-    label: int | None
+    label_is_site: bool
 
 
 def evaluate(config: Config, workdir: Path) -> dict:
@@ -192,7 +190,7 @@ def _evaluation_set(config: Config, site: Site, split: str) -> EvaluationSet:
         part=open_part(site, split, config.validation_fraction),
         heads=_heads(config, index),
         site_index=index,
-        label=index if config.target == 'site' else None,
+        label_is_site=config.target == 'site',
     )
 
 
@@ -208,12 +206,9 @@ def _heads(config: Config, site_index: int) -> dict[str, int]:
 
 def _confusions(config, evaluation, weights, entry: EvaluationSet) -> np.ndarray:
     """int64[H + 1, C, C] over all examples of a set."""
-    num_examples = len(entry.part.records)
-    length = padded_length(num_examples, config.batch_size)
-    source = PartSource(entry.part, entry.site_index, entry.label, length)
-    num_workers = config.num_workers if num_examples >= _WORTH_WORKERS else 0
+    examples = Examples([entry.part], [entry.site_index], label_is_site=entry.label_is_site)
     total = None
-    for batch in devices.prefetch(eval_batches(source, reading(config, num_workers))):
+    for batch in devices.prefetch(eval_batches(examples, reading(config))):
         counts = evaluation(weights, batch)
         total = counts if total is None else total + counts
         if devices.must_wait_each_step():

@@ -12,7 +12,8 @@ import numpy as np
 import optax
 
 from cda_jax.config import Config
-from cda_jax.data.pipeline import Batch, PartSource, Reading, train_batches
+from cda_jax.data.examples import Batch, Examples, decoded_bytes, usable_memory
+from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
@@ -129,11 +130,11 @@ def build_model(config: Config, num_classes: int) -> CDA:
     )
 
 
-def reading(config: Config, num_workers: int) -> Reading:
-    """How this process reads batches, with so many processes that read and decode."""
+def reading(config: Config) -> Reading:
+    """How this process reads batches."""
     return Reading(
         batch_size=config.batch_size,
-        num_workers=num_workers,
+        num_threads=config.num_threads,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
@@ -142,18 +143,29 @@ def reading(config: Config, num_workers: int) -> Reading:
 def open_batches(experiment: Experiment, first_step: int = 0) -> Iterator[Batch]:
     """The training batches of this process, as of `train_batches`, from a step on."""
     config = experiment.config
-    sources = [
-        PartSource(part, index, label=index if config.target == 'site' else None)
-        for index, part in enumerate(experiment.parts)
-    ]
+    parts = experiment.parts
+    examples = Examples(
+        parts,
+        range(len(parts)),
+        label_is_site=config.target == 'site',
+        keep=_is_kept(config, parts),
+    )
     return train_batches(
-        sources,
+        examples,
         experiment.site_shares,
-        reading(config, config.num_workers),
+        reading(config),
         seed=config.seed,
         first_step=first_step,
         total_steps=experiment.total_steps,
     )
+
+
+def _is_kept(config: Config, parts: list[Part]) -> bool:
+    """Whether decoded pixels stay in memory; each process sees all of them in time."""
+    if config.keep_decoded != 'auto':
+        return config.keep_decoded == 'yes'
+    # As if all processes were on this machine.
+    return 4 * jax.process_count() * decoded_bytes(parts) <= usable_memory()
 
 
 def data_position(experiment: Experiment, step: int) -> DataPosition:

@@ -29,7 +29,8 @@ def get_config() -> ConfigDict:
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
     config.random_flip = True
-    config.num_workers = 8  # processes that read and decode; 0: none besides the main one
+    config.num_threads = 0  # threads that read and decode; 0: one a processor, up to 16
+    config.keep_decoded = 'auto'  # pixels in memory: 'yes', 'no', or where they fit a quarter of it
 
     # Network
     config.resnet_depth = 50  # 6, 8, 10, 18, 34, 50, 101 or 152

@@ -27,7 +27,6 @@ def get_config() -> ConfigDict:
     # Data
     config.data_dir = 'data/standin'  # made by tools/make_standin.py
     config.image_size = 48  # pixels; cut from records of 54
-    config.num_workers = 1
 
     # A small network
     config.resnet_depth = 10

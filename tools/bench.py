@@ -2,10 +2,13 @@
 
     python tools/bench.py --config=configs/demo.py
 
-Prints images per second of reading and decoding alone, of the training step alone (one batch that
-stays on the device), and of both together as training runs them.
+Prints images per second of reading alone, decoding records or taking pixels that are in memory; of
+the training step alone (one batch that stays on the device); and of both together as training runs
+them. `--config.num_threads=N` reads with N threads.
 """
 
+import collections
+import contextlib
 import functools
 import itertools
 import sys
@@ -16,9 +19,11 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from cda_jax.config import read_config
+from cda_jax.config import Config, read_config
+from cda_jax.data.examples import Batch, Examples
+from cda_jax.data.pipeline import train_batches
 from cda_jax.errors import InputError
-from cda_jax.experiment import build_experiment, open_batches
+from cda_jax.experiment import Experiment, build_experiment, open_batches, reading
 from cda_jax.runtime import devices
 from cda_jax.step import init_state, train_step
 
@@ -26,7 +31,7 @@ _CONFIG = config_flags.DEFINE_config_file('config', help_string='Config file.', 
 _STEPS = flags.DEFINE_integer('steps', 100, 'Steps to time in each part.', lower_bound=2)
 flags.mark_flag_as_required('config')
 
-_WARM_UP = 8  # more than are read ahead
+_WARM_UP = 20  # more than are read ahead
 
 
 def measure(work: Callable[[], object], steps: int) -> float:
@@ -41,16 +46,19 @@ def measure(work: Callable[[], object], steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
-def bench(config, steps: int) -> Iterator[tuple[str, float]]:
+def bench(config: Config, steps: int) -> Iterator[tuple[str, float]]:
     """Yields names of parts and their seconds a step."""
     devices.check_batch_size(config.batch_size)
     experiment = build_experiment(config)
-    # Streams are read to their end: Grain's workers leave shared memory behind otherwise.
-    experiment = experiment._replace(total_steps=_WARM_UP + steps)
-    batches = open_batches(experiment)
-    one = devices.put_batch(next(batches))
-    yield 'reading', measure(functools.partial(next, batches), steps - 1)
-    next(batches, None)
+    # No stream ends while it is timed: at its end less is read than is used.
+    experiment = experiment._replace(total_steps=2 * _WARM_UP + steps)
+    for keep, part in ((False, 'from records'), (True, 'from memory')):
+        examples = Examples(experiment.parts, range(len(experiment.parts)), keep=keep)
+        if keep:
+            collections.deque(_read(experiment, examples), maxlen=0)
+        with contextlib.closing(_read(experiment, examples)) as batches:
+            one = next(batches)
+            yield part, measure(functools.partial(next, batches), steps)
 
     recipe = experiment.recipe
     step = devices.lift_train_step(
@@ -65,10 +73,22 @@ def bench(config, steps: int) -> Iterator[tuple[str, float]]:
             jax.block_until_ready(metrics)
         return metrics
 
-    yield 'step', measure(functools.partial(train_on, itertools.repeat(one)), steps)
-    placed = devices.prefetch(open_batches(experiment))
-    yield 'together', measure(functools.partial(train_on, placed), steps)
-    next(placed, None)
+    placed = itertools.repeat(devices.put_batch(one))
+    yield 'step', measure(functools.partial(train_on, placed), steps)
+    with contextlib.closing(open_batches(experiment)) as batches:
+        placed = devices.prefetch(batches)
+        yield 'together', measure(functools.partial(train_on, placed), steps)
+
+
+def _read(experiment: Experiment, examples: Examples) -> Iterator[Batch]:
+    return train_batches(
+        examples,
+        experiment.site_shares,
+        reading(experiment.config),
+        seed=experiment.config.seed,
+        first_step=0,
+        total_steps=experiment.total_steps,
+    )
 
 
 def main(argv: list[str]) -> None:
@@ -79,7 +99,7 @@ def main(argv: list[str]) -> None:
         print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
         for part, seconds in bench(config, _STEPS.value):
             rate = config.batch_size / seconds
-            print(f'{part:<9} {1000 * seconds:9.1f} ms/step {rate:9,.0f} images/s', flush=True)
+            print(f'{part:<12} {1000 * seconds:9.1f} ms/step {rate:9,.0f} images/s', flush=True)
     except InputError as error:
         sys.exit(f'error: {error}')
 

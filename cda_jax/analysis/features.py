@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from cda_jax.config import Config
-from cda_jax.data.pipeline import PartSource, eval_batches, padded_length
+from cda_jax.data.examples import Examples
+from cda_jax.data.pipeline import eval_batches
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import TRUE_LABELS_FILE, Part
 from cda_jax.errors import InputError
@@ -135,15 +136,14 @@ def read_features(path: Path) -> Features:
 
 def _of_one_set(config, rows_over_devices, trained: Trained, entry: EvaluationSet, number) -> dict:
     num_examples = len(entry.part.records)
-    length = padded_length(num_examples, config.batch_size)
-    source = PartSource(entry.part, entry.site_index, entry.label, length)
+    examples = Examples([entry.part], [entry.site_index], label_is_site=entry.label_is_site)
     features, predictions, labels = [], [], []
     head = next(iter(entry.heads.values()))
-    for batch in eval_batches(source, reading(config, 0)):
+    for batch in eval_batches(examples, reading(config)):
         rows, heads = jax.device_get(rows_over_devices(trained.weights, devices.put_batch(batch)))
         features.append(rows.reshape(-1, rows.shape[-1]))
         predictions.append(heads[:, head].reshape(-1))
-        labels.append(batch['label'].copy())
+        labels.append(batch['label'])
     ids, photo_hashes = _names(entry.part)
     return {
         'features': np.concatenate(features)[:num_examples],

@@ -1,19 +1,25 @@
-"""Which records make up the batches of training and evaluation.
+"""Batches of training and evaluation, read ahead by threads of this process.
 
-It depends on the sites, their shares, the batch size and the seed alone: not on the number of
-processes, workers or threads. The position in the stream of training batches is therefore just the
-number of steps done, and a run can go on with other workers or other processes.
+What a batch holds depends on the sites, their shares, the batch size and the seed alone: not on the
+number of processes or threads, nor on where reading began.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import grain
 import numpy as np
 
-from cda_jax.data.records import Record, decode_record
-from cda_jax.data.sites import Part
-from cda_jax.data.stream import Batch, read
+from cda_jax.data.examples import PADDING, Batch, Examples
+from cda_jax.data.order import Order
+
+_MAX_THREADS = 16
+_BATCHES_AHEAD = 2
+_PATIENCE_SECONDS = 60.0
 
 
 class Reading(NamedTuple):
@@ -21,89 +27,25 @@ class Reading(NamedTuple):
 
     Attributes:
         batch_size: Rows of the global batch.
-        num_workers: Processes that read and decode; 0 does it in this one.
+        num_threads: Threads that read and decode, each a batch; 0 takes one a processor, up to 16.
         process_index: Which of the training processes this is.
         process_count: How many there are; each reads its own rows of every batch.
     """
 
     batch_size: int
-    num_workers: int
+    num_threads: int = 0
     process_index: int = 0
     process_count: int = 1
 
-
-class PartSource:
-    """Random access to the decoded examples of one part, padded at the end if asked.
-
-    Args:
-        part: The records.
-        site_index: Number of the site, as the dataset classifier counts.
-        label: What to put in place of the recorded label, or None.
-        padded_length: Length with padding: rows of zeros that the mask leaves out.
-    """
-
-    def __init__(
-        self, part: Part, site_index: int, label: int | None = None, padded_length: int = 0
-    ):
-        manifest = part.site.manifest
-        self._records = part.records
-        self._index = part.index
-        self._site_index = site_index
-        self._label = label
-        self._image_size = manifest.image_size
-        self._encoding = manifest.encoding
-        self._num_classes = len(manifest.class_names)
-        self._folder = str(part.site.folder)
-        self._length = max(padded_length, len(part.records))
-        self._source = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __repr__(self) -> str:
-        return f'PartSource({self._folder})'
-
-    def __getitem__(self, index: int) -> Batch:
-        if index >= len(self._records):
-            image = np.zeros((self._image_size, self._image_size, 3), np.uint8)
-            return self._row(image, 0, counts=False)
-        place = int(self._records[index])
-        # Grain hands on only exceptions with one argument, and of known types.
-        try:
-            record = decode_record(
-                self._source[place], image_size=self._image_size, encoding=self._encoding
-            )
-        except Exception as error:
-            reason = ' '.join(str(error).split())  # Those of C++ may have several lines.
-            raise ValueError(f'{self._folder}: record {place} cannot be read: {reason}') from error
-        self._check(record, index)
-        return self._row(record.image, record.label, counts=True)
-
-    def _check(self, record: Record, index: int) -> None:
-        name = record.id if record.id.isprintable() else ascii(record.id)
-        where = f'{self._folder}: record {self._records[index]} ({name})'
-        if not 0 <= record.label < self._num_classes:
-            raise ValueError(
-                f'{where} has label {record.label}, expected 0 to {self._num_classes - 1}'
-            )
-        expected = self._index.label[index], self._index.photo_hash[index]
-        if (record.label, record.photo_hash) != expected:
-            raise ValueError(
-                f'{where} has another label or photo than the index says; expected the shards in '
-                'the order in which they were written'
-            )
-
-    def _row(self, image, label, counts):
-        return {
-            'image': image,
-            'label': np.int32(label if self._label is None else self._label),
-            'site': np.int32(self._site_index),
-            'mask': np.bool_(counts),
-        }
+    def rows(self, batch: int) -> np.ndarray:
+        """int64[b], this process's rows of a batch in the sequence of all rows."""
+        share = self.batch_size // self.process_count
+        first = batch * self.batch_size + self.process_index * share
+        return np.arange(first, first + share)
 
 
 def train_batches(
-    sources: Sequence[PartSource],
+    examples: Examples,
     shares: Sequence[float],
     reading: Reading,
     *,
@@ -111,60 +53,106 @@ def train_batches(
     first_step: int,
     total_steps: int,
 ) -> Iterator[Batch]:
-    """The training batches from a step on to the end of training.
-
-    Each site is shuffled anew in each of its epochs, and mixed into every batch in proportion to
-    its share.
+    """The training batches from a step on to the end of training, in `Order`.
 
     Args:
-        sources: One for each site.
+        examples: A part for each site.
         shares: Positive, one for each site; in proportion to their sizes, an epoch shows every
             example once.
         reading: How this process reads.
-        seed: Of the shuffling.
+        seed: From 0; decides the shuffling.
         first_step: Batches to leave out at the start, those a restored run has seen.
         total_steps: Batches of the whole training, those left out included.
 
     Returns:
-        Iterator of this process's rows, `batch_size / process_count` of each global batch: `image`
-        uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. Close it if it is not
-        read to its end.
+        Iterator of this process's rows, `batch_size / process_count` of each global batch, as
+        `Examples.batch` gives them. Close it if it is not read to its end.
 
     Raises:
         InputError: While reading, if a record is damaged.
     """
-    parts = [
-        grain.MapDataset.source(source).seed(seed + number).shuffle().repeat(None)
-        for number, source in enumerate(sources)
-    ]
-    mixed = grain.MapDataset.mix(parts, shares)
-    processes = reading.process_count
-    start, stop = first_step * processes + reading.process_index, total_steps * processes
-    return read(_batches(mixed, reading)[start:stop:processes], reading.num_workers)
+    order = Order(seed, examples.sizes, shares)
+    return _read_ahead(
+        lambda step: examples.batch(order.examples(reading.rows(step))),
+        range(first_step, total_steps),
+        reading.num_threads,
+        examples.folders,
+    )
 
 
-def eval_batches(source: PartSource, reading: Reading) -> Iterator[Batch]:
-    """Every example of a source once, in order; build the source with `padded_length`.
-
-    Args:
-        source: Padded to a multiple of the batch size.
-        reading: How this process reads.
+def eval_batches(examples: Examples, reading: Reading) -> Iterator[Batch]:
+    """Every example once, in order; in the last batch, rows of padding are masked out.
 
     Returns:
-        Iterator of batches as from `train_batches`; in the last, rows of padding are masked out.
+        Iterator as from `train_batches`.
 
     Raises:
         InputError: While reading, if a record is damaged.
     """
-    batches = _batches(grain.MapDataset.source(source), reading)
-    return read(batches[reading.process_index :: reading.process_count], reading.num_workers)
+
+    def read(batch):
+        rows = reading.rows(batch)
+        return examples.batch(np.where(rows < len(examples), rows, PADDING))
+
+    num_batches = -(-len(examples) // reading.batch_size)
+    return _read_ahead(read, range(num_batches), reading.num_threads, examples.folders)
 
 
-def padded_length(num_examples: int, batch_size: int) -> int:
-    """The next multiple of the batch size."""
-    return -(-num_examples // batch_size) * batch_size
+def _read_ahead(
+    read: Callable[[int], Batch], batches: range, num_threads: int, folders: Sequence[str]
+) -> Iterator[Batch]:
+    num_threads = num_threads or min(_num_processors(), _MAX_THREADS)
+    options = grain.ReadOptions(
+        num_threads=num_threads, prefetch_buffer_size=num_threads + _BATCHES_AHEAD
+    )
+    numbers = grain.MapDataset.range(batches.start, batches.stop)
+    stream = iter(numbers.map(read).to_iter_dataset(options))
+    try:
+        yield from watched(stream, ', '.join(folders))
+    finally:
+        stream.close()
 
 
-def _batches(rows, reading):
-    """Blocks of b rows, P of which in a row make up one global batch."""
-    return rows.batch(reading.batch_size // reading.process_count, drop_remainder=True)
+def watched(
+    stream: Iterator[Batch], source: str, patience: float = _PATIENCE_SECONDS
+) -> Iterator[Batch]:
+    """The same batches; a wait for the next is reported on standard error while it lasts.
+
+    A stalled file system comes back at times, so nothing is stopped.
+
+    Args:
+        stream: What to wait for.
+        source: Where the data come from, for the report.
+        patience: Seconds without a batch until each report.
+    """
+    since, ended = None, threading.Event()
+
+    def watch():
+        reports = 0  # of the present wait
+        while not ended.wait(patience / 10):
+            begun = since
+            seconds = time.monotonic() - begun if begun is not None else 0.0
+            reports = min(reports, int(seconds / patience))
+            if seconds >= (reports + 1) * patience:
+                reports += 1
+                text = f'warning: no batch of data for {seconds:.0f} s; still waiting for {source}'
+                print(text, file=sys.stderr, flush=True)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        while True:
+            since = time.monotonic()
+            batch = next(stream, None)
+            since = None
+            if batch is None:
+                return
+            yield batch
+    finally:
+        ended.set()
+
+
+def _num_processors() -> int:
+    """Those that this process may use, where the system tells."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

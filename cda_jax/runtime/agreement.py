@@ -15,7 +15,7 @@ from cda_jax.errors import InputError
 from cda_jax.runtime.multihost import gather_texts
 
 # They decide from where and how a process reads its own share; the data's manifests must agree.
-_OWN_FIELDS = frozenset({'data_dir', 'num_workers'})
+_OWN_FIELDS = frozenset({'data_dir', 'num_threads', 'keep_decoded'})
 _MISSING = 'missing'
 _SHOWN = 5
 
@@ -24,7 +24,7 @@ def check_agreement(config: Config, workdir: Path) -> None:
     """Checks that all processes would train or evaluate the same, before any of them does.
 
     Args:
-        config: Its `data_dir` and `num_workers` may differ.
+        config: Its `data_dir`, `num_threads` and `keep_decoded` may differ.
         workdir: Of the run.
 
     Raises:

@@ -1,22 +1,19 @@
 """Child processes, which end when their parent does and no sooner."""
 
-import contextlib
 import ctypes
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
+from collections.abc import Sequence
 
 
 def end_with_parent() -> None:
     """Makes this child of `multiprocessing` end when its parent does, however that ends.
 
     A parent that is killed cannot stop its children, which would go on holding memory, files and
-    output. The kernel's own means, PR_SET_PDEATHSIG, would not do: it kills as soon as the thread
-    ends that started the child, which in Grain is one of many.
+    output.
     """
     threading.Thread(target=_outwait_parent, daemon=True).start()
 
@@ -24,22 +21,6 @@ def end_with_parent() -> None:
 def _outwait_parent() -> None:
     multiprocessing.parent_process().join()
     os._exit(1)
-
-
-@contextlib.contextmanager
-def shielded() -> Iterator[None]:
-    """Starts child processes that SIGINT and SIGTERM do not reach.
-
-    Ctrl-C in a terminal, and a scheduler that stops a job, signal every process of a group. Workers
-    must live on until their parent has saved; they end when it does.
-    """
-    # Started here, because it would lift the block for the thread that starts it.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def bound(command: Sequence[str], *, slot: int, slots: int) -> list[str]:

@@ -31,9 +31,7 @@ class Scale(NamedTuple):
 
 SCALES = {
     'demo': Scale('demo', {'log_every_steps': 39}, 48),
-    'small': Scale(
-        'demo', {'image_size': 32, 'num_epochs': 12, 'log_every_steps': 39, 'num_workers': 0}, 32
-    ),
+    'small': Scale('demo', {'image_size': 32, 'num_epochs': 12, 'log_every_steps': 39}, 32),
     'full': Scale('cda', {}, None),
 }
 

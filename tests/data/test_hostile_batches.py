@@ -11,7 +11,8 @@ from helpers.three_steps import ROWS, make_batch, make_recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cda_jax.data.pipeline import PartSource, Reading, train_batches
+from cda_jax.data.examples import Examples
+from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.losses import adaptive_cross_entropy, adaptive_weights
 from cda_jax.prepare.dataset import Dataset
@@ -100,9 +101,9 @@ def test_sites_that_lack_classes_are_trained_on_from_disk(train, tmp_path):
         [0, 0, 0, 16],
     ]
     batches = train_batches(
-        [PartSource(part, number) for number, part in enumerate(parts)],
+        Examples(parts, range(3)),
         [1.0, 1.0, 1.0],
-        Reading(ROWS, 0),
+        Reading(ROWS),
         seed=0,
         first_step=0,
         total_steps=4,

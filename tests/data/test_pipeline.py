@@ -1,17 +1,15 @@
 import collections
+import threading
+import time
 
 import msgspec
 import numpy as np
 import pytest
 
+from cda_jax.data import examples as examples_module
+from cda_jax.data.examples import PADDING, Examples, decoded_bytes, usable_memory
 from cda_jax.data.manifest import read_index
-from cda_jax.data.pipeline import (
-    PartSource,
-    Reading,
-    eval_batches,
-    padded_length,
-    train_batches,
-)
+from cda_jax.data.pipeline import Reading, eval_batches, train_batches
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
 
@@ -23,18 +21,19 @@ def parts(data_dir):
     return [open_part(site, 'train', 0.0) for site in open_sites(data_dir, NAMES)]
 
 
-def stream(parts, *, batch_size=20, seed=1, first_step=0, total_steps=30, shares=None, **reading):
-    sources = [PartSource(part, index) for index, part in enumerate(parts)]
-    shares = shares or [float(len(part.records)) for part in parts]
+def stream(parts, *, seed=1, first_step=0, total_steps=30, shares=None, keep=False, **reading):
+    examples = parts
+    if not isinstance(parts, Examples):
+        examples = Examples(parts, range(len(parts)), keep=keep)
     batches = train_batches(
-        sources,
-        shares,
-        Reading(batch_size, **({'num_workers': 0} | reading)),
+        examples,
+        shares or examples.sizes,
+        Reading(**({'batch_size': 20} | reading)),
         seed=seed,
         first_step=first_step,
         total_steps=total_steps,
     )
-    return [{name: np.array(x) for name, x in batch.items()} for batch in batches]
+    return list(batches)
 
 
 def assert_same(left, right):
@@ -82,55 +81,103 @@ def test_shares_may_differ_from_the_sizes(parts):
     assert counts == {0: 100, 1: 50, 2: 50}
 
 
-def test_workers_do_not_change_the_batches(parts):
-    expected = stream(parts, total_steps=6)
-    assert_same(stream(parts, total_steps=6, num_workers=2), expected)
-    with pytest.raises(AssertionError):
-        assert_same(stream(parts, total_steps=6, seed=2), expected)
+def test_threads_do_not_change_the_batches_and_seeds_do(parts):
+    expected = stream(parts, total_steps=12, num_threads=1)
+    for num_threads in (0, 2, 7):
+        assert_same(stream(parts, total_steps=12, num_threads=num_threads), expected)
+    assert keys(stream(parts, total_steps=12, seed=2)) != keys(expected)
+
+
+def test_pixels_kept_in_memory_are_those_on_disk_and_are_read_once(parts, monkeypatch):
+    expected = stream(parts, total_steps=60)
+    examples = Examples(parts, range(3), keep=True)
+    assert_same(stream(examples, total_steps=60, num_threads=3), expected)
+
+    def no_disk(*arguments, **options):
+        raise AssertionError('read again')
+
+    monkeypatch.setattr(examples_module, 'decode_record', no_disk)
+    assert_same(stream(examples, total_steps=60, num_threads=3), expected)
+    assert_same(stream(examples, total_steps=60, first_step=47), expected[47:])
 
 
 def test_a_restored_stream_goes_on_at_its_step(parts):
     expected = stream(parts, total_steps=45)
     assert_same(stream(parts, total_steps=45, first_step=33), expected[33:])
-    assert_same(stream(parts, total_steps=45, first_step=41, num_workers=1), expected[41:])
+    assert_same(stream(parts, total_steps=45, first_step=41, num_threads=3), expected[41:])
     assert stream(parts, total_steps=45, first_step=45) == []
 
 
-def test_the_shares_of_two_processes_make_up_the_batch(parts):
+@pytest.mark.parametrize('processes', [2, 5])
+def test_the_rows_of_all_processes_make_up_the_batch(parts, processes):
     whole = stream(parts, total_steps=4)
-    halves = [stream(parts, total_steps=4, process_index=p, process_count=2) for p in range(2)]
-    for batch, first, second in zip(whole, *halves, strict=True):
+    shares = [
+        stream(parts, total_steps=4, process_index=p, process_count=processes)
+        for p in range(processes)
+    ]
+    for batch, *of_processes in zip(whole, *shares, strict=True):
         for name in batch:
-            np.testing.assert_array_equal(batch[name], np.concatenate([first[name], second[name]]))
+            joined = np.concatenate([share[name] for share in of_processes])
+            np.testing.assert_array_equal(batch[name], joined)
 
 
 @pytest.mark.parametrize('processes', [1, 2])
 def test_evaluation_sees_every_example_once(parts, processes):
-    part = parts[0]
-    length = padded_length(len(part.records), 32)
-    assert length == 160
-    length = padded_length(len(part.records), 48)
-    assert length == 192
-    source = PartSource(part, 5, padded_length=length)
+    examples = Examples([parts[0]], [5])
+    of_processes = [
+        list(eval_batches(examples, Reading(48, 2, p, processes))) for p in range(processes)
+    ]
     batches = [
-        batch
-        for p in range(processes)
-        for batch in eval_batches(source, Reading(48, 0, p, processes))
+        {name: np.concatenate([share[name] for share in shares]) for name in shares[0]}
+        for shares in zip(*of_processes, strict=True)
     ]
-    assert sum(len(batch['mask']) for batch in batches) == 192
-    seen = [
-        label
-        for batch in batches
-        for label, counts in zip(batch['label'], batch['mask'], strict=True)
-        if counts
-    ]
-    np.testing.assert_array_equal(np.bincount(seen, minlength=7), part.class_counts)
+    assert [batch['mask'].sum() for batch in batches] == [48, 48, 48, 16]
+    assert [len(batch['mask']) for batch in batches] == [48] * 4
+    assert not batches[-1]['image'][16:].any()
+    everything = examples.batch(np.arange(160))
+    for name, expected in everything.items():
+        seen = np.concatenate([batch[name] for batch in batches])[:160]
+        np.testing.assert_array_equal(seen, expected)
+    assert set(everything['site'].tolist()) == {5}
+    np.testing.assert_array_equal(np.bincount(everything['label']), parts[0].class_counts)
 
 
-def test_labels_can_be_replaced(parts):
-    source = PartSource(parts[1], site_index=1, label=4)
-    assert source[0]['label'] == 4
-    assert source[0]['site'] == 1
+def test_evaluation_of_what_divides_has_no_empty_batch(parts):
+    masks = [batch['mask'] for batch in eval_batches(Examples([parts[0]], [0]), Reading(32))]
+    assert np.concatenate(masks).tolist() == [True] * 160
+
+
+def test_the_site_can_be_the_label(parts):
+    batch = Examples(parts[1:], [1, 2], label_is_site=True).batch(np.array([0, 199, 200, PADDING]))
+    assert batch['label'].tolist() == batch['site'].tolist() == [1, 1, 2, 0]
+    assert batch['mask'].tolist() == [True, True, True, False]
+
+
+def test_closing_half_way_ends_the_threads(parts):
+    before = set(threading.enumerate())
+    examples = Examples(parts, range(3))
+    batches = train_batches(
+        examples, [1, 1, 1], Reading(20, 3), seed=0, first_step=0, total_steps=10**6
+    )
+    next(batches)
+    assert len(set(threading.enumerate()) - before) > 1
+    batches.close()
+    deadline = time.monotonic() + 30
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_pixels_that_do_not_fit_into_memory_are_named(parts, monkeypatch):
+    assert decoded_bytes(parts) == 600 * 36 * 36 * 3
+    assert usable_memory() > 2**28
+
+    def full(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(examples_module.np, 'empty', full)
+    with pytest.raises(InputError, match=r"0\.0 GiB.*expected keep_decoded to be 'no'"):
+        Examples(parts, range(3), keep=True)
 
 
 def test_validation_is_held_out_by_photo(data_dir):
@@ -158,9 +205,11 @@ def test_a_damaged_record_is_named(parts, tmp_path):
     data = bytearray(shard.read_bytes())
     data[20_000] ^= 0xFF
     damaged.write_bytes(data)
-    source = PartSource(part._replace(files=(damaged,)), 0)
-    with pytest.raises(ValueError, match=r'rafdb: record \d+ cannot be read'):
-        [source[index] for index in range(len(source))]
+    examples = Examples([part._replace(files=(damaged,))], [0])
+    with pytest.raises(InputError, match=r'rafdb: record \d+ cannot be read'):
+        examples.batch(np.arange(160))
+    with pytest.raises(InputError, match=r'rafdb: record \d+ cannot be read'):
+        list(eval_batches(examples, Reading(16, 2)))
 
 
 def test_a_label_out_of_range_is_named(parts):
@@ -168,6 +217,6 @@ def test_a_label_out_of_range_is_named(parts):
     narrow = parts[0].site._replace(
         manifest=msgspec.structs.replace(manifest, class_names=('Surprise',))
     )
-    source = PartSource(parts[0]._replace(site=narrow), 0)
-    with pytest.raises(ValueError, match=r'has label \d, expected 0 to 0'):
-        [source[index] for index in range(len(source))]
+    examples = Examples([parts[0]._replace(site=narrow)], [0])
+    with pytest.raises(InputError, match=r'has label \d, expected 0 to 0'):
+        examples.batch(np.arange(160))

@@ -28,7 +28,7 @@ SMALL_RUN = {
     'batch_size': 32,
     'num_epochs': 2,
     'warmup_epochs': 0.5,
-    'num_workers': 1,
+    'num_threads': 1,
     'log_every_steps': 5,
     'checkpoint_every_steps': 10,
 }

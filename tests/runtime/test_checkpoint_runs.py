@@ -37,8 +37,7 @@ def names(workdir):
 
 def test_a_damaged_newest_and_a_full_disk_change_no_bit(finished, stopped, start_main, run_main):
     truncate(largest_file(stopped / 'checkpoints' / '36' / 'state'))
-    # Without workers, whose shared memory the limit would touch as well.
-    process = start_main(stopped, num_workers=0)
+    process = start_main(stopped)
     # From here on no file of the run may grow beyond this, as if the disk were full.
     limit = largest_file(stopped / 'checkpoints' / '30').stat().st_size // 2
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

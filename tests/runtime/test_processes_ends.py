@@ -17,14 +17,14 @@ def test_all_stop_where_one_differs(start_main, data_dir, tmp_path):
     other = shutil.copytree(data_dir, tmp_path / 'data')
     manifest = other / 'expw' / 'manifest.json'
     manifest.write_text(manifest.read_text() + '\n')
-    own = {1: {'seed': 3, 'data_dir': other, 'num_workers': 0}}
+    own = {1: {'seed': 3, 'data_dir': other, 'num_threads': 2}}
     codes, _, errors = ends(start_several(start_main, tmp_path / 'run', own=own))
     assert codes == [1, 1]
     for error in errors:
         assert error.splitlines()[-1].endswith(')')
         assert 'process 1 differs from process 0 in config field seed (3, not 0), the' in error
         assert 'the manifest of site expw' in error
-        assert 'num_workers' not in error
+        assert 'num_threads' not in error
         assert 'rafdb' not in error
     assert not (tmp_path / 'run').exists()
 

@@ -238,7 +238,7 @@ def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_d
 
 
 def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
-    settings = SMALL_RUN | {'num_workers': 0, 'num_epochs': 3, 'checkpoint_every_steps': 5}
+    settings = SMALL_RUN | {'num_epochs': 3, 'checkpoint_every_steps': 5}
     arguments = [
         '--suite=ablation', '--scale=small', '--methods=baseline', f'--data_dir={data_dir}',
         f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in settings.items()),

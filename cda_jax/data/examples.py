@@ -1,0 +1,163 @@
+"""Prepared examples by their numbers: from records on disk, or from pixels kept in memory."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import grain
+import numpy as np
+
+from cda_jax.data.records import Record, decode_record
+from cda_jax.data.sites import Part
+from cda_jax.errors import InputError
+
+Batch = dict[str, np.ndarray]
+
+# Stands for an example where a row is only to fill the batch.
+PADDING = -1
+
+# What a container may take, in the two versions of Linux's control groups.
+_MEMORY_LIMITS = (
+    '/sys/fs/cgroup/memory.max',
+    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
+)
+
+
+class Examples:
+    """Random access to the examples of some parts, which are numbered part after part.
+
+    Any number of threads may read at once.
+
+    Args:
+        parts: Of one image size.
+        sites: For each part the number of its site, as the dataset classifier counts.
+        label_is_site: Whether that number is what there is to learn, and not the recorded label.
+        keep: Whether each example's pixels stay in memory from its first reading on.
+
+    Raises:
+        InputError: There is no memory to keep them in.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        sites: Sequence[int],
+        *,
+        label_is_site: bool = False,
+        keep: bool = False,
+    ):
+        self.sizes = [len(part.records) for part in parts]
+        self.folders = [str(part.site.folder) for part in parts]
+        self._parts = parts
+        self._first = np.cumsum(self.sizes) - self.sizes
+        self._part = np.repeat(np.arange(len(parts)), self.sizes)
+        self._site = np.repeat(np.array(sites, np.int32), self.sizes)
+        # Every record is held against it, so it need not be asked again.
+        label = np.concatenate([part.index.label for part in parts]).astype(np.int32)
+        self._label = self._site if label_is_site else label
+        self._sources = [
+            grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
+            for part in parts
+        ]
+        side = parts[0].site.manifest.image_size
+        self._shape = side, side, 3
+        self._kept, self._is_kept = None, np.zeros(len(self), bool)
+        if keep:
+            try:
+                self._kept = np.empty((len(self), *self._shape), np.uint8)
+            except MemoryError as error:
+                raise InputError(
+                    f'decoded pixels take {decoded_bytes(parts) / 2**30:.1f} GiB, more than there '
+                    "is; expected keep_decoded to be 'no'"
+                ) from error
+
+    def __len__(self) -> int:
+        return sum(self.sizes)
+
+    def batch(self, numbers: np.ndarray) -> Batch:
+        """Reads and decodes examples.
+
+        Args:
+            numbers: int64[b]; for `PADDING` come rows of zeros that the mask leaves out.
+
+        Returns:
+            `image` uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b].
+
+        Raises:
+            InputError: A record is damaged, or is not the one that the index tells of.
+        """
+        mask = numbers != PADDING
+        real = numbers[mask]
+        columns = {
+            'image': self._pixels(real),
+            'label': self._label[real],
+            'site': self._site[real],
+        }
+        if not mask.all():
+            columns = {name: _spread(values, mask) for name, values in columns.items()}
+        return columns | {'mask': mask}
+
+    def _pixels(self, numbers: np.ndarray) -> np.ndarray:
+        if self._kept is None:
+            pixels = np.empty((len(numbers), *self._shape), np.uint8)
+            for row, number in enumerate(numbers.tolist()):
+                pixels[row] = self._decode(number)
+            return pixels
+        for number in numbers[~self._is_kept[numbers]].tolist():
+            # Two threads may do the same here: they write the same pixels.
+            self._kept[number] = self._decode(number)
+            self._is_kept[number] = True
+        return self._kept[numbers]
+
+    def _decode(self, number: int) -> np.ndarray:
+        which = self._part[number]
+        part, row = self._parts[which], number - self._first[which]
+        place, manifest = int(part.records[row]), part.site.manifest
+        try:
+            record = decode_record(
+                self._sources[which][place],
+                image_size=manifest.image_size,
+                encoding=manifest.encoding,
+            )
+        except (ValueError, RuntimeError, LookupError, OSError) as error:
+            reason = ' '.join(str(error).split())  # Those of C++ may have several lines.
+            raise InputError(
+                f'{part.site.folder}: record {place} cannot be read: {reason}'
+            ) from error
+        _check(record, part, row)
+        return record.image
+
+
+def decoded_bytes(parts: Sequence[Part]) -> int:
+    """What the decoded pixels of parts take in memory."""
+    return sum(len(part.records) * 3 * part.site.manifest.image_size**2 for part in parts)
+
+
+def usable_memory() -> int:
+    """Bytes of this machine's memory, or what a container may take of it."""
+    limits = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
+    for file in _MEMORY_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # There is none, or it says 'max'.
+            limits.append(int(Path(file).read_text()))
+    return min(limits)
+
+
+def _check(record: Record, part: Part, row: int) -> None:
+    name = record.id if record.id.isprintable() else ascii(record.id)
+    where = f'{part.site.folder}: record {part.records[row]} ({name})'
+    num_classes = len(part.site.manifest.class_names)
+    if not 0 <= record.label < num_classes:
+        raise InputError(f'{where} has label {record.label}, expected 0 to {num_classes - 1}')
+    if (record.label, record.photo_hash) != (part.index.label[row], part.index.photo_hash[row]):
+        raise InputError(
+            f'{where} has another label or photo than the index says; expected the shards in the '
+            'order in which they were written'
+        )
+
+
+def _spread(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The values in the rows of a mask, zeros in the others."""
+    rows = np.zeros((len(mask), *values.shape[1:]), values.dtype)
+    rows[mask] = values
+    return rows

@@ -1,0 +1,107 @@
+"""Properties of the sequence of training examples, for any sites, shares and rows."""
+
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cda_jax.data.order import Order, deal, whole_weights
+
+few = settings(max_examples=50, deadline=None, derandomize=True)
+some_sizes = st.lists(st.integers(1, 40), min_size=1, max_size=6)
+some_shares = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=6)
+
+
+def test_by_hand():
+    # Of 2 : 1 : 1, the first site takes every other row, the others one each of every two left.
+    site, rank = deal(np.arange(8), [2, 1, 1])
+    assert site.tolist() == [2, 0, 1, 0, 2, 0, 1, 0]
+    assert rank.tolist() == [0, 0, 0, 1, 1, 2, 1, 3]
+
+
+def test_shares_are_taken_as_they_are_typed():
+    assert whole_weights([0.1, 0.2, 0.7]) == [1, 2, 7]
+    assert whole_weights([160.0, 200.0, 240.0]) == [4, 5, 6]
+    assert whole_weights([1 / 3, 1.0]) == [536870911, 1610612736]  # there, as far as 2^31 allows
+    assert whole_weights([5e-324, 1.0]) == [1, 2**31 - 1]
+
+
+@few
+@given(shares=some_shares)
+def test_weights_of_any_shares_keep_their_proportion(shares):
+    weights = whole_weights(shares)
+    assert sum(weights) <= 2**31 + len(weights)
+    for weight, share in zip(weights, shares, strict=True):
+        assert abs(weight / sum(weights) - share / sum(shares)) < 1e-8
+
+
+@few
+@given(sizes=some_sizes, seed=st.integers(0, 2**70))
+def test_an_epoch_has_every_example_exactly_once(sizes, seed):
+    order, length = Order(seed, sizes, sizes), sum(sizes)
+    for epoch in (0, 1, 7):
+        rows = np.arange(epoch * length, (epoch + 1) * length)
+        assert sorted(order.examples(rows)) == list(range(length))
+
+
+@few
+@given(sizes=some_sizes, data=st.data())
+def test_a_site_shows_all_of_its_examples_before_it_repeats_one(sizes, data):
+    number = len(sizes)
+    shares = data.draw(st.lists(st.integers(1, 9), min_size=number, max_size=number))
+    examples = Order(3, sizes, shares).examples(np.arange(3 * sum(sizes)))
+    first = np.cumsum(sizes) - sizes
+    for start, size in zip(first, sizes, strict=True):
+        own = examples[(examples >= start) & (examples < start + size)] - start
+        for epoch in range(len(own) // size):
+            assert sorted(own[epoch * size : (epoch + 1) * size]) == list(range(size))
+
+
+@few
+@given(
+    weights=st.lists(st.integers(1, 10**6), min_size=1, max_size=6),
+    start=st.integers(0, 10**15),
+    length=st.integers(1, 3000),
+)
+def test_every_stretch_has_each_site_in_proportion(weights, start, length):
+    site, rank = deal(np.arange(start, start + length), weights)
+    for number, weight in enumerate(weights):
+        share = length * Fraction(weight, sum(weights))
+        assert abs((site == number).sum() - share) < len(weights)
+        assert (np.diff(rank[site == number]) == 1).all()
+
+
+@few
+@given(weights=st.lists(st.integers(1, 300), min_size=1, max_size=6), start=st.integers(0, 10**12))
+def test_a_stretch_as_long_as_the_weights_is_exactly_proportional(weights, start):
+    site, _ = deal(np.arange(start, start + sum(weights)), weights)
+    assert np.bincount(site, minlength=len(weights)).tolist() == weights
+
+
+@few
+@given(sizes=some_sizes, cuts=st.lists(st.integers(0, 200), max_size=5), seed=st.integers(0, 9))
+def test_rows_are_the_same_however_they_are_asked_for(sizes, cuts, seed):
+    """By one process or several, from the start or from a step on, in any order."""
+    shares = range(1, len(sizes) + 1)
+    order = Order(seed, sizes, shares)
+    whole = order.examples(np.arange(200))
+    for rows in reversed(np.split(np.arange(200), sorted(cuts))):
+        np.testing.assert_array_equal(order.examples(rows), whole[rows])
+        np.testing.assert_array_equal(Order(seed, sizes, shares).examples(rows), whole[rows])
+
+
+def test_seeds_epochs_and_sites_are_shuffled_differently():
+    order = Order(0, [50, 50], [1, 1])
+    rows = order.examples(np.arange(200))
+    shuffles = [rows[rows < 50][:50], rows[rows < 50][50:], rows[rows >= 50][:50] - 50]
+    shuffles.append(Order(1, [50, 50], [1, 1]).examples(np.arange(100))[:50])
+    assert len({shuffle.tobytes() for shuffle in shuffles}) == 4
+
+
+KNOWN = [6, 2, 7, 0, 4, 5, 3, 1, 5, 3, 7, 4, 0, 6, 2, 1]
+
+
+def test_a_known_order_stays_what_it_is():
+    """A run that was interrupted goes on with it, perhaps with another version of NumPy."""
+    assert Order(0, [5, 3], [5, 3]).examples(np.arange(16)).tolist() == KNOWN
