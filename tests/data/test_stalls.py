@@ -18,8 +18,8 @@ def test_a_stall_is_reported_while_it_lasts_and_outlived(capfd):
     assert list(watched(stalled(), 'the disk', patience=0.2)) == ['first', 'second']
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) >= 2
-    for line in lines:
-        assert re.fullmatch(r'warning: no batch of data for \d s; still waiting for the disk', line)
+    report = r'warning: no batch of data for \d+ s; still waiting for the disk'
+    assert all(re.fullmatch(report, line) for line in lines)
 
 
 def test_neither_data_that_come_in_time_nor_slow_steps_are_reported(capfd):
