@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from cda_jax.config import Config
-from cda_jax.data.examples import Batch, Examples, decoded_bytes, usable_memory
+from cda_jax.data.examples import Batch, Examples, is_kept
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
@@ -148,7 +148,7 @@ def open_batches(experiment: Experiment, first_step: int = 0) -> Iterator[Batch]
         parts,
         range(len(parts)),
         label_is_site=config.target == 'site',
-        keep=_is_kept(config, parts),
+        keep=is_kept(config.keep_decoded, parts, jax.process_count()),
     )
     return train_batches(
         examples,
@@ -158,14 +158,6 @@ def open_batches(experiment: Experiment, first_step: int = 0) -> Iterator[Batch]
         first_step=first_step,
         total_steps=experiment.total_steps,
     )
-
-
-def _is_kept(config: Config, parts: list[Part]) -> bool:
-    """Whether decoded pixels stay in memory; each process sees all of them in time."""
-    if config.keep_decoded != 'auto':
-        return config.keep_decoded == 'yes'
-    # As if all processes were on this machine.
-    return 4 * jax.process_count() * decoded_bytes(parts) <= usable_memory()
 
 
 def data_position(experiment: Experiment, step: int) -> DataPosition:

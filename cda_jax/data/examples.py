@@ -129,6 +129,20 @@ class Examples:
         return record.image
 
 
+def is_kept(setting: str, parts: Sequence[Part], process_count: int) -> bool:
+    """Whether decoded pixels stay in memory.
+
+    Args:
+        setting: 'yes', 'no', or 'auto' for whether they fit a quarter of the memory.
+        parts: What is read.
+        process_count: How many processes read them. Each sees all of them in time, and all of the
+            processes may be on this machine.
+    """
+    if setting == 'auto':
+        return 4 * process_count * decoded_bytes(parts) <= usable_memory()
+    return setting == 'yes'
+
+
 def decoded_bytes(parts: Sequence[Part]) -> int:
     """What the decoded pixels of parts take in memory."""
     return sum(len(part.records) * 3 * part.site.manifest.image_size**2 for part in parts)

@@ -17,7 +17,7 @@ class Site(NamedTuple):
     """A prepared dataset.
 
     Attributes:
-        name: Of its folder.
+        name: That of its folder.
         folder: Where manifest and shards are.
         manifest: What it says of itself.
     """
@@ -31,8 +31,8 @@ class Part(NamedTuple):
     """The records of one split of a site.
 
     Attributes:
-        site: The site.
-        files: Its shards, in order.
+        site: Where they are.
+        files: The split's shards, in order.
         records: int64[N], places of the records in the concatenated shards.
         index: Labels and photo hashes of these records.
         class_counts: int64[C], how many of them carry each label.
@@ -47,10 +47,6 @@ class Part(NamedTuple):
 
 def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:
     """Opens the prepared datasets `<data_dir>/<name>`.
-
-    Args:
-        data_dir: Folder of the prepared datasets.
-        names: Their folders' names.
 
     Raises:
         InputError: One is missing or damaged, or they differ in classes or image size.
@@ -78,7 +74,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     independent of everything else, so that they are the same in every run.
 
     Args:
-        site: The site.
+        site: What to look in.
         split: 'train', 'validation' or 'test'.
         validation_fraction: Share of the training photos that is held out, 0 to below 1.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cda_jax.data import examples as examples_module
-from cda_jax.data.examples import PADDING, Examples, decoded_bytes, usable_memory
+from cda_jax.data.examples import PADDING, Examples, decoded_bytes, is_kept, usable_memory
 from cda_jax.data.manifest import read_index
 from cda_jax.data.pipeline import Reading, eval_batches, train_batches
 from cda_jax.data.sites import open_part, open_sites
@@ -168,10 +168,19 @@ def test_closing_half_way_ends_the_threads(parts):
         time.sleep(0.01)
 
 
-def test_pixels_that_do_not_fit_into_memory_are_named(parts, monkeypatch):
+@pytest.mark.parametrize('processes', [1, 3])
+def test_pixels_are_kept_where_they_fit_a_quarter_of_the_memory(parts, processes, monkeypatch):
     assert decoded_bytes(parts) == 600 * 36 * 36 * 3
     assert usable_memory() > 2**28
+    needed = processes * 4 * decoded_bytes(parts)
+    for memory, fits in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr(examples_module, 'usable_memory', lambda memory=memory: memory)
+        assert is_kept('auto', parts, processes) is fits
+        assert is_kept('yes', parts, processes)
+        assert not is_kept('no', parts, processes)
 
+
+def test_pixels_that_do_not_fit_into_memory_are_named(parts, monkeypatch):
     def full(*arguments):
         raise MemoryError
 
