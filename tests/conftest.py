@@ -35,7 +35,7 @@ def data_dir(standin, tmp_path_factory) -> Path:
     from cda_jax.standin.prepared import prepare_standin
 
     out = tmp_path_factory.mktemp('prepared')
-    prepare_standin(standin, out, face_size=32, test_faces=70, num_processes=1)
+    prepare_standin(standin, out, face_size=32, num_processes=1)
     return out
 
 

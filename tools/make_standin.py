@@ -26,48 +26,42 @@ _FACE_SIZE = flags.DEFINE_integer('face_size', 48, 'With --prepare: side of the 
 _CONTACT_SHEET = flags.DEFINE_string('contact_sheet', None, 'PNG file to write examples to.')
 
 
-def main(argv):
+def main() -> None:
     """Does what the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f'expected flags only; found {argv[1:]}')
     if _OUT.value is None and _CONTACT_SHEET.value is None:
-        raise app.UsageError('expected --out=FOLDER, --contact_sheet=FILE or both')
+        raise InputError('expected --out=FOLDER, --contact_sheet=FILE or both')
     if _PREPARE.value is not None and _OUT.value is None:
-        raise app.UsageError('--prepare: expected --out=FOLDER beside it, to prepare from')
-    try:
-        if _OUT.value is not None:
-            train_faces = _numbers(_TRAIN_FACES.value)
-            make_standin(
-                _OUT.value,
-                seed=_SEED.value,
-                train_faces=train_faces,
-                test_faces=_TEST_FACES.value,
-                report=print,
-            )
-        if _PREPARE.value is not None:
-            _prepare()
-        if _CONTACT_SHEET.value is not None:
-            write_contact_sheet(_CONTACT_SHEET.value, _SEED.value)
-    except InputError as error:
-        raise SystemExit(f'error: {error}') from error
+        raise InputError('--prepare: expected --out=FOLDER beside it, to prepare from')
+    if _OUT.value is not None:
+        make_standin(
+            _OUT.value,
+            seed=_SEED.value,
+            train_faces=_numbers(_TRAIN_FACES.value),
+            test_faces=_TEST_FACES.value,
+            report=print,
+        )
+    if _PREPARE.value is not None:
+        raw, out = Path(_OUT.value), Path(_PREPARE.value)
+        prepare_standin(raw, out, face_size=_FACE_SIZE.value, report=print)
+    if _CONTACT_SHEET.value is not None:
+        write_contact_sheet(Path(_CONTACT_SHEET.value), _SEED.value)
 
 
-def _prepare():
-    prepare_standin(
-        Path(_OUT.value),
-        Path(_PREPARE.value),
-        face_size=_FACE_SIZE.value,
-        test_faces=_TEST_FACES.value,
-        report=lambda manifest: print(f'{manifest.name}: prepared'),
-    )
-
-
-def _numbers(texts):
+def _numbers(texts: list[str]) -> list[int]:
     try:
         return [int(text) for text in texts]
     except ValueError as error:
         raise InputError(f'--train_faces: expected whole numbers; found {texts}') from error
 
 
+def _run(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f'expected flags only; found {argv[1:]}')
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f'error: {error}') from error
+
+
 if __name__ == '__main__':
-    app.run(main)
+    app.run(_run)

@@ -1,6 +1,6 @@
 """Drawn faces in the layouts of RAF-DB, ExpW and AffectNet, with known biases.
 
-`sites.py` says what the biases are; `build.py` makes the data.
+`styles.py` says what the biases are; `build.py` makes the data.
 """
 
 from cda_jax.standin.build import make_standin

@@ -1,33 +1,35 @@
 """Makes the stand-in: three datasets on the disk, drawn in several processes."""
 
-import contextlib
-import csv
-import itertools
-import json
-import multiprocessing
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import cv2
-import numpy as np
-from absl import logging
+import msgspec
+from tqdm import tqdm
 
 from cda_jax.errors import InputError
+from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.standin.layouts import LAYOUTS, Drawn
-from cda_jax.standin.photos import DrawnFace, draw_photo
-from cda_jax.standin.plan import Photo, group_sizes, plan_site
-from cda_jax.standin.sites import SITES
+from cda_jax.runtime.files import read_json, writing
+from cda_jax.standin.layouts import LAYOUTS, write_csv
+from cda_jax.standin.photos import Annotation, Photo, draw_photo
+from cda_jax.standin.plan import generator, plan_site
+from cda_jax.standin.styles import SITE_STYLES
 
 VERSION = 1  # raise it whenever the same arguments would give other files
 ARGUMENTS_FILE = 'standin.json'
 TRUTH_FILE = 'true_expressions.csv'
 _PHOTOS_A_TASK = 50
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    """What the files of a stand-in depend on."""
+
+    version: int
+    seed: int
+    train_faces: tuple[int, ...]
+    test_faces: int
 
 
 def make_standin(
@@ -37,181 +39,112 @@ def make_standin(
     train_faces: Sequence[int] = (2000, 3500, 4500),
     test_faces: int = 1000,
     num_processes: int | None = None,
-    report: Callable[[str], None] = logging.info,
-) -> bool:
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
     """Draws the stand-in datasets into out/rafdb, out/expw and out/affectnet.
 
-    The folders have the layouts of the real datasets. `true_expressions.csv` in each gives every
-    face's true expression beside its annotated label. All is written to `<out>.partial` first, so
-    `out` is complete wherever it exists. The same arguments give the same bytes, whatever the
-    number of processes.
+    The folders have the layouts of the real datasets. `true_expressions.csv` in each gives the true
+    expression of every face beside its annotated label. The same arguments give the same bytes.
+    `out` is complete wherever it exists: a run that is stopped leaves `<out>.partial` only, which
+    the next one begins again.
 
     Args:
         out: Folder to make. If it holds a stand-in of the same arguments, nothing is done.
         seed: Not negative.
         train_faces: Training faces of the RAF-DB-, ExpW- and AffectNet-like site, each at least
             7; from 280 on, every label occurs at least 20 times.
-        test_faces: Test faces of every site, at least 7.
-        num_processes: At least 1; None takes one a core, up to 8. Where it is not 1, a script that
-            calls this needs the guard `if __name__ == '__main__'`.
-        report: Gets a line of text a site.
-
-    Returns:
-        True if the data was made, False if it was there.
+        test_faces: Test faces of each site, at least 7.
+        num_processes: None takes one a core, up to 8. Unless it is 1, a script that calls this
+            needs the guard `if __name__ == '__main__'`.
+        report: Gets a line of text for each site.
 
     Raises:
         InputError: An argument is out of range, or `out` exists and is something else.
     """
     out = Path(out)
-    arguments = {
-        'version': VERSION,
-        'seed': seed,
-        'train_faces': list(train_faces),
-        'test_faces': test_faces,
-    }
-    _check(arguments, num_processes)
+    arguments = Arguments(VERSION, seed, tuple(train_faces), test_faces)
+    fewest = len(EXPRESSIONS)
+    if len(train_faces) != len(SITE_STYLES) or min(*train_faces, test_faces) < fewest:
+        raise InputError(
+            f'train_faces and test_faces: expected {len(SITE_STYLES)} numbers and one, each at '
+            f'least {fewest}; found {list(train_faces)} and {test_faces}'
+        )
     if out.exists():
-        _check_same(out, arguments)
-        report(f'{out}: this stand-in is there already')
-        return False
-    partial = _fresh_partial(out)
-    if num_processes is None:
-        num_processes = min(os.cpu_count() or 1, 8)
-    with _workers(num_processes) as run:
-        for index, faces in enumerate(train_faces):
-            start = time.monotonic()
-            photos = _make_site(run, partial, index, seed, (faces, test_faces))
-            report(_summary(SITES[index].name, photos, time.monotonic() - start))
-    (partial / ARGUMENTS_FILE).write_text(json.dumps(arguments) + '\n', encoding='utf-8')
-    os.replace(partial, out)
-    return True
-
-
-def _check(arguments, num_processes):
-    if len(arguments['train_faces']) != len(SITES):
-        raise InputError(
-            f'train_faces: expected {len(SITES)} numbers, one a site; '
-            f'found {arguments["train_faces"]}'
-        )
-    for faces in (*arguments['train_faces'], arguments['test_faces']):
-        if faces < len(EXPRESSIONS):
+        found = read_arguments(out)
+        if found != arguments:
             raise InputError(
-                f'train_faces and test_faces: expected at least {len(EXPRESSIONS)} faces; '
-                f'found {faces}'
+                f'{out}: asked for was a stand-in of {arguments}, but the folder holds one of '
+                f'{found}; remove it or give another folder'
             )
-    if arguments['seed'] < 0:
-        raise InputError(f'seed: expected a number of at least 0; found {arguments["seed"]}')
-    if num_processes is not None and num_processes < 1:
-        raise InputError(f'num_processes: expected at least 1; found {num_processes}')
+        report(f'{out}: this stand-in is there already')
+        return
+    partial = out.with_name(f'{out.name}.partial')
+    with writing(partial):
+        _clear(partial)
+        _make_sites(partial, arguments, num_processes or min(os.cpu_count() or 1, 8), report)
+        text = msgspec.json.format(msgspec.json.encode(arguments), indent=0)
+        (partial / ARGUMENTS_FILE).write_bytes(text + b'\n')
+        partial.replace(out)
 
 
-def _check_same(out, arguments):
+def read_arguments(root: Path) -> Arguments:
+    """Reads what a stand-in was made with.
+
+    Raises:
+        InputError: `root` is not a stand-in.
+    """
     try:
-        found = json.loads((out / ARGUMENTS_FILE).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f'{out}: exists and is not a stand-in (no readable {ARGUMENTS_FILE} in it); '
-            'give a folder that does not exist yet'
-        ) from error
-    if found != arguments:
-        raise InputError(
-            f'{out}: holds a stand-in made with {found}, asked for was {arguments}; '
-            'remove it or give another folder'
-        )
+        return read_json(root / ARGUMENTS_FILE, Arguments)
+    except InputError as error:
+        raise InputError(f'{root}: expected a complete stand-in ({error})') from error
 
 
-def _fresh_partial(out):
-    """An empty folder beside `out`; what a run that was killed left there is removed."""
-    partial = out.with_name(out.name + '.partial')
+def _clear(partial: Path) -> None:
+    """Removes what a run that was killed left behind, and nothing else."""
     if partial.exists():
         strange = {path.name for path in partial.iterdir()}
-        strange -= {ARGUMENTS_FILE, *(site.name for site in SITES)}
+        strange -= {ARGUMENTS_FILE, *LAYOUTS}
         if strange:
             raise InputError(f'{partial}: expected what is left of a stand-in; found {strange}')
         shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    return partial
 
 
-@contextlib.contextmanager
-def _workers(num_processes):
-    """Gives a `map` that runs in so many processes, or in this one if that is all."""
-    if num_processes == 1:
-        yield map
-        return
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(num_processes, context, _start_worker) as pool:
-        yield pool.map
+def _make_sites(
+    root: Path, arguments: Arguments, num_processes: int, report: Callable[[str], None]
+) -> None:
+    sites, tasks = [], []
+    for index, style in enumerate(SITE_STYLES):
+        faces = arguments.train_faces[index], arguments.test_faces
+        photos = plan_site(arguments.seed, index, *faces)
+        pictures = root / style.name / LAYOUTS[style.name].pictures
+        for folder in {(pictures / photo.name).parent for photo in photos}:
+            folder.mkdir(parents=True, exist_ok=True)
+        sites.append((style.name, pictures, photos))
+        for start in range(0, len(photos), _PHOTOS_A_TASK):
+            some = photos[start : start + _PHOTOS_A_TASK]
+            tasks.append((pictures, arguments.seed, index, start, some))
+    annotations = {}
+    results = work_off(_draw_photos, tasks, num_processes)
+    for drawn in tqdm(results, 'drawing', len(tasks), disable=None):
+        annotations |= drawn
+    for (name, pictures, photos), faces in zip(sites, arguments.train_faces, strict=True):
+        annotated = [(photo, annotations[pictures / photo.name]) for photo in photos]
+        ids = LAYOUTS[name].write_labels(root / name, annotated)
+        truths = [EXPRESSIONS[truth] for photo in photos for truth in photo.expressions]
+        labels = [EXPRESSIONS[label] for photo in photos for label in photo.labels]
+        table = zip(ids, truths, labels, strict=True)
+        write_csv(root / name / TRUTH_FILE, [('id', 'expression', 'label'), *table])
+        report(f'{name}: {faces:,} training and {arguments.test_faces:,} test faces drawn')
 
 
-def _make_site(run, partial, index, seed, faces):
-    site = SITES[index]
-    layout = LAYOUTS[site.name]
-    root = partial / site.name
-    photos = _plan(index, seed, faces)
-    pictures = root / layout.pictures
-    for folder in {(pictures / photo.name).parent for photo in photos}:
-        folder.mkdir(parents=True, exist_ok=True)
-    tasks = [
-        (pictures, index, seed, start, photos[start : start + _PHOTOS_A_TASK])
-        for start in range(0, len(photos), _PHOTOS_A_TASK)
-    ]
-    faces_by_photo = itertools.chain.from_iterable(run(_draw_some, tasks))
-    drawn = list(zip(photos, faces_by_photo, strict=True))
-    _write_truth(root / TRUTH_FILE, layout.write(root, drawn), drawn)
-    return photos
-
-
-def _plan(index, seed, faces) -> list[Photo]:
-    site = SITES[index]
-    rng = _generator(seed, index, 0)
-    train, test = (group_sizes(rng, total, site.capture.group) for total in faces)
-    names = LAYOUTS[site.name].names(seed, len(train), len(test))
-    return plan_site(rng, site, names, (train, test))
-
-
-def _generator(seed, *key):
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _draw_some(task) -> list[list[DrawnFace]]:
+def _draw_photos(
+    pictures: Path, seed: int, index: int, start: int, photos: list[Photo]
+) -> dict[Path, list[Annotation]]:
     """Draws consecutive photos; each has its own generator, so no draw depends on another."""
-    pictures, index, seed, start, photos = task
-    drawn = []
+    annotations = {}
     for i, photo in enumerate(photos, start):
-        data, faces = draw_photo(_generator(seed, index, 1, i), SITES[index], photo.expressions)
-        (pictures / photo.name).write_bytes(data)
-        drawn.append(faces)
-    return drawn
-
-
-def _start_worker():
-    cv2.setNumThreads(1)  # there is a process a core already
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent():
-    """A worker whose parent was killed would wait for work for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _write_truth(path, ids, drawn: Drawn):
-    pairs = [
-        pair for photo, _ in drawn for pair in zip(photo.expressions, photo.labels, strict=True)
-    ]
-    with open(path, 'w', encoding='ascii', newline='') as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(('id', 'expression', 'label'))
-        for id_, (expression, label) in zip(ids, pairs, strict=True):
-            writer.writerow((id_, EXPRESSIONS[expression], EXPRESSIONS[label]))
-
-
-def _summary(name, photos, seconds):
-    parts = []
-    for split in ('train', 'test'):
-        labels = [label for photo in photos if photo.split == split for label in photo.labels]
-        counts = np.bincount(labels, minlength=len(EXPRESSIONS))
-        classes = ', '.join(f'{e} {n:,}' for e, n in zip(EXPRESSIONS, counts, strict=True))
-        parts.append(f'{split} {len(labels):,} faces ({classes})')
-    return f'{name}: {"; ".join(parts)}; {seconds:.1f} s'
+        path = pictures / photo.name
+        rng = generator(seed, index, 1, i)
+        data, annotations[path] = draw_photo(rng, SITE_STYLES[index], photo.expressions)
+        path.write_bytes(data)
+    return annotations

@@ -1,49 +1,37 @@
-"""Who is on a picture and what the face does: the parameters a face is drawn from."""
+"""Whose face it is and what it does: the parameters that a face is drawn from."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, float, float]  # red, green and blue, 0 to 255
 
 
 class Muscles(NamedTuple):
-    """What a face does. 0 is at rest; 1 is a strong movement, negative the opposite one.
+    """What a face does: 0 is at rest, 1 a strong movement, negative numbers the opposite one.
 
-    Attributes:
-        mouth_curve: Corners of the mouth up (positive) or down.
-        mouth_width: Mouth stretched (positive) or rounded.
-        brow_raise: Brows up (positive) or down.
-        brow_angle: Inner ends of the brows down (positive) or up.
-        eye_open: Eyes wide (positive) or narrowed.
-        mouth_open: Distance of the lips. This and all that follow are never negative.
-        teeth: Share of the open mouth that shows teeth.
-        lip_raise: Upper lip drawn up towards the nose.
-        lip_press: Lips pressed together and thin.
-        brow_knit: Brows drawn together, with furrows between them.
-        cheek_raise: Cheeks and lower lids up.
-        nose_wrinkle: Wrinkles on the bridge of the nose, nostrils up.
+    From `mouth_open` on, no number is negative.
     """
 
-    mouth_curve: float
-    mouth_width: float
+    mouth_curve: float  # corners of the mouth up
+    mouth_width: float  # mouth stretched; negative is rounded
     brow_raise: float
-    brow_angle: float
-    eye_open: float
+    brow_angle: float  # inner ends of the brows down
+    eye_open: float  # eyes wide; negative is narrowed
     mouth_open: float
-    teeth: float
-    lip_raise: float
-    lip_press: float
-    brow_knit: float
-    cheek_raise: float
-    nose_wrinkle: float
+    teeth: float  # share of the open mouth that shows teeth
+    lip_raise: float  # upper lip drawn up towards the nose
+    lip_press: float  # lips pressed together and thin
+    brow_knit: float  # brows drawn together, with furrows between them
+    cheek_raise: float  # cheeks and lower lids up
+    nose_wrinkle: float  # wrinkles on the bridge of the nose, nostrils up
 
 
-ONE_SIDED = slice(Muscles._fields.index('mouth_open'), None)
-OPENING = [Muscles._fields.index('mouth_open'), Muscles._fields.index('teeth')]
+_NEVER_NEGATIVE = slice(Muscles._fields.index('mouth_open'), None)
+_OPENING = [Muscles._fields.index('mouth_open'), Muscles._fields.index('teeth')]
 
-# A row an expression, in the order of EXPRESSIONS; columns as in Muscles.
-PROTOTYPES = np.array(
+# The full expressions, a row each in the order of EXPRESSIONS; columns as in Muscles.
+FULL_EXPRESSIONS = np.array(
     [
         # curve width raise angle  eye | open teeth  lip press knit cheek nose
         [0.00, -0.45, 1.00, -0.05, 0.90, 1.00, 0.15, 0.0, 0.0, 0.0, 0.0, 0.0],
@@ -55,57 +43,37 @@ PROTOTYPES = np.array(
         [0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.0, 0.0, 0.0, 0.0, 0.0],
     ]
 )
-# Standard deviation of one face at rest from another, in the units of Muscles.
-RESTING_SPREAD = np.array([0.12, 0.15, 0.12, 0.13, 0.14, 0.02, 0.0, 0.03, 0.15, 0.05, 0.06, 0.03])
+# Standard deviations between faces at rest.
+_RESTING_SPREAD = np.array([0.12, 0.15, 0.12, 0.13, 0.14, 0.02, 0, 0.03, 0.15, 0.05, 0.06, 0.03])
 
-SKIN = ((250, 220, 196), (240, 200, 170), (224, 178, 140), (198, 146, 108), (150, 102, 74),
-        (110, 74, 54))  # fmt: skip
-HAIR = ((28, 22, 20), (52, 36, 28), (94, 62, 38), (150, 104, 58), (206, 168, 104), (150, 62, 34),
-        (168, 166, 164))  # fmt: skip
-IRIS = ((70, 46, 30), (96, 66, 40), (84, 120, 150), (90, 120, 84))
-HAIR_STYLES = ('short', 'long', 'fringe', 'bald')
+_SKIN = ((250, 220, 196), (240, 200, 170), (224, 178, 140), (198, 146, 108), (150, 102, 74),
+         (110, 74, 54))  # fmt: skip
+_HAIR = ((28, 22, 20), (52, 36, 28), (94, 62, 38), (150, 104, 58), (206, 168, 104), (150, 62, 34),
+         (168, 166, 164))  # fmt: skip
+_IRIS = ((70, 46, 30), (96, 66, 40), (84, 120, 150), (90, 120, 84))
+_HAIR_STYLES = ('short', 'long', 'fringe', 'bald')
 
 
 class Person(NamedTuple):
-    """What stays the same whatever the face does. Lengths are in units of a typical half face.
+    """What stays the same whatever the face does.
 
-    Attributes:
-        half_width: Half the width of the head.
-        half_height: Half the height of the head.
-        jaw: How much the head narrows to the chin; 0 is an ellipse.
-        eye_x: Distance of an eye's centre from the middle.
-        eye_size: Factor on the size of the eyes.
-        brow_y: Height of the brows at rest; y points down.
-        brow_thickness: Thickness of a brow.
-        nose_y: Height of the tip of the nose.
-        nose_width: Half the width of the nose.
-        mouth_y: Height of the mouth.
-        mouth_width: Half the width of the mouth at rest.
-        lip_thickness: Thickness of a lip at rest.
-        mouth_skew: How much higher the right corner of the mouth is.
-        skin: RGB, 0..255, as are all colours.
-        hair: Colour of hair and brows.
-        lips: Colour of the lips.
-        iris: Colour of the eyes.
-        clothes: Colour of the clothes.
-        hair_style: One of HAIR_STYLES.
-        glasses: Whether the person wears glasses.
-        beard: Whether the person has a beard.
+    Half the height of a typical head is the unit of length. x and y count from the middle of the
+    head to the right and downwards.
     """
 
-    half_width: float
+    half_width: float  # of the head
     half_height: float
-    jaw: float
+    jaw: float  # how much the head narrows to the chin; 0 is an ellipse
     eye_x: float
-    eye_size: float
+    eye_size: float  # a factor
     brow_y: float
     brow_thickness: float
-    nose_y: float
-    nose_width: float
+    nose_y: float  # of the tip
+    nose_width: float  # half of it, as with the mouth
     mouth_y: float
     mouth_width: float
     lip_thickness: float
-    mouth_skew: float
+    mouth_skew: float  # how much higher the right corner is
     skin: Colour
     hair: Colour
     lips: Colour
@@ -116,27 +84,29 @@ class Person(NamedTuple):
     beard: bool
 
 
+class Face(NamedTuple):
+    """A person's face as it lies in a picture. Angles are in radians."""
+
+    person: Person
+    muscles: Muscles
+    yaw: float  # turn to the side
+    pitch: float  # up or down
+    roll: float  # in the plane of the picture
+    centre: tuple[float, float]  # x and y of the middle of the head, in pixels
+    scale: float  # pixels per unit of length
+    intensity: float  # strength of the expression that the muscles show
+
+
 def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Returns the colour `share` of the way from a to b; share is clipped to 0..1."""
+    """Returns the colour `share` of the way from a to b; the share is clipped to 0..1."""
     share = min(max(share, 0.0), 1.0)
     return tuple((1 - share) * x + share * y for x, y in zip(a, b, strict=True))
 
 
-def draw_person(
-    rng: np.random.Generator, glasses_share: float = 0.1, beard_share: float = 0.1
-) -> Person:
-    """Draws a person at random.
-
-    Args:
-        rng: Source of randomness.
-        glasses_share: Probability of glasses.
-        beard_share: Probability of a beard.
-
-    Returns:
-        The person.
-    """
-    skin = _between(rng, SKIN)
-    hair = _between(rng, HAIR)
+def random_person(rng: np.random.Generator, glasses_share: float, beard_share: float) -> Person:
+    """Returns a person at random; the shares are the probabilities of glasses and of a beard."""
+    skin = _between_neighbours(rng, _SKIN)
+    hair = _between_neighbours(rng, _HAIR)
     lips = mix(mix(skin, (176, 60, 66), rng.uniform(0.35, 0.75)), (60, 20, 24), 0.1)
     return Person(
         half_width=rng.uniform(0.76, 0.90),
@@ -155,36 +125,28 @@ def draw_person(
         skin=skin,
         hair=hair,
         lips=lips,
-        iris=IRIS[rng.integers(len(IRIS))],
+        iris=_IRIS[rng.integers(len(_IRIS))],
         clothes=tuple(rng.uniform(20, 230, 3)),
-        hair_style=HAIR_STYLES[rng.choice(len(HAIR_STYLES), p=(0.4, 0.25, 0.25, 0.1))],
+        hair_style=_HAIR_STYLES[rng.choice(len(_HAIR_STYLES), p=(0.4, 0.25, 0.25, 0.1))],
         glasses=bool(rng.random() < glasses_share),
         beard=bool(rng.random() < beard_share),
     )
 
 
-def draw_muscles(rng: np.random.Generator, expression: int, intensity: float) -> Muscles:
-    """Draws what a face does to show an expression.
+def random_muscles(rng: np.random.Generator, expression: int, intensity: float) -> Muscles:
+    """Returns what a face does to show an expression, in a way of its own.
 
-    Args:
-        rng: Source of randomness.
-        expression: Index into EXPRESSIONS.
-        intensity: 0 is a face at rest, 1 the full expression.
-
-    Returns:
-        The prototype at this intensity, with the person's own way of showing it and own resting
-        face.
+    At an intensity of 0 it is at rest, at 1 the expression is full.
     """
-    strength = rng.uniform(0.75, 1.15, len(RESTING_SPREAD))
-    # The same feeling comes with closed or open lips: one draw for all that shows an open mouth.
-    strength[OPENING] *= rng.uniform(0.35, 1.1)
-    rest = rng.normal(0.0, 1.0, len(RESTING_SPREAD)) * RESTING_SPREAD
-    values = intensity * strength * PROTOTYPES[expression] + rest
-    values[ONE_SIDED] = np.maximum(values[ONE_SIDED], 0.0)
+    strength = rng.uniform(0.75, 1.15, len(_RESTING_SPREAD))
+    # People feel the same with closed or open lips: one number for all that shows an open mouth.
+    strength[_OPENING] *= rng.uniform(0.35, 1.1)
+    rest = rng.normal(0.0, 1.0, len(_RESTING_SPREAD)) * _RESTING_SPREAD
+    values = intensity * strength * FULL_EXPRESSIONS[expression] + rest
+    values[_NEVER_NEGATIVE] = np.maximum(values[_NEVER_NEGATIVE], 0.0)
     return Muscles(*values.tolist())
 
 
-def _between(rng, palette):
-    """A colour at random between two neighbours of a palette."""
+def _between_neighbours(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
     i = rng.integers(len(palette) - 1)
     return mix(palette[i], palette[i + 1], rng.random())

@@ -1,8 +1,4 @@
-"""The folders of RAF-DB, ExpW and AffectNet: names of the photos and files with their labels.
-
-Label lists give each dataset's own numbers for the expressions; `ids` are the names that the
-readers give to rows.
-"""
+"""The folders of RAF-DB, ExpW and AffectNet: names of the photos, and files with their labels."""
 
 import csv
 import hashlib
@@ -12,119 +8,109 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.standin.photos import DrawnFace
-from cda_jax.standin.plan import Photo
+from cda_jax.standin.photos import Annotation, Photo
 
-Drawn = list[tuple[Photo, list[DrawnFace]]]
+Annotated = list[tuple[Photo, list[Annotation]]]
 
 # The datasets' own numbers of the expressions, in the order of EXPRESSIONS.
-RAFDB_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
-EXPW_NUMBERS = (5, 2, 1, 3, 4, 0, 6)
-AFFECTNET_NUMBERS = (3, 4, 5, 1, 2, 6, 0)
+_RAFDB_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+_EXPW_NUMBERS = (5, 2, 1, 3, 4, 0, 6)
+_AFFECTNET_NUMBERS = (3, 4, 5, 1, 2, 6, 0)
 
-AFFECTNET_HEADER = (
+_AFFECTNET_HEADER = (
     'subDirectory_filePath', 'face_x', 'face_y', 'face_width', 'face_height', 'facial_landmarks',
     'expression', 'valence', 'arousal',
 )  # fmt: skip
-AFFECTNET_FOLDERS = 40
 # Typical valence and arousal of a full expression, in the order of EXPRESSIONS.
 _AFFECT = ((0.2, 0.8), (-0.5, 0.75), (-0.65, 0.4), (0.8, 0.3), (-0.7, -0.3), (-0.5, 0.7), (0, 0))
 
 
 class Layout(NamedTuple):
-    """How a dataset lies on the disk.
+    """How a dataset lies on the disk."""
 
-    Attributes:
-        pictures: Folder of the pictures below the dataset's root.
-        names: (seed, numbers of training and test photos) -> their names below `pictures`.
-        write: (root, photos and what was drawn on them) -> writes label and box files, and
-            returns the id of every face, in the same order.
-    """
-
-    pictures: str
-    names: Callable[[int, int, int], tuple[list[str], list[str]]]
-    write: Callable[[Path, Drawn], list[str]]
+    pictures: str  # folder of the pictures, below the dataset's root
+    # Seed, numbers of training and of test photos -> their names below `pictures`.
+    name_photos: Callable[[int, int, int], tuple[list[str], list[str]]]
+    # Root, photos -> the ids that the dataset's reader gives to their faces, in order.
+    write_labels: Callable[[Path, Annotated], list[str]]
 
 
-def _rafdb_names(seed, train, test):
+def _name_rafdb(seed: int, train: int, test: int) -> tuple[list[str], list[str]]:
     return (
         [f'train_{i:05d}.jpg' for i in range(1, train + 1)],
         [f'test_{i:04d}.jpg' for i in range(1, test + 1)],
     )
 
 
-def _rafdb_write(root, drawn):
-    lines = []
+def _write_rafdb(root: Path, annotated: Annotated) -> list[str]:
     boxes = root / 'Annotation' / 'boundingbox'
     boxes.mkdir(parents=True)
-    for photo, (face,) in drawn:
-        lines.append(f'{photo.name} {RAFDB_NUMBERS[photo.labels[0]]}\n')
-        edges = ' '.join(f'{edge:.3f}' for edge in face.box)
+    for photo, (face,) in annotated:
         box_file = boxes / photo.name.replace('.jpg', '_boundingbox.txt')
-        box_file.write_text(f'{edges}\n', encoding='ascii')
+        _write_lines(box_file, [' '.join(f'{edge:.3f}' for edge in face.box)])
+    lines = [f'{photo.name} {_RAFDB_NUMBERS[photo.labels[0]]}' for photo, _ in annotated]
     _write_lines(root / 'EmoLabel' / 'list_patition_label.txt', lines)
-    return [photo.name for photo, _ in drawn]
+    return [photo.name for photo, _ in annotated]
 
 
-def _expw_names(seed, train, test):
-    """Names whose hashes put the test photos first: the reader splits by them."""
+def _name_expw(seed: int, train: int, test: int) -> tuple[list[str], list[str]]:
+    """Takes the test photos in the order of a hash of their names, as the reader does."""
     scenes = ('party', 'concert', 'office', 'family', 'school', 'market', 'street', 'stage')
     names = [f'{scenes[i % len(scenes)]}_{seed}_{i}.jpg' for i in range(train + test)]
     names.sort(key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     return names[test:], names[:test]
 
 
-def _expw_write(root, drawn):
+def _write_expw(root: Path, annotated: Annotated) -> list[str]:
     lines, ids = [], []
-    for photo, faces in drawn:
+    for photo, faces in annotated:
         for i, (face, label) in enumerate(zip(faces, photo.labels, strict=True)):
             left, top, right, bottom = (round(edge) for edge in face.box)
             confidence = 5 + face.intensity * (right - left)
-            lines.append(
-                f'{photo.name} {i} {top} {left} {right} {bottom} {confidence:.4f} '
-                f'{EXPW_NUMBERS[label]}\n'
-            )
+            edges = f'{top} {left} {right} {bottom}'
+            lines.append(f'{photo.name} {i} {edges} {confidence:.4f} {_EXPW_NUMBERS[label]}')
             ids.append(f'{photo.name}#{i}')
     _write_lines(root / 'label' / 'label.lst', sorted(lines))
     return ids
 
 
-def _affectnet_names(seed, train, test):
-    def name(i):
-        digest = hashlib.sha224(f'{seed}/{i}'.encode()).hexdigest()
-        return f'{1 + i % AFFECTNET_FOLDERS}/{digest}.jpg'
-
-    return [name(i) for i in range(train)], [name(i) for i in range(train, train + test)]
+def _name_affectnet(seed: int, train: int, test: int) -> tuple[list[str], list[str]]:
+    hashes = [hashlib.sha224(f'{seed}/{i}'.encode()).hexdigest() for i in range(train + test)]
+    names = [f'{1 + i % 40}/{digest}.jpg' for i, digest in enumerate(hashes)]
+    return names[:train], names[train:]
 
 
-def _affectnet_write(root, drawn):
+def _write_affectnet(root: Path, annotated: Annotated) -> list[str]:
     ids = []
-    for split, file_name in (('train', 'training.csv'), ('test', 'validation.csv')):
-        rows = [_affectnet_row(photo, *faces) for photo, faces in drawn if photo.split == split]
-        with open(root / file_name, 'w', encoding='ascii', newline='') as file:
-            csv.writer(file, lineterminator='\n').writerows([AFFECTNET_HEADER, *rows])
-        ids += [f'{file_name}:{line}' for line in range(2, len(rows) + 2)]
+    for split, table in (('train', 'training.csv'), ('test', 'validation.csv')):
+        rows = [_affectnet_row(photo, *faces) for photo, faces in annotated if photo.split == split]
+        write_csv(root / table, [_AFFECTNET_HEADER, *rows])
+        ids += [f'{table}:{line}' for line in range(2, len(rows) + 2)]
     return ids
 
 
-def _affectnet_row(photo, face):
+def _affectnet_row(photo: Photo, face: Annotation) -> tuple[object, ...]:
     x0, y0, x1, y1 = (round(edge) for edge in face.box)
     points = ';'.join(f'{value:.2f}' for value in face.landmarks.ravel())
-    affect = face.intensity * np.array(_AFFECT[photo.expressions[0]])
-    valence, arousal = np.clip(affect, -1.0, 1.0)
-    number = AFFECTNET_NUMBERS[photo.labels[0]]
-    return (
-        photo.name, x0, y0, x1 - x0, y1 - y0, points, number, f'{valence:.4f}', f'{arousal:.4f}',
-    )  # fmt: skip
+    affect = np.clip(face.intensity * np.array(_AFFECT[photo.expressions[0]]), -1.0, 1.0)
+    valence, arousal = (f'{value:.4f}' for value in affect)
+    number = _AFFECTNET_NUMBERS[photo.labels[0]]
+    return photo.name, x0, y0, x1 - x0, y1 - y0, points, number, valence, arousal
 
 
-def _write_lines(path, lines):
-    path.parent.mkdir(parents=True)
-    path.write_text(''.join(lines), encoding='ascii', newline='')
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(''.join(f'{line}\n' for line in lines), encoding='ascii')
+
+
+def write_csv(path: Path, rows: list[tuple[object, ...]]) -> None:
+    """Writes a table, its header first."""
+    with path.open('w', encoding='ascii', newline='') as file:
+        csv.writer(file, lineterminator='\n').writerows(rows)
 
 
 LAYOUTS = {
-    'rafdb': Layout('Image/original', _rafdb_names, _rafdb_write),
-    'expw': Layout('image/origin', _expw_names, _expw_write),
-    'affectnet': Layout('Manually_Annotated_Images', _affectnet_names, _affectnet_write),
+    'rafdb': Layout('Image/original', _name_rafdb, _write_rafdb),
+    'expw': Layout('image/origin', _name_expw, _write_expw),
+    'affectnet': Layout('Manually_Annotated_Images', _name_affectnet, _write_affectnet),
 }

@@ -1,48 +1,55 @@
 """Decides which faces a site has: true expression, annotated label, photo. Draws nothing."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from cda_jax.prepare.dataset import Split
-from cda_jax.standin.sites import Site
+from cda_jax.standin.layouts import LAYOUTS
+from cda_jax.standin.photos import Photo
+from cda_jax.standin.styles import SITE_STYLES
 
-SMALLEST_CLASS = 20  # annotated training faces, as long as the set is not tiny
-
-
-class Photo(NamedTuple):
-    """A photo to be drawn.
-
-    Attributes:
-        name: Name of the picture, as the site's layout has it.
-        split: Where all its faces belong.
-        expressions: True expression of each face.
-        labels: Annotated label of each face.
-    """
-
-    name: str
-    split: Split
-    expressions: tuple[int, ...]
-    labels: tuple[int, ...]
+_SMALLEST_CLASS = 20  # annotated training faces, unless the set is tiny
 
 
-def class_counts(weights: np.ndarray, total: int, floor: int = 0) -> np.ndarray:
-    """Shares out a number of faces over the classes by largest remainder.
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """Returns a source of randomness that depends on no other of the same seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
-    Args:
-        weights: f64[C], not negative, with a positive sum.
-        total: How many faces there are; at least floor * C.
-        floor: Smallest number a class gets; the other classes make up for it.
 
-    Returns:
-        i64[C] with the sum `total`.
-    """
+def plan_site(seed: int, index: int, train_faces: int, test_faces: int) -> list[Photo]:
+    """Spreads the faces of `SITE_STYLES[index]` over photos, those for training first."""
+    rng, style = generator(seed, index, 0), SITE_STYLES[index]
+    train_sizes = group_sizes(rng, train_faces, style.capture.group)
+    test_sizes = group_sizes(rng, test_faces, style.capture.group)
+    layout = LAYOUTS[style.name]
+    train_names, test_names = layout.name_photos(seed, len(train_sizes), len(test_sizes))
+    smallest = max(1, min(_SMALLEST_CLASS, train_faces // 14))
+    train_labels = class_counts(style.train_weights, train_faces, smallest)
+    test_labels = class_counts(style.test_weights, test_faces, smallest=1)
+    return [
+        *_photos(rng, style.confusion, train_labels, 'train', train_names, train_sizes),
+        *_photos(rng, style.confusion, test_labels, 'test', test_names, test_sizes),
+    ]
+
+
+def group_sizes(
+    rng: np.random.Generator, total: int, probabilities: tuple[float, ...]
+) -> list[int]:
+    """Puts faces into photos, 1, 2, ... in each with these probabilities, `total` in all."""
+    drawn = 1 + rng.choice(len(probabilities), size=total, p=probabilities)
+    before = np.cumsum(drawn) - drawn
+    return np.minimum(drawn, total - before)[before < total].tolist()
+
+
+def class_counts(weights: np.ndarray, total: int, smallest: int = 0) -> np.ndarray:
+    """Shares `total` faces out over the classes by largest remainder; `smallest` is the least."""
     weights = np.asarray(weights, float)
     free = np.ones(len(weights), bool)
     while True:
-        rest = total - floor * int((~free).sum())
-        quota = np.where(free, weights * rest / weights[free].sum(), floor)
-        below = free & (quota < floor)
+        rest = total - smallest * int((~free).sum())
+        quota = np.where(free, weights * rest / weights[free].sum(), smallest)
+        below = free & (quota < smallest)
         if not below.any():
             break
         free &= ~below
@@ -56,82 +63,30 @@ def true_given_label(confusion: np.ndarray, label_counts: np.ndarray) -> np.ndar
     """Bayes: how likely each true expression is behind an annotated label.
 
     The prior is the one with which the confusion leads to exactly these labels, so that the faces
-    follow both the confusion and the label counts.
-
-    Args:
-        confusion: f64[C, C]; row = true expression, column = label; positive, rows sum to 1.
-        label_counts: [C].
-
-    Returns:
-        f64[C, C]; row = true expression, column = label; columns sum to 1.
+    follow both the confusion and the label counts. In both matrices a row is a true expression and
+    a column a label; rows of `confusion` sum to 1, and so do columns of the result.
     """
     prior = np.linalg.solve(confusion.T, label_counts / np.sum(label_counts))
     joint = np.maximum(prior, 0.0)[:, None] * confusion
     return joint / joint.sum(axis=0)
 
 
-def plan_site(
+def _photos(
     rng: np.random.Generator,
-    site: Site,
-    names: tuple[list[str], list[str]],
-    sizes: tuple[list[int], list[int]],
-) -> list[Photo]:
-    """Spreads a site's faces over its photos.
-
-    Args:
-        rng: Source of randomness.
-        site: Whose class skew and confusion of labels the faces follow.
-        names: Names of the training photos and of the test photos.
-        sizes: Faces on each of these photos, in the same form.
-
-    Returns:
-        The photos, training first.
-    """
-    faces = sum(sizes[0])
-    floor = max(1, min(SMALLEST_CLASS, faces // 14))
-    train = _faces(rng, site.confusion, site.train_weights, faces, floor)
-    test = _faces(rng, site.confusion, site.test_weights, sum(sizes[1]), 1)
-    return [
-        *_photos('train', names[0], sizes[0], train),
-        *_photos('test', names[1], sizes[1], test),
-    ]
-
-
-def group_sizes(
-    rng: np.random.Generator, total: int, probabilities: tuple[float, ...]
-) -> list[int]:
-    """Draws how many faces are on each photo.
-
-    Args:
-        rng: Source of randomness.
-        total: Number of faces on all photos together.
-        probabilities: Of 1, 2, ... faces on a photo.
-
-    Returns:
-        A list of numbers of faces with the sum `total`.
-    """
-    drawn = 1 + rng.choice(len(probabilities), size=total, p=probabilities)
-    before = np.cumsum(drawn) - drawn
-    return np.minimum(drawn, total - before)[before < total].tolist()
-
-
-def _faces(rng, confusion, weights, total, floor):
-    """Pairs of true expression and label, i64[total, 2], in random order."""
-    labels = class_counts(weights, total, floor)
-    posterior = true_given_label(confusion, labels)
-    pairs = [
+    confusion: np.ndarray,
+    label_counts: np.ndarray,
+    split: Split,
+    names: list[str],
+    sizes: list[int],
+) -> Iterator[Photo]:
+    posterior = true_given_label(confusion, label_counts)
+    faces = [
         (truth, label)
-        for label, count in enumerate(labels)
+        for label, count in enumerate(label_counts)
         for truth, times in enumerate(class_counts(posterior[:, label], count))
         for _ in range(times)
     ]
-    return rng.permutation(np.array(pairs))
-
-
-def _photos(split, names, sizes, faces):
-    start = 0
-    for name, size in zip(names, sizes, strict=True):
-        group = faces[start : start + size].tolist()
-        start += size
-        truths, labels = zip(*group, strict=True)
+    shuffled = rng.permutation(np.array(faces))
+    for name, group in zip(names, np.split(shuffled, np.cumsum(sizes)[:-1]), strict=True):
+        truths, labels = zip(*group.tolist(), strict=True)
         yield Photo(name, split, truths, labels)

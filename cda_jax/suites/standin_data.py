@@ -5,7 +5,7 @@ from pathlib import Path
 from cda_jax.errors import InputError
 from cda_jax.standin import make_standin
 from cda_jax.standin.prepared import prepare_standin
-from cda_jax.standin.sites import SITES
+from cda_jax.standin.styles import SITE_STYLES
 from cda_jax.suites.runs import Scale
 
 _FOLDER = Path('data/standin')
@@ -26,7 +26,7 @@ def make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
     """
     if scale.face_size is None:
         raise InputError('--data_dir: missing; expected a folder of prepared sites at this scale')
-    unknown = set(sites) - {site.name for site in SITES}
+    unknown = set(sites) - {style.name for style in SITE_STYLES}
     if unknown:
         raise InputError(
             f'--sites: {", ".join(sorted(unknown))} not in the stand-in data; expected --data_dir '
@@ -35,10 +35,5 @@ def make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
     raw = _FOLDER / 'raw'
     make_standin(raw, report=print)
     out = _FOLDER if scale.face_size == 48 else _FOLDER / f'faces-{scale.face_size}'
-    prepare_standin(
-        raw,
-        out,
-        face_size=scale.face_size,
-        report=lambda manifest: print(f'{manifest.name}: prepared'),
-    )
+    prepare_standin(raw, out, face_size=scale.face_size, report=print)
     return str(out)
