@@ -112,6 +112,9 @@ CHANGEABLE = frozenset(
     }
 )
 
+# Fields that may differ between the processes of one run: where and how each reads its share.
+OWN_OF_PROCESS = frozenset({'data_dir', 'num_threads', 'keep_decoded'})
+
 # Fields that say which network a checkpoint belongs to; evaluation needs no other to agree.
 NETWORK = frozenset(
     {
@@ -210,18 +213,3 @@ def _check_together(config: Config) -> None:
             raise InputError(
                 f'config field lambda2_schedule is {schedule!r}, expected {_expected(OwnSchedule)}'
             ) from error
-
-
-def differences(old: dict, new: dict, *, ignore: frozenset[str] = frozenset()) -> list[str]:
-    """Describes the fields that differ, one text each.
-
-    Args:
-        old: Of `as_fields`.
-        new: Of `as_fields`.
-        ignore: Fields that may differ.
-    """
-    return [
-        f'{name}: {old.get(name)!r} there, {new.get(name)!r} here'
-        for name in sorted((old.keys() | new.keys()) - ignore)
-        if old.get(name) != new.get(name)
-    ]

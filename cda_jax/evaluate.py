@@ -1,25 +1,32 @@
 """A trained network and test sets -> confusion matrices -> results."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from cda_jax.config import Config, read_config
+from cda_jax.config import NETWORK, Config, as_fields, read_config
 from cda_jax.data.examples import Examples
 from cda_jax.data.pipeline import eval_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.experiment import check_image_size, class_names, reading
+from cda_jax.experiment import agreement_facts, check_image_size, class_names, reading
 from cda_jax.losses import adjust_logits
+from cda_jax.metrics import score
 from cda_jax.models import CDA
 from cda_jax.runtime import devices
 from cda_jax.runtime import workdir as workdirs
-from cda_jax.runtime.agreement import check_agreement
-from cda_jax.runtime.results import format_results, summarise, write_results
+from cda_jax.runtime.multihost import check_agreement, together
+from cda_jax.runtime.results import (
+    Averages,
+    HeadScores,
+    Results,
+    format_results,
+    write_results,
+)
 from cda_jax.step import eval_step
 from cda_jax.trained import Trained, load_trained
 
@@ -41,7 +48,7 @@ class EvaluationSet(NamedTuple):
     label_is_site: bool
 
 
-def evaluate(config: Config, workdir: Path) -> dict:
+def evaluate(config: Config, workdir: Path) -> Results:
     """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
     The checkpoint is the best in validation where there was validation, else the last. Results on
@@ -52,13 +59,10 @@ def evaluate(config: Config, workdir: Path) -> dict:
         config: Its network is the run's; test sites, data and devices may be others.
         workdir: The run's directory.
 
-    Returns:
-        The results, as `summarise` gives them.
-
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
-    check_agreement(config, workdir)
+    check_agreement(agreement_facts(config), workdir)
     trained, test_sets = load_with_test_sets(config, workdir)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
     results = evaluate_weights(config, evaluation, trained.weights, test_sets, trained.step)
@@ -78,10 +82,12 @@ def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[Ev
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
-    workdirs.check_network(workdir, config)
-    devices.check_batch_size(config.batch_size)
+    with together():
+        workdirs.check_network(workdir, as_fields(config), network=NETWORK)
+        devices.check_batch_size(config.batch_size)
     trained = load_trained(workdir, config)
-    return trained, open_sets(config, tuple(trained.training.class_names))
+    with together():
+        return trained, open_sets(config, tuple(trained.training.class_names))
 
 
 def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int]]) -> Callable:
@@ -149,7 +155,7 @@ def open_sets(
 
 def evaluate_weights(
     config: Config, evaluation: Callable, weights: dict, sets: list[EvaluationSet], step: int
-) -> dict:
+) -> Results:
     """Evaluates weights; every process gets the results.
 
     Args:
@@ -166,13 +172,50 @@ def evaluate_weights(
             head: counts[number] for head, number in entry.heads.items()
         }
     label_names = sets[0].part.site.manifest.class_names
-    return summarise(confusions, class_names(config, label_names), step)
+    return score_confusions(confusions, class_names(config, label_names), step)
+
+
+def score_confusions(
+    confusions: Mapping[str, Mapping[str, np.ndarray]], class_names: Sequence[str], step: int
+) -> Results:
+    """Computes all scores of an evaluation.
+
+    Args:
+        confusions: int[C, C] by test site and head; the first head of a site is the one that
+            answers there.
+        class_names: Names of the C classes.
+        step: Steps done at the checkpoint.
+    """
+    test_sites = {
+        site: {head: _head_scores(confusion) for head, confusion in heads.items()}
+        for site, heads in confusions.items()
+    }
+    answers = [next(iter(heads.values())) for heads in test_sites.values()]
+    return Results(
+        step=step,
+        class_names=list(class_names),
+        test_sites=test_sites,
+        average=Averages(
+            *(
+                float(np.mean([getattr(scores, name) for scores in answers]))
+                for name in Averages.__struct_fields__
+            )
+        ),
+        pooled=_head_scores(np.sum([scores.confusion for scores in answers], axis=0)),
+    )
+
+
+def _head_scores(confusion: np.ndarray) -> HeadScores:
+    scores = score(confusion)._asdict()
+    for name in ('recall', 'precision'):
+        scores[name] = [None if np.isnan(share) else float(share) for share in scores[name]]
+    return HeadScores(**scores, confusion=np.asarray(confusion).tolist())
 
 
 def _file_stem(config: Config, workdir: Path, trained: Trained) -> str:
     trained_with = read_config(workdirs.read_fields(workdir))
     names = config.test_sites or config.sites
-    parts = ['results']
+    parts = [workdirs.RESULTS]
     if names != (trained_with.test_sites or trained_with.sites):
         parts += names
     if config.posthoc_tau != trained_with.posthoc_tau:

@@ -1,6 +1,7 @@
 """From a config to what a run is made of: data, network, losses, optimiser and batches."""
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +12,9 @@ import msgspec
 import numpy as np
 import optax
 
-from cda_jax.config import Config
+from cda_jax.config import OWN_OF_PROCESS, Config, as_fields
 from cda_jax.data.examples import Batch, Examples, is_kept
+from cda_jax.data.manifest import MANIFEST
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
@@ -99,6 +101,27 @@ def build_experiment(config: Config) -> Experiment:
         steps_per_epoch=epoch,
         total_steps=epoch * config.num_epochs,
     )
+
+
+def agreement_facts(config: Config) -> dict[str, object]:
+    """What the processes of one run must agree on, by the name that an error gives it."""
+    fields = {
+        f'config field {name}': value
+        for name, value in as_fields(config).items()
+        if name not in OWN_OF_PROCESS
+    }
+    names = dict.fromkeys([*config.sites, *config.test_sites])
+    return fields | {
+        f'the manifest of site {name}': _digest(Path(config.data_dir) / name / MANIFEST)
+        for name in names
+    }
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        return error.strerror
 
 
 def class_names(config: Config, label_names: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,23 +12,23 @@ import msgspec
 import numpy as np
 
 from cda_jax import evaluate
-from cda_jax.config import Config
+from cda_jax.config import CHANGEABLE, Config, as_fields
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
     Experiment,
+    agreement_facts,
     build_experiment,
     data_position,
     head_class_counts,
     open_batches,
 )
 from cda_jax.runtime import devices
-from cda_jax.runtime.agreement import check_agreement
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.logs import Clock, Logs, console_line, duration
-from cda_jax.runtime.multihost import any_process
-from cda_jax.runtime.results import format_results, read_results, write_results
+from cda_jax.runtime.multihost import check_agreement, together
+from cda_jax.runtime.results import Results, format_results, read_results, write_results
 from cda_jax.runtime.signals import Preempted, StopSignals
-from cda_jax.runtime.workdir import check_owner, claim, occupied
+from cda_jax.runtime.workdir import CHECKPOINTS, check_owner, claim, occupied
 from cda_jax.step import TrainState, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
 from cda_jax.trained import chosen_step, read_position
@@ -50,7 +50,7 @@ class _Run(NamedTuple):
         return self.config.validate_every_epochs * self.experiment.steps_per_epoch
 
 
-def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> dict:
+def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Results:
     """Trains to the end of the config's epochs and evaluates on its test sets.
 
     A run that was stopped goes on where its last checkpoint stands; a finished one only reports.
@@ -59,18 +59,16 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> dic
         workdir: Where configuration, logs, checkpoints and results are.
         stop: May ask the run to save and stop.
 
-    Returns:
-        The results, as `cda_jax.runtime.results.summarise` gives them.
-
     Raises:
         InputError: The config, the data or the workdir cannot be used.
         DivergenceError: A term of the objective was not finite.
         Preempted: It was asked to stop, and has saved.
     """
-    check_agreement(config, workdir)
-    devices.check_batch_size(config.batch_size)
-    check_owner(workdir, config)
-    results = read_results(workdir)
+    check_agreement(agreement_facts(config), workdir)
+    with together():
+        devices.check_batch_size(config.batch_size)
+        check_owner(workdir, as_fields(config), changeable=CHANGEABLE)
+        results = read_results(workdir)
     if results is None:
         results = _train_and_evaluate(config, workdir, stop or StopSignals())
     if jax.process_index() == 0:
@@ -80,24 +78,25 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> dic
 
 def _train_and_evaluate(config, workdir, stop):
     # All data first, so that a fault in them shows before anything is written or trained.
-    experiment = build_experiment(config)
-    classes = experiment.parts[0].site.manifest.class_names
-    test_sets = evaluate.open_sets(config, classes)
-    held_out = []
-    if config.validation_fraction:
-        held_out = evaluate.open_sets(config, classes, 'validation')
+    with together():
+        experiment = build_experiment(config)
+        classes = experiment.parts[0].site.manifest.class_names
+        test_sets = evaluate.open_sets(config, classes)
+        held_out = []
+        if config.validation_fraction:
+            held_out = evaluate.open_sets(config, classes, 'validation')
     is_writer = jax.process_index() == 0
     evaluation = evaluate.over_devices(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
     )
-    any_process(False)  # nothing is written before all have opened their data
     with contextlib.ExitStack() as stack:
-        if is_writer:
-            claim(workdir, config)
-            stack.enter_context(occupied(workdir))
-        checkpoints = stack.enter_context(
-            Checkpoints(workdir / 'checkpoints', keep=config.keep_checkpoints)
-        )
+        with together():
+            if is_writer:
+                claim(workdir, as_fields(config))
+                stack.enter_context(occupied(workdir))
+            checkpoints = stack.enter_context(
+                Checkpoints(workdir / CHECKPOINTS, keep=config.keep_checkpoints)
+            )
         state, step = _first_state(experiment, checkpoints)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
@@ -183,11 +182,8 @@ def _validate(run: _Run, state, step) -> float | None:
     results = evaluate.evaluate_weights(
         run.config, run.evaluation, _weights(state), run.held_out, step
     )
-    figures = {
-        f'accuracy_{site}': next(iter(heads.values()))['accuracy']
-        for site, heads in results['test_sites'].items()
-    }
-    figures |= results['average']
+    figures = {f'accuracy_{site}': scores.accuracy for site, scores in results.answers().items()}
+    figures |= msgspec.structs.asdict(results.average)
     run.logs.write('validation', step, figures)
     shown = '  '.join(f'{name} {100 * value:.1f} %' for name, value in figures.items())
     run.logs.say(f'validation after {step} steps: {shown}')

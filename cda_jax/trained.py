@@ -12,7 +12,7 @@ from cda_jax.errors import DamagedError, InputError
 from cda_jax.experiment import DataPosition, build_model, class_names
 from cda_jax.models import CDA
 from cda_jax.runtime.checkpoint import Checkpoints
-from cda_jax.runtime.workdir import read_fields
+from cda_jax.runtime.workdir import CHECKPOINTS, read_fields
 from cda_jax.step import init_weights
 
 
@@ -55,7 +55,7 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
     """
     workdir = Path(workdir)
     config = config or config_of_run(workdir)
-    with Checkpoints(workdir / 'checkpoints', read_only=True) as checkpoints:
+    with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
 
         def read(step):
             # The newest knows how far training came, whichever is chosen.
@@ -68,7 +68,7 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
 
         found = checkpoints.read_first(functools.partial(chosen_step, checkpoints), read)
         if found is None:
-            raise InputError(f'{workdir}/checkpoints: no checkpoint; expected one of a run')
+            raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
         return Trained(*found[1], checkpoints.faults())
 
 

@@ -1,7 +1,7 @@
 import pytest
 from helpers.programs import load_config
 
-from cda_jax.config import as_fields, differences, read_config
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 
 CONFIGS = ('cda', 'baseline', 'dataset_id', 'demo')
@@ -55,13 +55,3 @@ def test_missing_and_unknown_fields_are_named():
     del config['momentum']
     with pytest.raises(InputError, match="no field 'momentum'; expected a number from 0"):
         read_config(config.to_dict())
-
-
-def test_differences_are_described():
-    old, new = (as_fields(read_config(load_config('cda').to_dict())) for _ in range(2))
-    assert differences(old, new) == []
-    new |= {'seed': 3, 'log_every_steps': 7, 'sites': ['a']}
-    assert differences(old, new, ignore=frozenset({'log_every_steps'})) == [
-        'seed: 0 there, 3 here',
-        "sites: ['rafdb', 'expw', 'affectnet'] there, ['a'] here",
-    ]

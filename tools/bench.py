@@ -11,25 +11,21 @@ import collections
 import contextlib
 import functools
 import itertools
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import jax
-from absl import app, flags
-from ml_collections import config_flags
+from absl import flags
 
 from cda_jax.config import Config, read_config
 from cda_jax.data.examples import Batch, Examples
 from cda_jax.data.pipeline import train_batches
-from cda_jax.errors import InputError
 from cda_jax.experiment import Experiment, build_experiment, open_batches, reading
-from cda_jax.runtime import devices
+from cda_jax.runtime import devices, program
 from cda_jax.step import init_state, train_step
 
-_CONFIG = config_flags.DEFINE_config_file('config', help_string='Config file.', lock_config=True)
+_CONFIG = program.config_flag()
 _STEPS = flags.DEFINE_integer('steps', 100, 'Steps to time in each part.', lower_bound=2)
-flags.mark_flag_as_required('config')
 
 _WARM_UP = 20  # more than are read ahead
 
@@ -91,18 +87,14 @@ def _read(experiment: Experiment, examples: Examples) -> Iterator[Batch]:
     )
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Prints a line for each part."""
-    del argv
-    try:
-        config = read_config(_CONFIG.value.to_dict())
-        print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
-        for part, seconds in bench(config, _STEPS.value):
-            rate = config.batch_size / seconds
-            print(f'{part:<12} {1000 * seconds:9.1f} ms/step {rate:9,.0f} images/s', flush=True)
-    except InputError as error:
-        sys.exit(f'error: {error}')
+    config = read_config(program.config_fields(_CONFIG))
+    print(f'{jax.device_count()} x {jax.devices()[0].device_kind}, jax {jax.__version__}')
+    for part, seconds in bench(config, _STEPS.value):
+        rate = config.batch_size / seconds
+        print(f'{part:<12} {1000 * seconds:9.1f} ms/step {rate:9,.0f} images/s', flush=True)
 
 
 if __name__ == '__main__':
-    app.run(main)
+    program.run(main)

@@ -10,7 +10,7 @@ other writers in its test set.
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.digits import (
@@ -23,6 +23,7 @@ from cda_jax.prepare.digits import (
     read_semeion,
     write_folders,
 )
+from cda_jax.runtime.program import run
 
 _MNIST = flags.DEFINE_string('mnist', None, "Folder with MNIST's idx files.")
 _MNIST_PART = flags.DEFINE_enum(
@@ -44,17 +45,12 @@ _OUT = flags.DEFINE_string(
 )
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Does what the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f'expected flags only; found {argv[1:]}')
     if not any(flag.value for flag in (_MNIST, _SEMEION, _OPTDIGITS, _NPZ)):
-        raise app.UsageError('expected --mnist, --semeion, --optdigits, --npz or several of them')
-    try:
-        sites = _read()
-        write_folders(sites, Path(_OUT.value))
-    except InputError as error:
-        raise SystemExit(f'error: {error}') from error
+        raise InputError('expected --mnist, --semeion, --optdigits, --npz or several of them')
+    sites = _read()
+    write_folders(sites, Path(_OUT.value))
     for site in sites:
         height, width = site.images.shape[1:]
         print(
@@ -77,4 +73,4 @@ def _read() -> list[Collection]:
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run(main)

@@ -6,9 +6,10 @@ python tools/make_standin.py --contact_sheet=standin.png
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from cda_jax.errors import InputError
+from cda_jax.runtime.program import run
 from cda_jax.standin import make_standin
 from cda_jax.standin.contact_sheet import write_contact_sheet
 from cda_jax.standin.prepared import prepare_standin
@@ -54,14 +55,5 @@ def _numbers(texts: list[str]) -> list[int]:
         raise InputError(f'--train_faces: expected whole numbers; found {texts}') from error
 
 
-def _run(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f'expected flags only; found {argv[1:]}')
-    try:
-        main()
-    except InputError as error:
-        raise SystemExit(f'error: {error}') from error
-
-
 if __name__ == '__main__':
-    app.run(_run)
+    run(main)

@@ -12,9 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
-from cda_jax.runtime.logs import METRICS_FILE
+from cda_jax.runtime.program import run
+from cda_jax.runtime.workdir import METRICS
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
 _LINES = flags.DEFINE_integer('lines', 10, 'Lines of the table; each covers a share of the run.')
@@ -22,15 +23,15 @@ _SECONDS = 1.0
 _MIB = 1024
 
 
-def main(argv: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Does what the flags say."""
     workdir = Path(_WORKDIR.value)
-    command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={workdir}', *argv[1:]]
+    command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={workdir}', *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     samples = []
     while process.poll() is None:
         time.sleep(_SECONDS)
-        epoch = _last_epoch(workdir / METRICS_FILE)
+        epoch = _last_epoch(workdir / METRICS)
         if epoch is not None:
             workers = [_proportional_mib(child) for child in _children(process.pid)]
             samples.append((epoch, _proportional_mib(process.pid), sum(workers)))
@@ -75,4 +76,4 @@ def _read(file: Path) -> str:
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run(main, passes_on=True)

@@ -7,16 +7,15 @@ of the --out folder.
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
-from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.run import prepare
+from cda_jax.runtime.program import run
 
 _DATASET = flags.DEFINE_string(
     'dataset',
@@ -49,18 +48,11 @@ _READER_OPTIONS = (
 )
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Runs the tool."""
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}; options begin with --')
     start = time.monotonic()
-    try:
-        was_complete = (Path(_OUT.value) / MANIFEST).exists()
-        manifest = _prepare()
-    except InputError as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('interrupted; the same command goes on from here')
+    was_complete = (Path(_OUT.value) / MANIFEST).exists()
+    manifest = _prepare()
     print(summarise(manifest))
     if not was_complete:
         seconds = time.monotonic() - start
@@ -112,4 +104,4 @@ def summarise(manifest: Manifest) -> str:
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run(main)

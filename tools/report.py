@@ -6,32 +6,21 @@ Writes features.npz, bias.json, report.html and tables/ into the workdir. The pa
 and no other file.
 """
 
-import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from cda_jax.errors import InputError
-from cda_jax.runtime.program import keep_compilations, quieten
+from cda_jax.runtime.program import run
+from cda_jax.runtime.workdir import REPORT, TABLES
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
 _EMBEDDING = flags.DEFINE_bool('embedding', True, 'Draw the features in two dimensions by UMAP.')
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Does what the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}; expected flags only')
-    quieten()
-    keep_compilations()
-    try:
-        _report(Path(_WORKDIR.value).absolute())
-    except InputError as error:
-        sys.exit(f'error: {error}')
-
-
-def _report(workdir: Path) -> None:
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.analysis.bias.measure_run import measure_run
     from cda_jax.analysis.report import write_page
@@ -40,18 +29,19 @@ def _report(workdir: Path) -> None:
     from cda_jax.runtime.results import read_results
     from cda_jax.trained import config_of_run
 
+    workdir = Path(_WORKDIR.value).absolute()
     if read_results(workdir) is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
     config = config_of_run(workdir, **moved)
     features, measures = measure_run(config, workdir)
     page = run_page(workdir, config, features, measures, embedding=_EMBEDDING.value)
-    write_tables(workdir / 'tables', page_tables(page))
-    write_page(workdir / 'report.html', page)
+    write_tables(workdir / TABLES, page_tables(page))
+    write_page(workdir / REPORT, page)
     for sentence in (*page.answer, *page.warnings):
         print(sentence)
-    print(f'\n{workdir / "report.html"}')
+    print(f'\n{workdir / REPORT}')
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run(main)

@@ -10,13 +10,12 @@ finished is not done again, and suites share the runs that they have in common.
 """
 
 import ast
-import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from cda_jax.errors import InputError
-from cda_jax.runtime.program import quieten
+from cda_jax.runtime.program import run
 from cda_jax.suites.suites import SUITES
 
 _SUITE = flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)
@@ -41,20 +40,12 @@ _SET = flags.DEFINE_multi_string(
 _REPORT_ONLY = flags.DEFINE_bool('report_only', False, 'Run nothing; report what is finished.')
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Does what the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f'unexpected argument {argv[1]!r}; expected flags only')
-    quieten()
-    try:
-        failed = _reproduce()
-    except InputError as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('interrupted; the same command goes on from here')
+    failed = _reproduce()
     if failed:
         logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
-        sys.exit(f'error: {len(failed)} runs failed; their output:\n  {logs}')
+        raise InputError(f'{len(failed)} runs failed; their output:\n  {logs}')
 
 
 def _reproduce() -> dict[str, Path]:
@@ -88,4 +79,4 @@ def _field(text: str) -> tuple[str, object]:
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run(main)

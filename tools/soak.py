@@ -18,11 +18,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from cda_jax.runtime.children import bound
-from cda_jax.runtime.logs import METRICS_FILE, TIMING
-from cda_jax.runtime.program import quieten
+from cda_jax.runtime.logs import TIMING
+from cda_jax.runtime.program import run as run_program
+from cda_jax.runtime.workdir import CHECKPOINTS, METRICS, RESULTS
 from cda_jax.trained import load_trained
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
@@ -38,15 +39,14 @@ _SECONDS_TO_SAVE = 60
 _SAVED = 75
 
 
-def main(argv: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Does what the flags say."""
-    quieten()
     folder = Path(_WORKDIR.value)
     undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
-    if not (undisturbed / 'results.json').exists():
-        _finish(undisturbed, argv[1:])
+    if not (undisturbed / f'{RESULTS}.json').exists():
+        _finish(undisturbed, arguments)
     is_same = True
-    for run in _stopped_runs(folder, argv[1:]):
+    for run in _stopped_runs(folder, arguments):
         found = differences(undisturbed, run)
         print(f'{run}: {", ".join(found) or "the same weights, metrics and results"}', flush=True)
         is_same &= not found
@@ -68,7 +68,7 @@ def differences(expected: Path, run: Path) -> list[str]:
         if not np.array_equal(one, other, equal_nan=True):
             found.append(f'other weights {jax.tree_util.keystr(path)}')
     if _metrics(expected) != _metrics(run):
-        found.append(f'another {METRICS_FILE}')
+        found.append(f'another {METRICS}')
     if (expected / 'results.json').read_text() != (run / 'results.json').read_text():
         found.append('another results.json')
     return found
@@ -86,7 +86,7 @@ def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
             run = _new_run(folder, number)
             continue
         stops += 1
-        names = [path.name for path in (run / 'checkpoints').glob('*')]
+        names = [path.name for path in (run / CHECKPOINTS).glob('*')]
         steps = ', '.join(sorted(names, key=lambda name: (len(name), name)))
         print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {steps or "none"}', flush=True)
     _finish(run, arguments)
@@ -131,9 +131,9 @@ def _log(run: Path) -> Path:
 
 
 def _metrics(run: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
     return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
 
 
 if __name__ == '__main__':
-    app.run(main)
+    run_program(main, passes_on=True)

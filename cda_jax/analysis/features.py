@@ -20,7 +20,7 @@ from cda_jax.errors import InputError
 from cda_jax.evaluate import EvaluationSet, load_with_test_sets, logit_adjustment
 from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
-from cda_jax.runtime.workdir import writing
+from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
 from cda_jax.trained import Trained
 
@@ -110,11 +110,8 @@ def write_features(path: Path, features: Features) -> None:
         InputError: It cannot be written.
     """
     arrays = {name: value for name, value in features._asdict().items() if value is not None}
-    temporary = path.with_name(path.name + '.tmp')
-    with writing(path):
-        with temporary.open('wb') as file:
-            np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
-        temporary.replace(path)
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
 
 
 def read_features(path: Path) -> Features:

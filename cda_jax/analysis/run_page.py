@@ -52,7 +52,7 @@ def run_page(
     return Page(
         title=f'Run {workdir.name}',
         subtitle=f'Trained on {", ".join(config.sites)}; tested on '
-        f'{", ".join(results["test_sites"])}; {results["step"]:,} steps.',
+        f'{", ".join(results.test_sites)}; {results.step:,} steps.',
         answer=tuple(_answer(results, measures)),
         warnings=warnings,
         sections=tuple(section for section in sections if section),
@@ -73,15 +73,13 @@ def page_tables(page: Page) -> list[Table]:
 
 
 def _answer(results, measures):
-    sites = {
-        site: next(iter(heads.values()))['accuracy']
-        for site, heads in results['test_sites'].items()
-    }
-    by_site = ', '.join(f'{site} {_percent(accuracy)}' for site, accuracy in sites.items())
-    average = results['average']
+    by_site = ', '.join(
+        f'{site} {_percent(scores.accuracy)}' for site, scores in results.answers().items()
+    )
+    average = results.average
     yield (
-        f'Accuracy averages {_percent(average["accuracy"])} over the test sets ({by_site}); '
-        f'macro F1 {_percent(average["macro_f1"])}.'
+        f'Accuracy averages {_percent(average.accuracy)} over the test sets ({by_site}); '
+        f'macro F1 {_percent(average.macro_f1)}.'
     )
     overall = (measures.get('dataset_classification') or {}).get('linear')
     if overall:
@@ -102,11 +100,11 @@ def _answer(results, measures):
 
 def _recognition(results) -> Section:
     rows, confusions = [], {}
-    for site, heads in results['test_sites'].items():
-        for head, entry in heads.items():
-            scores = [entry[x] for x in ('accuracy', 'macro_f1', 'mean_recall', 'recall_sd')]
-            rows.append((site, head, entry['num_examples'], *scores))
-        confusions[site] = np.array(next(iter(heads.values()))['confusion'])
+    for site, heads in results.test_sites.items():
+        for head, of in heads.items():
+            scores = of.accuracy, of.macro_f1, of.mean_recall, of.recall_sd
+            rows.append((site, head, of.num_examples, *scores))
+        confusions[site] = np.array(results.answers()[site].confusion)
     columns = [Column('test set', 'text'), Column('head', 'text'), Column('examples', 'number')]
     columns += [Column(name, 'percent') for name in ('accuracy', 'macro F1', 'recall', 'recall sd')]
     return Section(
@@ -117,7 +115,7 @@ def _recognition(results) -> Section:
         tables=(Table('scores', 'Scores on the test sets', tuple(columns), tuple(rows)),),
         figures=(
             Picture(
-                recall_figure(confusions, results['class_names']),
+                recall_figure(confusions, results.class_names),
                 'Rows: the labelled class; columns: the predicted one. The last row is precision.',
                 'Recall matrices of the test sets, with a row of precision below each.',
             ),

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from cda_jax.analysis.bias.features_by_site import check_names
 from cda_jax.analysis.seeds import Measured, check_measured, difference, is_finite_number
 from cda_jax.errors import InputError
-from cda_jax.runtime.workdir import write_whole
+from cda_jax.runtime.files import write_text, writing
 
 __all__ = [
     'Column',
@@ -185,14 +185,10 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
         for table in tables
         for ending, render in (('csv', as_csv), ('md', as_markdown), ('tex', as_latex))
     }
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            write_whole(folder / name, text)
-    except OSError as error:
-        raise InputError(
-            f'{error.filename or folder}: the tables cannot be written: {error.strerror}'
-        ) from error
+    for name, text in texts.items():
+        write_text(folder / name, text)
 
 
 def _check_table(table: Table) -> None:

@@ -44,41 +44,31 @@ def lift_train_step(step: Callable) -> Callable:
     Returns:
         Function of a replicated state (see `replicate`) and a batch placed by `put_batch`.
     """
-    if jax.process_count() == 1:
-        return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
-    return jax.jit(
-        jax.shard_map(step, mesh=_mesh(), in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False),
-        donate_argnums=0,
-    )
+    return _lift(step, donate_argnums=0)
 
 
 def lift_eval_step(step: Callable) -> Callable:
-    """Lifts `step(weights, batch) -> sums`.
-
-    Args:
-        step: Per device, with sums over the axis `AXIS`.
-
-    Returns:
-        Function of replicated weights and a batch placed by `put_batch`.
-    """
-    if jax.process_count() == 1:
-        return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None)
-    return jax.jit(
-        jax.shard_map(step, mesh=_mesh(), in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False)
-    )
+    """Lifts `step(weights, batch) -> sums`, as `lift_train_step` does; the weights stay."""
+    return _lift(step)
 
 
 def lift_rows(step: Callable) -> Callable:
     """Lifts `step(weights, batch) -> arrays of this device's rows`, in one process.
 
-    Args:
-        step: Per device.
-
     Returns:
-        Function of replicated weights and a batch placed by `put_batch`; its arrays have a new
-        first axis of devices.
+        Function as of `lift_eval_step`; its arrays have a new first axis of devices.
     """
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
+
+
+def _lift(step: Callable, **options: int) -> Callable:
+    if jax.process_count() == 1:
+        return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, **options)
+    # JAX's check of what is the same on all devices would sum the gradients once more.
+    per_device = jax.shard_map(
+        step, mesh=_mesh(), in_specs=(P(), P(AXIS)), out_specs=P(), check_vma=False
+    )
+    return jax.jit(per_device, **options)
 
 
 def replicated() -> NamedSharding:
@@ -105,10 +95,8 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
     """
     rows = NamedSharding(_mesh(), P(AXIS))
     if jax.process_count() > 1:
-        return {
-            name: jax.make_array_from_process_local_data(rows, values)
-            for name, values in batch.items()
-        }
+        place = functools.partial(jax.make_array_from_process_local_data, rows)
+        return {name: place(values) for name, values in batch.items()}
     devices = jax.local_device_count()
     return jax.device_put(
         {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()},

@@ -2,8 +2,10 @@
 
 import json
 import zlib
+from typing import Any
 
 import jax
+import msgspec
 import numpy as np
 
 from cda_jax.errors import DamagedError
@@ -11,8 +13,58 @@ from cda_jax.errors import DamagedError
 _SEAL = 'integrity'
 
 
-def kinds(tree) -> dict[str, str]:
-    """Data type and shape of every leaf, by its place: `{'params/dense1/bias': 'float32[512]'}`.
+class Seal(msgspec.Struct):
+    """What is needed to check a checkpoint.
+
+    Attributes:
+        kinds: Data type and shape of every array, by its place.
+        checksums: CRC-32 of the bytes of every array.
+        validation_accuracy: The checkpoint's score, if it has one.
+        own_checksum: CRC-32 of all else that the checkpoint has in JSON.
+    """
+
+    kinds: dict[str, str]
+    checksums: dict[str, int]
+    validation_accuracy: float | None
+    own_checksum: int = 0
+
+
+def seal(data: dict, arrays: Any, validation_accuracy: float | None) -> dict:
+    """Adds to the JSON data of a checkpoint what is needed to check all of it.
+
+    Returns:
+        A tree for JSON; `unseal` takes it apart.
+    """
+    own = msgspec.to_builtins(Seal(kinds(arrays), checksums(arrays), validation_accuracy))
+    own['own_checksum'] = _own_checksum(data, own)
+    return data | {_SEAL: own}
+
+
+def unseal(sealed: Any) -> tuple[dict, Seal | None]:
+    """Takes apart what `seal` made.
+
+    Returns:
+        The data, and the seal; None in its place if the data were never sealed.
+
+    Raises:
+        DamagedError: It is not what `seal` made.
+    """
+    if not isinstance(sealed, dict):
+        raise DamagedError('expected what belongs to a checkpoint')
+    data = {name: value for name, value in sealed.items() if name != _SEAL}
+    if _SEAL not in sealed:
+        return data, None
+    try:
+        found = msgspec.convert(sealed[_SEAL], Seal)
+    except msgspec.ValidationError as error:
+        raise DamagedError(f'{_SEAL}: {error}') from error
+    if found.own_checksum != _own_checksum(data, sealed[_SEAL]):
+        raise DamagedError('its checksum is another than when it was saved')
+    return data, found
+
+
+def kinds(tree: Any) -> dict[str, str]:
+    """Data type and shape of every array, by its place: `{'params/dense1/bias': 'float32[512]'}`.
 
     Args:
         tree: Of arrays, which may be abstract.
@@ -23,73 +75,15 @@ def kinds(tree) -> dict[str, str]:
     }
 
 
-def checksums(tree) -> dict[str, int]:
-    """CRC-32 of the bytes of every leaf, by its place.
+def checksums(tree: Any) -> dict[str, int]:
+    """CRC-32 of the bytes of every array, by its place.
 
-    One leaf at a time is on the host; no copy stays behind.
+    One array at a time is on the host; no copy stays behind.
 
     Args:
         tree: Of arrays that are the same on every device; of each the first local copy is read.
     """
     return {name: zlib.crc32(_bytes(leaf)) for name, leaf in _leaves(tree).items()}
-
-
-def seal(data: dict, state, validation_accuracy: float | None) -> dict:
-    """Adds to the data of a checkpoint what is needed to check all of it.
-
-    Args:
-        data: A tree for JSON.
-        state: Of arrays, the rest of the checkpoint.
-        validation_accuracy: Its score, or None.
-
-    Returns:
-        A tree for JSON; `unseal` takes it apart.
-    """
-    contents = {
-        'kinds': kinds(state),
-        'checksums': checksums(state),
-        'validation_accuracy': validation_accuracy,
-    }
-    own = _checksum_of_json(data | {_SEAL: contents})
-    return data | {_SEAL: contents | {'own_checksum': own}}
-
-
-def unseal(sealed: dict) -> tuple[dict, dict | None]:
-    """Takes apart what `seal` made.
-
-    Returns:
-        The data, and `kinds`, `checksums` and `validation_accuracy`; None in their place if the
-        data were never sealed.
-
-    Raises:
-        DamagedError: It is not what `seal` made.
-    """
-    data = {name: value for name, value in sealed.items() if name != _SEAL}
-    if _SEAL not in sealed:
-        return data, None
-    contents = sealed[_SEAL]
-    if not isinstance(contents, dict) or 'own_checksum' not in contents:
-        raise DamagedError(f'{_SEAL} has no own_checksum')
-    contents = dict(contents)
-    own = contents.pop('own_checksum')
-    if own != _checksum_of_json(data | {_SEAL: contents}):
-        raise DamagedError('its checksum is another than when it was saved')
-    return data, contents
-
-
-def check_leaves(tree, contents: dict) -> None:
-    """Compares restored arrays with what was saved.
-
-    Args:
-        tree: All of the sealed state, or branches of it.
-        contents: Of `unseal`.
-
-    Raises:
-        DamagedError: Names the first array that is another.
-    """
-    for name, checksum in checksums(tree).items():
-        if checksum != contents['checksums'][name]:
-            raise DamagedError(f'{name} has other values than when it was saved')
 
 
 def _leaves(tree):
@@ -108,5 +102,6 @@ def _bytes(leaf) -> np.ndarray:
     return np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)
 
 
-def _checksum_of_json(tree) -> int:
-    return zlib.crc32(json.dumps(tree, sort_keys=True).encode())
+def _own_checksum(data: dict, own: dict) -> int:
+    rest = {name: value for name, value in own.items() if name != 'own_checksum'}
+    return zlib.crc32(json.dumps(data | {_SEAL: rest}, sort_keys=True).encode())

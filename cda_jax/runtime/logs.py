@@ -1,22 +1,18 @@
 """Where figures of a run go: console, JSON lines and TensorBoard."""
 
 import contextlib
-import json
 import math
-import socket
-import struct
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import scalar
 
 from cda_jax.errors import InputError
-from cda_jax.runtime.workdir import write_whole, writing
-
-METRICS_FILE = 'metrics.jsonl'
+from cda_jax.runtime.files import write_text, writing
+from cda_jax.runtime.workdir import METRICS
 
 # What tells of the machine and not of the run: it may differ where all else is the same.
 TIMING = frozenset({'images_per_second', 'seconds_left'})
@@ -31,6 +27,10 @@ _CONSOLE = {
     'lambda_1': 'lambda',
     'learning_rate': 'lr',
 }
+
+
+class _Line(msgspec.Struct):
+    step: int
 
 
 class Logs:
@@ -50,11 +50,15 @@ class Logs:
         self._active = active
         if not active:
             return
-        self._path = workdir / METRICS_FILE
-        with writing(self._path):
-            _cut(self._path, first_step)
-            self._file = self._path.open('a', encoding='utf-8')
-        self._board = _Board(workdir, first_step)
+        self._lines, self._events = workdir / METRICS, workdir / 'events.out.tfevents'
+        _cut(self._lines, first_step)
+        with writing(self._lines):
+            self._file = self._lines.open('ab')
+        with writing(self._events):
+            self._board = EventsWriter(str(workdir / 'events'))
+        # TensorBoard forgets what a stopped run wrote from this step on.
+        start = SessionLog(status=SessionLog.START)
+        self._add_events(Event(step=first_step + 1, session_log=start))
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
         """Writes figures to both files.
@@ -62,18 +66,15 @@ class Logs:
         Args:
             kind: 'train' or 'validation'; in TensorBoard the group.
             step: Steps done.
-            figures: By name.
+            figures: By name; NaN is written as null to the lines.
         """
         if not self._active:
             return
-        # JSON has no NaN; null says the same.
-        line = {'kind': kind, 'step': step} | {
-            name: value if math.isfinite(value) else None for name, value in figures.items()
-        }
-        with writing(self._path):
-            self._file.write(json.dumps(line, allow_nan=False) + '\n')
+        with writing(self._lines):
+            self._file.write(msgspec.json.encode({'kind': kind, 'step': step} | figures) + b'\n')
             self._file.flush()
-        self._board.write(kind, step, figures)
+        summaries = [scalar(f'{kind}/{name}', value) for name, value in figures.items()]
+        self._add_events(*(Event(step=step, summary=summary) for summary in summaries))
 
     def say(self, text: str) -> None:
         """Prints a line to the console."""
@@ -87,49 +88,20 @@ class Logs:
         if not self._active:
             return
         try:
-            with contextlib.closing(self._board), writing(self._path):
-                self._file.close()
+            with writing(self._lines.parent), self._file, contextlib.closing(self._board):
+                pass
         except InputError as failure:
             if error is None:
                 raise
             error.add_note(str(failure))  # what ended the run is told first
 
-
-class _Board:
-    """The events file for TensorBoard.
-
-    Written here and not in tensorboardX's thread: that dies of a full disk, and its queue then
-    blocks the run for ever.
-    """
-
-    def __init__(self, workdir: Path, first_step: int):
-        name = f'events.out.tfevents.{int(time.time())}.{socket.gethostname()}'
-        self._path = workdir / name
-        start = Event(step=first_step + 1, session_log=SessionLog(status=SessionLog.START))
-        with writing(self._path):
-            self._file = self._path.open('wb')
-        # The second makes TensorBoard forget what a stopped run wrote from this step on.
-        self._add([Event(file_version='brain.Event:2'), start])
-
-    def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
-        self._add(
-            Event(step=step, summary=scalar(f'{kind}/{name}', value))
-            for name, value in figures.items()
-        )
-
-    def close(self) -> None:
-        with writing(self._path):
-            self._file.close()
-
-    def _add(self, events: Iterable[Event]) -> None:
-        with writing(self._path):
+    def _add_events(self, *events: Event) -> None:
+        # Not by tensorboardX's own thread, which dies of a full disk and then blocks the run.
+        with writing(self._events):
             for event in events:
                 event.wall_time = time.time()
-                content = event.SerializeToString()
-                length = struct.pack('<Q', len(content))
-                for part in (length, content):
-                    self._file.write(part + struct.pack('<I', masked_crc32c(part)))
-            self._file.flush()
+                self._board.write_event(event)
+            self._board.flush()
 
 
 class Clock:
@@ -198,11 +170,11 @@ def _cut(path: Path, last_step: int) -> None:
         if not line.endswith('\n') or _step_of(line) > last_step:
             break
         kept.append(line)
-    write_whole(path, ''.join(kept))
+    write_text(path, ''.join(kept))
 
 
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)['step']
-    except (ValueError, KeyError, TypeError):
+        return msgspec.json.decode(line, type=_Line).step
+    except (msgspec.MsgspecError, UnicodeError):
         return math.inf

@@ -1,18 +1,89 @@
-"""What a program that computes does before it imports JAX."""
+"""One frame for every command: its flags, its errors, its exit codes."""
 
 import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
 
-from absl import flags, logging
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from cda_jax.errors import DivergenceError, InputError
+from cda_jax.runtime.signals import EXIT_CODE, Preempted
 
 
-def quieten() -> None:
-    """Keeps libraries from telling every move, unless the user asked for it."""
+def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
+    """Runs a command once its flags are read.
+
+    What the user can mend becomes one line, `error: ...`, and exit code 1; so do Ctrl-C and a
+    config that cannot be read. A training that was asked to stop, and saved, ends with 75.
+
+    Args:
+        command: Does what the flags say.
+        passes_on: Whether it takes what follows `--`, as a list, to pass it on to another command.
+    """
+
+    def guarded(argv: list[str]) -> None:
+        _settle()
+        try:
+            if passes_on:
+                command(argv[1:])
+            elif len(argv) > 1:
+                raise InputError(f'unexpected argument {argv[1]!r}; expected flags only')
+            else:
+                command()
+        except (InputError, DivergenceError) as error:
+            sys.exit(f'error: {error}')
+        except Preempted as notice:
+            print(notice, file=sys.stderr)
+            sys.exit(EXIT_CODE)
+        except KeyboardInterrupt:
+            sys.exit('interrupted; the same command goes on from here')
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def config_flag() -> flags.FlagHolder:
+    """Defines --config and the flags that change its fields; `config_fields` reads it."""
+    holder = config_flags.DEFINE_config_file(
+        'config',
+        help_string='Config file; change a field with --config.FIELD=VALUE.',
+        lock_config=True,
+    )
+    flags.mark_flag_as_required('config')
+    return holder
+
+
+def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
+    """The fields of the config that the flag names.
+
+    Raises:
+        InputError: The file cannot be used.
+    """
+    try:
+        return holder.value.to_dict()  # here an unreadable file shows
+    except (OSError, ImportError, SyntaxError, AttributeError, TypeError) as error:
+        raise InputError(
+            f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
+        ) from error
+
+
+def _settle() -> None:
+    """What must be done before JAX is imported, unless the user decided otherwise."""
     if not flags.FLAGS['verbosity'].present:
-        logging.set_verbosity(logging.WARNING)
-
-
-def keep_compilations() -> None:
-    """Keeps XLA's compilations between runs, unless the user decided where."""
+        logging.set_verbosity(logging.WARNING)  # libraries would tell every move
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
         os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except Exception as error:  # the config file is run here: anything may come out of it
+        fields = re.findall(r'--config\.([\w.]+)', ' '.join(argv))
+        named = re.search(r'\w+', str(error))
+        if named and any(named[0] in field.split('.') for field in fields):
+            sys.exit(f'error: the config has no field {named[0]!r}; its file shows all fields')
+        sys.exit(f'error: --config: {type(error).__name__}: {error}')

@@ -1,148 +1,128 @@
-"""The figures of an evaluation: as a table to read, as JSON and as CSV."""
+"""The figures of an evaluation: typed, as a table to read, as JSON and as CSV."""
 
 import csv
 import io
-import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
+import msgspec
+from tabulate import tabulate
 
-from cda_jax.errors import InputError
-from cda_jax.metrics import Scores, score
-from cda_jax.runtime.workdir import write_whole
-
-# Confusion matrix int[C, C] of every head that was asked, by its name, the answering one first; by
-# test site.
-Confusions = Mapping[str, Mapping[str, np.ndarray]]
+from cda_jax.runtime.files import read_json, write_json, write_text
+from cda_jax.runtime.workdir import RESULTS
 
 
-_AVERAGED = ('accuracy', 'macro_f1', 'mean_recall')
+class HeadScores(msgspec.Struct, frozen=True):
+    """What one classifier made of one test set. Shares lie between 0 and 1.
 
-
-def summarise(confusions: Confusions, class_names: tuple[str, ...], step: int) -> dict:
-    """Computes all scores of an evaluation.
-
-    Args:
-        confusions: By test site and head. The first head of a site is the one that answers there.
-        class_names: Names of the C classes.
-        step: Steps done at the checkpoint.
-
-    Returns:
-        A tree for JSON: `step`, `class_names`, `test_sites` (by site and head: every field of
-        `Scores`, and `confusion`), `average` (unweighted over the test sites, of the answering
-        heads) and `pooled` (all test sites' samples together). A figure that does not exist is
-        None.
+    Attributes:
+        recall: Of each class; None for a class without examples, which no mean includes.
+        precision: Of each class; 0 for a class that was never predicted.
+        confusion: C times C, examples of a class (rows) taken for a class (columns).
     """
-    answers = [next(iter(heads.values())) for heads in confusions.values()]
-    scores = [score(confusion) for confusion in answers]
-    return {
-        'step': step,
-        'class_names': list(class_names),
-        'test_sites': {
-            site: {head: _as_tree(confusion) for head, confusion in heads.items()}
-            for site, heads in confusions.items()
-        },
-        'average': {name: float(np.mean([getattr(s, name) for s in scores])) for name in _AVERAGED},
-        'pooled': _as_tree(sum(answers)),
-    }
+
+    num_examples: int
+    accuracy: float
+    macro_f1: float
+    mean_recall: float
+    recall_sd: float
+    recall: list[float | None]
+    precision: list[float | None]
+    confusion: list[list[int]]
 
 
-def write_results(workdir: Path, results: dict, stem: str = 'results') -> None:
+class Averages(msgspec.Struct, frozen=True):
+    """Unweighted means over the test sets, of the heads that answer there."""
+
+    accuracy: float
+    macro_f1: float
+    mean_recall: float
+
+
+class Results(msgspec.Struct, frozen=True):
+    """An evaluation.
+
+    Attributes:
+        step: Steps done at the checkpoint.
+        class_names: Names of the C classes.
+        test_sites: By test site and head; the first head of a site is the one that answers there.
+        average: Over the test sites.
+        pooled: Of all test sites' examples together.
+    """
+
+    step: int
+    class_names: list[str]
+    test_sites: dict[str, dict[str, HeadScores]]
+    average: Averages
+    pooled: HeadScores
+
+    def answers(self) -> dict[str, HeadScores]:
+        """The scores of the head that answers, by test site."""
+        return {site: next(iter(heads.values())) for site, heads in self.test_sites.items()}
+
+
+def write_results(workdir: Path, results: Results, stem: str = RESULTS) -> None:
     """Writes `<stem>.csv`, then `<stem>.json`; both whole.
 
     Args:
         workdir: Where to.
-        results: Of `summarise`.
+        results: What to write.
         stem: Name of the files without their ending. 'results' marks a training as finished.
 
     Raises:
         InputError: They cannot be written.
     """
-    text = json.dumps(results, indent=2, allow_nan=False)
-    try:
-        write_whole(workdir / f'{stem}.csv', _as_csv(results))
-        write_whole(workdir / f'{stem}.json', text + '\n')
-    except OSError as error:
-        raise InputError(f'{workdir / stem}.json cannot be written: {error.strerror}') from error
+    write_text(workdir / f'{stem}.csv', _as_csv(results))
+    write_json(workdir / f'{stem}.json', results)
 
 
-def read_results(workdir: Path) -> dict | None:
+def read_results(workdir: Path) -> Results | None:
     """Reads `results.json`; None if there is none.
 
     Raises:
         InputError: The file is damaged.
     """
-    path = workdir / 'results.json'
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path}: expected the results of an evaluation: {error}') from error
+    path = workdir / f'{RESULTS}.json'
+    return read_json(path, Results) if path.exists() else None
 
 
-def format_results(results: dict) -> str:
-    """The results as text: a table of scores, and the recall and precision of every class.
-
-    Args:
-        results: Of `summarise`.
-    """
-    names = results['class_names']
+def format_results(results: Results) -> str:
+    """A table of scores, and the recall and precision of every class."""
+    names = results.class_names
     scores = [['test set', 'head', 'examples', 'accuracy', 'macro F1', 'recall +- sd']]
     recalls, precisions = [['recall', 'head', *names]], [['precision', 'head', *names]]
-    for site, heads in results['test_sites'].items():
-        for head, entry in heads.items():
-            scores.append([site, head, f'{entry["num_examples"]:,}', *_score_cells(entry)])
-            recalls.append([site, head, *map(_percent, entry['recall'])])
-            precisions.append([site, head, *map(_percent, entry['precision'])])
-    average = [_percent(results['average'][name]) for name in _AVERAGED]
-    scores.append(['average', '', '', *average])
+    for site, heads in results.test_sites.items():
+        for head, of in heads.items():
+            shares = [_percent(of.accuracy), _percent(of.macro_f1)]
+            recall = f'{_percent(of.mean_recall)} +- {_percent(of.recall_sd)}'
+            scores.append([site, head, f'{of.num_examples:,}', *shares, recall])
+            recalls.append([site, head, *map(_percent, of.recall)])
+            precisions.append([site, head, *map(_percent, of.precision)])
+    scores.append(['average', '', '', *map(_percent, msgspec.structs.astuple(results.average))])
     tables = '\n\n'.join(_align(rows) for rows in (scores, recalls, precisions))
-    return f'Results after {results["step"]:,} steps, in %\n\n{tables}'
+    return f'Results after {results.step:,} steps, in %\n\n{tables}'
 
 
-def _as_tree(confusion):
-    tree = score(confusion)._asdict()
-    for name, value in tree.items():
-        if isinstance(value, np.ndarray):
-            tree[name] = [None if math.isnan(x) else float(x) for x in value]
-    return tree | {'confusion': np.asarray(confusion).tolist()}
-
-
-def _as_csv(results):
-    singles = [field for field in Scores._fields if field not in ('recall', 'precision')]
+def _as_csv(results: Results) -> str:
+    singles = ['num_examples', 'accuracy', 'macro_f1', 'mean_recall', 'recall_sd']
+    classes = [f'{kind}_{c}' for kind in ('recall', 'precision') for c in results.class_names]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
-    per_class = [
-        f'{kind}_{name}' for kind in ('recall', 'precision') for name in results['class_names']
-    ]
-    writer.writerow(['test_site', 'head', *singles, *per_class])
-    for site, heads in results['test_sites'].items():
-        for head, entry in heads.items():
-            values = [entry[field] for field in singles]
-            writer.writerow([site, head, *values, *entry['recall'], *entry['precision']])
+    writer.writerow(['test_site', 'head', *singles, *classes])
+    for site, heads in results.test_sites.items():
+        for head, of in heads.items():
+            values = [getattr(of, name) for name in singles]
+            writer.writerow([site, head, *values, *of.recall, *of.precision])
     return text.getvalue()
 
 
-def _score_cells(entry):
-    recall = f'{_percent(entry["mean_recall"])} +- {_percent(entry["recall_sd"])}'
-    return [_percent(entry['accuracy']), _percent(entry['macro_f1']), recall]
-
-
-def _percent(share):
+def _percent(share: float | None) -> str:
     return '-' if share is None else f'{100 * share:.1f}'
 
 
-def _align(rows):
-    """Columns of equal width, texts to the left and figures to the right, and a rule below."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        '  '.join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
+def _align(rows: list[list[str]]) -> str:
+    """Texts to the left, figures to the right, and a rule below the first row."""
+    sides = ['left', 'left', *['right'] * (len(rows[0]) - 2)]
+    # As a row like the others: a header of tabulate's own would widen its column.
+    table = tabulate(rows, tablefmt='plain', colalign=sides, disable_numparse=True)
+    head, *lines = table.splitlines()
+    return '\n'.join([head, '-' * len(head), *lines])

@@ -1,7 +1,6 @@
 """Signals that ask a run to stop: it saves, and leaves with an exit code of its own."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import socket
@@ -66,12 +65,9 @@ class StopSignals:
             self.requested = True
             _say(f'{number.name}: saving and stopping; once more stops at once')
             return
-        # What was asked for before, and is not there yet, may be missing.
-        code = 128 + number if self._deferring else EXIT_CODE
         _say(f'{number.name}: stopped; the same command goes on from the last checkpoint')
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        os._exit(code)
+        # What was asked for before, and is not there yet, may be missing.
+        os._exit(128 + number if self._deferring else EXIT_CODE)
 
 
 def _say(text: str) -> None:

@@ -1,43 +1,91 @@
-"""The working directory: whose it is, and files in it that are whole or not there."""
+"""The working directory of a run: what lies in it, and whose it is."""
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from cda_jax.config import CHANGEABLE, NETWORK, Config, as_fields, differences
 from cda_jax.errors import InputError
+from cda_jax.runtime.files import read_json, write_json, writing
 
-_CONFIG = 'config.json'
+# Everything in it, by name; TensorBoard's files, which it finds itself, lie beside these.
+CONFIG = 'config.json'
+METRICS = 'metrics.jsonl'
+CHECKPOINTS = 'checkpoints'
+RESULTS = 'results'  # .json and .csv
+FEATURES = 'features.npz'
+BIAS = 'bias.json'
+REPORT = 'report.html'
+TABLES = 'tables'
 _LOCK = 'lock'
 
 
-def check_owner(workdir: Path, config: Config) -> None:
-    """Checks that the directory is new, or of a run with this config.
+def read_fields(workdir: Path) -> dict:
+    """The config fields of the run in this directory.
 
     Raises:
-        InputError: It belongs to a run of another config.
+        InputError: There are none, or they are damaged.
     """
-    if (workdir / _CONFIG).exists():
-        _refuse(workdir, differences(read_fields(workdir), as_fields(config), ignore=CHANGEABLE))
+    path = workdir / CONFIG
+    if not path.exists():
+        raise InputError(f'{path}: no such file; expected the workdir of a run')
+    return read_json(path, dict)
 
 
-def claim(workdir: Path, config: Config) -> None:
-    """Makes the directory, if it is new, and this config its own.
+def check_owner(workdir: Path, fields: dict, *, changeable: Collection[str]) -> None:
+    """Checks that the directory is new, or of a run with these config fields.
+
+    Args:
+        workdir: The directory.
+        fields: Of this run, as JSON gives them back.
+        changeable: Names of fields that may be others than when the directory was made.
+
+    Raises:
+        InputError: It belongs to another run; names the fields that differ.
+    """
+    if (workdir / CONFIG).exists():
+        old = read_fields(workdir)
+        _refuse(workdir, differences(old, fields, (old.keys() | fields.keys()) - set(changeable)))
+
+
+def check_network(workdir: Path, fields: dict, *, network: Collection[str]) -> None:
+    """Checks that the checkpoints of a directory are of this network.
+
+    Args:
+        workdir: Of a run.
+        fields: Of the config that asks.
+        network: Names of the fields that say which network it is.
+
+    Raises:
+        InputError: They are of another, or there was no run.
+    """
+    _refuse(workdir, differences(read_fields(workdir), fields, network))
+
+
+def differences(old: dict, new: dict, names: Collection[str]) -> list[str]:
+    """Describes which of the named fields differ, one text each."""
+    return [
+        f'{name}: {old.get(name)!r} there, {new.get(name)!r} here'
+        for name in sorted(names)
+        if old.get(name) != new.get(name)
+    ]
+
+
+def claim(workdir: Path, fields: dict) -> None:
+    """Makes the directory, if it is new, and these config fields its own.
 
     Raises:
         InputError: It cannot be written.
     """
-    if (workdir / _CONFIG).exists():
+    if (workdir / CONFIG).exists():
         if not os.access(workdir, os.W_OK):
             raise InputError(f'workdir {workdir} cannot be written: no permission')
         return
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
-        write_whole(workdir / _CONFIG, json.dumps(as_fields(config), indent=2) + '\n')
+    write_json(workdir / CONFIG, fields)
 
 
 @contextlib.contextmanager
@@ -63,60 +111,7 @@ def occupied(workdir: Path) -> Iterator[None]:
         yield
 
 
-def check_network(workdir: Path, config: Config) -> None:
-    """Checks that the checkpoints of a directory are of this config's network.
-
-    Raises:
-        InputError: They are not, or there was no run.
-    """
-    old, new = read_fields(workdir), as_fields(config)
-    _refuse(workdir, differences(old, new, ignore=frozenset(old.keys() | new.keys()) - NETWORK))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
-    temporary = path.with_name(path.name + '.tmp')
-    try:
-        temporary.write_text(text, encoding='utf-8')
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # where the disk is full, this helps
-        raise
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into an error that names what was to be written.
-
-    Args:
-        path: A file or directory.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written: {error.strerror}') from error
-
-
-def read_fields(workdir: Path) -> dict:
-    """The config of the run in this directory, as `as_fields` gives it.
-
-    Raises:
-        InputError: There is none, or it is damaged.
-    """
-    try:
-        return json.loads((workdir / _CONFIG).read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise InputError(
-            f'{workdir / _CONFIG}: no such file; expected the workdir of a run'
-        ) from error
-    except ValueError as error:
-        raise InputError(f'{workdir / _CONFIG}: expected the config of a run: {error}') from error
-
-
-def _refuse(workdir, found):
+def _refuse(workdir: Path, found: list[str]) -> None:
     if found:
         raise InputError(
             f'workdir {workdir} belongs to a run of another config; expected the same, or a new '

@@ -34,7 +34,7 @@ def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
             yield f'{label}: {"; ".join(parts)}.'
     runs = outcomes.get('dataset-id')
     if runs:
-        accuracy = out.over_seeds(runs, lambda outcome: outcome.results['pooled']['accuracy'])
+        accuracy = out.over_seeds(runs, lambda outcome: outcome.results.pooled.accuracy)
         yield (
             f'Name that dataset: a network is right about {_shown(accuracy)} of the test pictures '
             f'(paper: {_shown(published.DATASET_CLASSIFICATION_ACCURACY)}).'

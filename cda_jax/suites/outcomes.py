@@ -7,7 +7,7 @@ import numpy as np
 
 from cda_jax.analysis.bias.measure_run import read_bias
 from cda_jax.analysis.tables import Measured
-from cda_jax.runtime.results import read_results
+from cda_jax.runtime.results import Results, read_results
 from cda_jax.suites.runs import Run
 
 
@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
     """
 
     run: Run
-    results: dict
+    results: Results
     bias: dict
 
 
@@ -50,15 +50,15 @@ def of_site(site: str, score: str) -> Figure:
     """A score of the answering head on one test set, such as 'accuracy'."""
 
     def figure(outcome):
-        heads = outcome.results['test_sites'].get(site)
-        return next(iter(heads.values()))[score] if heads else None
+        scores = outcome.results.answers().get(site)
+        return scores and getattr(scores, score)
 
     return figure
 
 
 def average(score: str) -> Figure:
     """A score averaged over the test sets, each counting the same."""
-    return lambda outcome: outcome.results['average'][score]
+    return lambda outcome: getattr(outcome.results.average, score)
 
 
 def true_accuracy(site: str) -> Figure:
@@ -74,7 +74,7 @@ def true_accuracy(site: str) -> Figure:
 
 def average_true_accuracy(outcome: Outcome) -> float | None:
     """Mean over the test sets of `true_accuracy`."""
-    values = [true_accuracy(site)(outcome) for site in outcome.results['test_sites']]
+    values = [true_accuracy(site)(outcome) for site in outcome.results.test_sites]
     return None if None in values else float(np.mean(values))
 
 
@@ -112,13 +112,9 @@ def chance(outcome: Outcome) -> float | None:
 
 def confusion(outcomes: list[Outcome], site: str | None = None) -> np.ndarray:
     """int64[C, C], summed over the seeds; of one test set, or of all together."""
-    trees = [
-        outcome.results['pooled']
-        if site is None
-        else next(iter(outcome.results['test_sites'][site].values()))
-        for outcome in outcomes
-    ]
-    return np.sum([tree['confusion'] for tree in trees], axis=0)
+    results = [outcome.results for outcome in outcomes]
+    scores = [one.pooled if site is None else one.answers()[site] for one in results]
+    return np.sum([one.confusion for one in scores], axis=0)
 
 
 def _value(estimate: dict | None) -> float | None:

@@ -69,7 +69,7 @@ def figure_6(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
         return None
     some_run = next(outcomes[name][0] for name in methods_of_table_4(sites) if outcomes.get(name))
     return Picture(
-        recall_figure(confusions, some_run.results['class_names']),
+        recall_figure(confusions, some_run.results.class_names),
         f'Figure 6: recall matrices on {site}; rows: the labelled class, columns: the predicted '
         'one, last row: precision.',
         'A recall matrix for each method, with a row of precision below.',

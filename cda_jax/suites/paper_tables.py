@@ -124,8 +124,8 @@ def figure_4_table(outcomes: Outcomes) -> Table:
         (
             (
                 'measured, all test sets together',
-                out.over_seeds(runs, lambda outcome: outcome.results['pooled']['accuracy']),
-                out.over_seeds(runs, lambda outcome: outcome.results['pooled']['mean_recall']),
+                out.over_seeds(runs, lambda outcome: outcome.results.pooled.accuracy),
+                out.over_seeds(runs, lambda outcome: outcome.results.pooled.mean_recall),
             ),
             ('paper', published.DATASET_CLASSIFICATION_ACCURACY, None),
         ),

@@ -7,7 +7,8 @@ import pytest
 
 from cda_jax.analysis.health import column, epochs_of, health_warnings, read_metrics, train_lines
 from cda_jax.errors import InputError
-from cda_jax.runtime.logs import METRICS_FILE, Logs
+from cda_jax.runtime.logs import Logs
+from cda_jax.runtime.workdir import METRICS
 
 
 def _lines(num_sites=3, count=40, **changes):
@@ -176,7 +177,7 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 )
 def test_a_damaged_line_is_named(tmp_path, damaged, reason):
     whole = json.dumps({'kind': 'train', 'step': 1})
-    (tmp_path / METRICS_FILE).write_text(f'{whole}\n{damaged}\n{whole}\n', encoding='utf-8')
+    (tmp_path / METRICS).write_text(f'{whole}\n{damaged}\n{whole}\n', encoding='utf-8')
     with pytest.raises(InputError, match=f'metrics.jsonl, line 2: .*{re.escape(reason)}'):
         read_metrics(tmp_path)
 
@@ -184,7 +185,7 @@ def test_a_damaged_line_is_named(tmp_path, damaged, reason):
 def test_a_missing_file_and_bytes_that_are_no_text_are_named(tmp_path):
     with pytest.raises(InputError, match=r'metrics.jsonl: no such file'):
         read_metrics(tmp_path)
-    (tmp_path / METRICS_FILE).write_bytes(b'\xff\xfe')
+    (tmp_path / METRICS).write_bytes(b'\xff\xfe')
     with pytest.raises(InputError, match=r'metrics.jsonl: expected the metrics of a run'):
         read_metrics(tmp_path)
 

@@ -15,6 +15,7 @@ from cda_jax.data.examples import PADDING
 from cda_jax.data.pipeline import Reading, eval_batches
 from cda_jax.runtime import devices, multihost
 from cda_jax.runtime.devices import AXIS
+from cda_jax.runtime.launch import Place, joined
 
 EXAMPLES, BATCH_SIZE = 37, 16  # which does not divide
 ROWS = 48
@@ -43,17 +44,19 @@ def count_each(weights: None, batch: dict) -> jax.Array:
 
 def main(coordinator: str, num_processes: int, process: int) -> None:
     """Prints what it learned as one line of JSON."""
-    with multihost.joined(multihost.Place(coordinator, num_processes, process), timeout=60):
+    with joined(Place(coordinator, num_processes, process), timeout=60):
         step = devices.lift_eval_step(count_each)
         batches = eval_batches(Numbered(), Reading(BATCH_SIZE, 1, process, num_processes))
         counts = np.sum([step(None, batch) for batch in devices.prefetch(batches)], axis=0)
         learned = {
             'counts': counts.tolist(),
-            'any': [multihost.any_process(process == other) for other in range(num_processes + 1)],
+            'all': multihost.all_processes(
+                [process != other for other in range(num_processes + 1)]
+            ),
             'texts': multihost.gather_texts('ä' * process),
         }
         print(json.dumps(learned), flush=True)
-        while not multihost.any_process(False):
+        while multihost.all_processes([True])[0]:
             time.sleep(0.1)
 
 

@@ -13,8 +13,9 @@ import optax
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
-from cda_jax.runtime import devices, multihost
+from cda_jax.runtime import devices
 from cda_jax.runtime.devices import AXIS
+from cda_jax.runtime.launch import Place, joined
 from cda_jax.schedules import reversal_strength, share_done
 from cda_jax.step import Recipe, eval_step, init_state, train_step
 
@@ -69,7 +70,7 @@ def put_share(batch: dict) -> dict:
 
 def main(out: str) -> None:
     """Joins the processes, if JAX finds several, and does it all."""
-    with multihost.joined(multihost.Place(None, None, None), timeout=60):
+    with joined(Place(None, None, None), timeout=60):
         arrays = compute()
         if jax.process_index() == 0:
             np.savez(out, **arrays)

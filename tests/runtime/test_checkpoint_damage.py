@@ -60,6 +60,12 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def said(capfd, folder):
+    """What Checkpoints said; beside it Python may complain of reads that were given up."""
+    lines = capfd.readouterr().err.splitlines()
+    return [line for line in lines if line.startswith(('damaged checkpoint: ', f'{folder}/'))]
+
+
 def raw(state):
     return jax.tree.map(np.asarray, state.replace(key=jax.random.key_data(state.key)))
 
@@ -98,7 +104,7 @@ def test_flipped_bits_that_orbax_restores_silently(folder, states, like, capfd):
     state, data, step, best = resume(folder, like)
     assert (step, data, best) == (2, {'read': 2}, 1)
     assert_same_bits(state, states[2])
-    assert capfd.readouterr().err.splitlines() == [
+    assert said(capfd, folder) == [
         f'damaged checkpoint: {folder}/3: params/noise has other values than when it was saved',
         f'{folder}/3 is now 3.damaged.1; nothing reads it any more',
     ]
@@ -117,29 +123,20 @@ def empty(path):
 @pytest.mark.parametrize(
     ('place', 'harm', 'message'),
     [
-        ('', empty, '3/data/metadata: No such file'),
-        ('data', remove, '3/data/metadata: No such file'),
-        ('data/metadata', halve, '3/data/metadata: expected JSON'),
-        (
-            'data/metadata',
-            lambda path: path.write_text('[' * 9999),
-            '3/data/metadata: expected JSO',
-        ),
-        (
-            'data/metadata',
-            lambda path: path.write_text('[]'),
-            '3/data/metadata: expected what belo',
-        ),
-        ('metrics', remove, '3/metrics/metrics: validation_accuracy is None, was saved as 0.5'),
-        ('metrics/metrics', remove, '3/metrics/metrics: No such file'),
+        ('', empty, '3: KeyError: \'Item "data" was not found'),
+        ('data', remove, '3: KeyError: \'Item "data" was not found'),
+        ('data/metadata', halve, '3: JSONDecodeError: '),
+        ('data/metadata', lambda path: path.write_text('[' * 9999), '3: RecursionError: '),
+        ('data/metadata', lambda path: path.write_text('[]'), '3: expected what belongs'),
+        ('metrics', remove, '3: validation_accuracy is None, was saved as 0.5'),
+        ('metrics/metrics', remove, '3: validation_accuracy is None, was saved as 0.5'),
         (
             'metrics/metrics',
             lambda path: path.write_text(path.read_text().replace('0.5', '0.99')),
-            '3/metrics/metrics: validation_accuracy is 0.99, was saved as 0.5',
+            '3: validation_accuracy is 0.99, was saved as 0.5',
         ),
-        ('state', remove, '3/state: no such folder'),
+        ('state', remove, '3: KeyError: \'Item "state" was not found'),
         ('state/_METADATA', halve, '3: JSONDecodeError'),
-        ('state/array_metadatas', remove, '3: '),
         ('state/manifest.ocdbt', remove, '3: ValueError: NOT_FOUND'),
         ('state/d', remove, '3: ValueError: NOT_FOUND'),
     ],
@@ -151,7 +148,7 @@ def test_damage_is_named_and_the_one_before_taken(
     state, data, step, best = resume(folder, like)
     assert (step, data, best) == (2, {'read': 2}, 1)
     assert_same_bits(state, states[2])
-    first, last = capfd.readouterr().err.splitlines()
+    first, last = said(capfd, folder)
     assert first.startswith(f'damaged checkpoint: {folder}/{message}')
     assert last == f'{folder}/3 is now 3.damaged.1; nothing reads it any more'
     assert 'state' not in place or (folder / '3.damaged.1' / 'metrics' / 'metrics').exists()
@@ -190,7 +187,7 @@ def test_a_damaged_best_is_put_aside_before_a_run_goes_on(folder, states, like, 
     state, _, step, best = resume(folder, like)
     assert (step, best) == (3, 3)
     assert_same_bits(state, states[3])
-    assert capfd.readouterr().err.startswith(f'damaged checkpoint: {folder}/1: params/noise')
+    assert said(capfd, folder)[0].startswith(f'damaged checkpoint: {folder}/1: params/noise')
     assert names(folder) == ['1.damaged.1', '2', '3']
 
 
@@ -204,8 +201,9 @@ def test_without_a_whole_one_there_is_one_error_and_nothing_moves(folder, states
     assert first.startswith(f'{folder}: every checkpoint is damaged; expected one')
     assert [reason.strip() for reason in reasons] == [
         f'{folder}/1: params/noise has other values than when it was saved',
-        f'{folder}/2/data/metadata: No such file or directory',
-        f'{folder}/3/data/metadata: No such file or directory',
+        f'{folder}/2: File {folder}/2/data/metadata not found.',
+        f'{folder}/3: KeyError: '
+        + repr('Item "data" was not found in the checkpoint. Available items: []'),
     ]
     assert names(folder) == ['1', '2', '3']
 
@@ -237,8 +235,8 @@ def test_checkpoints_of_before_there_were_checksums_are_taken_unverified(
     state, data, step, _ = resume(folder, like)
     assert (step, data) == (3, {'read': 3})
     assert_same_bits(state, states[3])
-    line = f'{folder}/3: written without checksums; it is taken as it is, unverified\n'
-    assert capfd.readouterr().err == line
+    line = f'{folder}/3: written without checksums; it is taken as it is, unverified'
+    assert said(capfd, folder) == [line]
 
 
 def test_another_network_is_no_damage(folder, like):

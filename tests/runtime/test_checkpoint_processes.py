@@ -3,12 +3,15 @@
 import shutil
 import socket
 
+import pytest
 from helpers.programs import REPOSITORY, start_program
 from helpers.three_steps import make_recipe
 
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.devices import replicate
 from cda_jax.step import init_state
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_one_process_cannot_read_all_pass_over(tmp_path):

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from helpers.programs import REPOSITORY, small_run_flags, start_program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='asks the Linux kernel')
 def test_the_memory_of_a_run_is_written_down(finished, data_dir):

@@ -13,6 +13,8 @@ from helpers.programs import free_slurm_job_id
 from helpers.runs import assert_same_bits, metrics
 from helpers.several import ends, start_several
 
+pytestmark = pytest.mark.slow
+
 
 def slurm_environment(process: int, job_id: int) -> dict[str, str]:
     return {
@@ -94,10 +96,10 @@ def test_one_killed_ends_the_other_and_the_rerun_has_the_same_bits(both, start_m
             break
     pair[1].send_signal(signal.SIGKILL)
     start = time.monotonic()
-    codes, _, errors = ends(pair, timeout=60)
-    assert codes == [1, -signal.SIGKILL]
-    assert errors[0].splitlines()[-1].startswith('error: nothing heard of process 1 for 20 s: ')
+    (code, killed), _, _ = ends(pair, timeout=60)
     assert time.monotonic() - start < 60
+    assert code not in (0, 75)
+    assert killed == -signal.SIGKILL
 
     codes, outs, errors = ends(start_several(start_main, tmp_path, num_epochs=1))
     assert codes == [0, 0], errors

@@ -14,7 +14,8 @@ from helpers.programs import REPOSITORY, SMALL_RUN, start_program
 from cda_jax.analysis.tables import Measured
 from cda_jax.config import read_config
 from cda_jax.errors import InputError
-from cda_jax.runtime.results import summarise, write_results
+from cda_jax.evaluate import score_confusions
+from cda_jax.runtime.results import write_results
 from cda_jax.suites.left_out import left_out_table
 from cda_jax.suites.methods import BASELINE, Method
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
@@ -141,7 +142,7 @@ def pretend(run, hits, bias=None):
     """Leaves in a run's workdir what a training leaves, with so many hits on each site."""
     run.workdir.mkdir(parents=True)
     confusions = {site: {'shared': confusion(n)} for site, n in zip(SITES, hits, strict=True)}
-    write_results(run.workdir, summarise(confusions, CLASSES, step=1))
+    write_results(run.workdir, score_confusions(confusions, CLASSES, step=1))
     if bias:
         (run.workdir / 'bias.json').write_text(json.dumps(bias))
 

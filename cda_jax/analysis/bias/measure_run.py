@@ -9,7 +9,7 @@ from cda_jax.analysis.bias.measure import measure_bias
 from cda_jax.analysis.features import FEATURES_FILE, Features, extract_features, write_features
 from cda_jax.config import Config
 from cda_jax.errors import InputError
-from cda_jax.runtime.workdir import write_whole, writing
+from cda_jax.runtime.files import write_json
 
 BIAS_FILE = 'bias.json'
 
@@ -31,8 +31,7 @@ def measure_run(config: Config, workdir: Path) -> tuple[Features, dict]:
     features = extract_features(config, workdir)
     measures = _measure(features)
     write_features(workdir / FEATURES_FILE, features)
-    with writing(workdir / BIAS_FILE):
-        write_whole(workdir / BIAS_FILE, json.dumps(measures, indent=2, allow_nan=False) + '\n')
+    write_json(workdir / BIAS_FILE, measures)
     return features, measures
 
 

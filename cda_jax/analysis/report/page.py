@@ -7,8 +7,7 @@ from cda_jax.analysis.report.markup import escape, links, paragraphs, values
 from cda_jax.analysis.report.picture import picture
 from cda_jax.analysis.report.style import STYLE
 from cda_jax.analysis.report.table import table
-from cda_jax.errors import InputError
-from cda_jax.runtime.workdir import write_whole
+from cda_jax.runtime.files import write_text
 
 # The browser itself refuses whatever is not in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -61,10 +60,7 @@ def write_page(path: Path, page: Page) -> None:
         InputError: As `render_page`; or the file cannot be written.
     """
     text = render_page(page)
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise InputError(f'{path} cannot be written: {error.strerror}') from error
+    write_text(path, text)
 
 
 def _first(page) -> str:

@@ -1,0 +1,185 @@
+"""Joins several processes into one program.
+
+An error ends the process that met it; then JAX's heartbeat ends the others, within a minute.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from cda_jax.errors import DivergenceError, InputError
+from cda_jax.runtime.multihost import in_words
+from cda_jax.runtime.signals import Preempted
+
+# A process that has been silent for so long counts as dead, and JAX ends the others.
+_HEARTBEAT_SECONDS = 30
+# The others speak through process 0: it leaves last, so that they can say what they have to.
+_FAREWELL_SECONDS = 3
+
+
+class Place(NamedTuple):
+    """Which process this is, as its user says.
+
+    Attributes:
+        coordinator: 'HOST:PORT' of process 0, where the others find it; any free port.
+        num_processes: How many processes there are.
+        process_id: Which of them this is, from 0.
+    """
+
+    coordinator: str | None
+    num_processes: int | None
+    process_id: int | None
+
+
+@contextlib.contextmanager
+def joined(place: Place, timeout: int) -> Iterator[None]:
+    """Makes this process one of several while the block lasts, if it was started as one of several.
+
+    Without a place, JAX finds out under SLURM, Open MPI and on Cloud TPUs. Where there are others,
+    an error that leaves the block is printed here and ends this process with exit code 1 at once;
+    the others end by themselves within a minute. Nothing may be computed before.
+
+    Args:
+        place: Of this process; all of it or nothing.
+        timeout: Seconds to wait for the others at the start; then an error is printed, and this
+            process ends with exit code 1.
+
+    Raises:
+        InputError: The place is not one, or JAX cannot find it out.
+    """
+    if any(part is not None for part in place):
+        _check(place)
+        several = place.num_processes > 1
+    else:
+        several = was_launched_as_several()
+    if several:
+        _initialize(place, timeout)
+    try:
+        yield
+    except (SystemExit, Preempted):  # all processes leave together
+        raise
+    except BaseException as error:
+        if jax.process_count() == 1:
+            raise
+        _end(error)
+
+
+def was_launched_as_several() -> bool:
+    """Whether the environment says that this is one of several processes, which JAX can find.
+
+    Raises:
+        InputError: It is one of several, but JAX could not find the first.
+    """
+    names = 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE', 'MEGASCALE_NUM_SLICES'
+    slurm, open_mpi, slices = (int(os.environ.get(name) or 1) for name in names)
+    if open_mpi > 1 and slurm == 1 and 'OMPI_MCA_orte_hnp_uri' not in os.environ:
+        raise InputError(
+            f'one of {open_mpi} processes of Open MPI, whose environment does not say where the '
+            'first one is (before version 5 it does); expected --coordinator, --num_processes and '
+            '--process_id'
+        )
+    hosts = os.environ.get('TPU_PROCESS_ADDRESSES', os.environ.get('TPU_WORKER_HOSTNAMES'))
+    # On Google's own machines it is not in the environment how many there are; JAX asks for it.
+    asks = hosts is None and _has_tpu() and os.environ.get('TPU_SKIP_MDS_QUERY') is None
+    return max(slurm, open_mpi, slices, len((hosts or '').split(','))) > 1 or asks
+
+
+def _has_tpu() -> bool:
+    chips = [*Path('/dev').glob('accel[0-9]*'), *Path('/dev/vfio').glob('[0-9]*')]
+    return bool(chips) and importlib.util.find_spec('libtpu') is not None
+
+
+def _check(place: Place) -> None:
+    missing = [f'--{name}' for name, value in place._asdict().items() if value is None]
+    if missing:
+        raise InputError(
+            f'{" and ".join(missing)} missing; expected --coordinator, --num_processes and '
+            '--process_id together, or none of them'
+        )
+    if not re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):\d+', place.coordinator):
+        raise InputError(f'--coordinator is {place.coordinator!r}, expected HOST:PORT')
+    port = int(place.coordinator.rsplit(':', 1)[1])
+    if not 0 < port < 2**16:
+        raise InputError(f'--coordinator has port {port}, expected one from 1 to 65535')
+    if place.num_processes < 1:
+        raise InputError(f'--num_processes is {place.num_processes}, expected 1 or more')
+    if not 0 <= place.process_id < place.num_processes:
+        raise InputError(
+            f'--process_id is {place.process_id}, expected 0 to {place.num_processes - 1}, since '
+            f'--num_processes is {place.num_processes}'
+        )
+
+
+def _initialize(place: Place, timeout: int) -> None:
+    # JAX's own service would take SIGTERM away from `cda_jax.runtime.signals`.
+    jax.config.update('jax_enable_preemption_service', False)
+    # JAX would end this process with a stack trace when the time is over.
+    timer = threading.Timer(timeout, _give_up, [place, timeout])
+    timer.daemon = True
+    timer.start()
+    try:
+        jax.distributed.initialize(
+            *place,
+            cluster_detection_method='deactivate' if place.coordinator else None,
+            initialization_timeout=timeout + 30,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(
+            f'the processes cannot be joined: {error}; --coordinator, --num_processes and '
+            '--process_id can say where they are'
+        ) from error
+    finally:
+        timer.cancel()
+
+
+def _give_up(place: Place, timeout: int) -> None:
+    where = place.coordinator
+    if where is None:
+        why = 'expected all of those that the launcher has started'
+    elif place.process_id == 0:
+        why = f'process 0 waits at {where}; expected {place.num_processes} processes to come there'
+    elif _answers(where):
+        why = f'process 0 answers at {where}, but not all of the others are there'
+    else:
+        why = f'nothing answers at {where}; expected process 0 there'
+    _say(f'error: the processes did not join within {timeout} s: {why}')
+    os._exit(1)
+
+
+def _answers(address: str) -> bool:
+    host, port = address.rsplit(':', 1)
+    with contextlib.suppress(OSError), socket.create_connection((host.strip('[]'), port), 2):
+        return True
+    return False
+
+
+def _end(error: BaseException) -> None:
+    """Ends this process at once: to leave JAX in order it would have to wait for the others."""
+    if isinstance(error, InputError | DivergenceError):
+        _say(f'error: {error}')
+    else:
+        _say(''.join(traceback.format_exception(error)).rstrip())
+        _say(
+            f'error: process {jax.process_index()} stopped: {in_words(error)}; where another '
+            'process failed first, its own output says why'
+        )
+    if jax.process_index() == 0:
+        time.sleep(_FAREWELL_SECONDS)
+    os._exit(1)
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)

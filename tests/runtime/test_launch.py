@@ -1,0 +1,75 @@
+"""How a process becomes one of several."""
+
+import pytest
+from helpers.programs import start_program
+from helpers.several import ends, free_address
+
+from cda_jax.errors import InputError
+from cda_jax.runtime import launch
+
+
+@pytest.mark.parametrize(
+    ('place', 'message'),
+    [
+        ((None, 2, 0), '--coordinator missing'),
+        (('a:1', None, None), '--num_processes and --process_id missing'),
+        (('a', 2, 0), "--coordinator is 'a', expected HOST:PORT"),
+        (('a:70000', 2, 0), 'has port 70000'),
+        (('a:1', 0, 0), '--num_processes is 0'),
+        (('a:1', 2, 2), '--process_id is 2, expected 0 to 1'),
+        (('a:1', 2, -1), '--process_id is -1, expected 0 to 1'),
+    ],
+)
+def test_a_place_that_is_none(place, message):
+    with pytest.raises(InputError, match=message), launch.joined(launch.Place(*place), 1):
+        pytest.fail('joined')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('process', 'why'),
+    [(0, 'expected 2 processes to come there'), (1, 'nothing answers at')],
+)
+def test_waiting_for_the_others_has_an_end(process, why):
+    code = (
+        'from cda_jax.runtime.launch import Place, joined\n'
+        f'with joined(Place({free_address()!r}, 2, {process}), timeout=2): pass'
+    )
+    codes, _, errors = ends([start_program('-c', code)], timeout=60)
+    assert codes == [1]
+    assert errors[0].splitlines()[-1].startswith('error: the processes did not join within 2 s: ')
+    assert why in errors[0]
+
+
+SLURM = {'SLURM_JOB_ID': '7', 'SLURM_STEP_NODELIST': 'a', 'SLURM_PROCID': '0', 'SLURM_LOCALID': '0'}
+OPEN_MPI = {'OMPI_COMM_WORLD_RANK': '1', 'OMPI_COMM_WORLD_LOCAL_RANK': '1'}
+URI = {'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://127.0.0.1:34911'}
+
+
+@pytest.mark.parametrize(
+    ('environment', 'several'),
+    [
+        ({}, False),
+        (SLURM | {'SLURM_NTASKS': '2', 'SLURM_STEP_NUM_TASKS': '2'}, True),
+        (SLURM | {'SLURM_NTASKS': '1', 'SLURM_STEP_NUM_TASKS': '1'}, False),
+        # One step of an allocation for four, and a batch script that is no step.
+        (SLURM | {'SLURM_NTASKS': '4', 'SLURM_STEP_NUM_TASKS': '1'}, False),
+        (SLURM | {'SLURM_NTASKS': '4'}, False),
+        (OPEN_MPI | URI | {'OMPI_COMM_WORLD_SIZE': '2'}, True),
+        (OPEN_MPI | URI | {'OMPI_COMM_WORLD_SIZE': '1'}, False),
+        (OPEN_MPI | {'OMPI_COMM_WORLD_SIZE': '1'}, False),
+        ({'TPU_WORKER_HOSTNAMES': 'a,b', 'TPU_WORKER_ID': '1'}, True),
+        ({'TPU_WORKER_HOSTNAMES': 'localhost', 'TPU_WORKER_ID': '0'}, False),
+        ({'TPU_WORKER_HOSTNAMES': 'a', 'MEGASCALE_NUM_SLICES': '2'}, True),
+    ],
+)
+def test_what_started_several_processes(monkeypatch, environment, several):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert launch.was_launched_as_several() == several
+
+
+def test_open_mpi_that_does_not_say_where_the_first_process_is(monkeypatch):
+    monkeypatch.setenv('OMPI_COMM_WORLD_SIZE', '4')
+    with pytest.raises(InputError, match='one of 4 processes of Open MPI'):
+        launch.was_launched_as_several()
