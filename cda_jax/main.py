@@ -28,13 +28,14 @@ _JOIN_TIMEOUT = flags.DEFINE_integer(
 
 def main() -> None:
     """Does what the flags say."""
-    # Only now: it imports jax, and `--help` should not wait for it.
-    from cda_jax.runtime.launch import Place, joined
+    with StopSignals() as stop:
+        # Only now: it imports jax, and `--help` should not wait for it.
+        from cda_jax.runtime.launch import Place, joined
 
-    place = Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-    # First of all, so that the others learn of any error.
-    with StopSignals() as stop, joined(place, _JOIN_TIMEOUT.value):
-        _train_or_evaluate(stop)
+        place = Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        # First of all, so that the others learn of any error.
+        with joined(place, _JOIN_TIMEOUT.value):
+            _train_or_evaluate(stop)
 
 
 def _train_or_evaluate(stop: StopSignals) -> None:

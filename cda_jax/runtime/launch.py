@@ -70,7 +70,7 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
     except (SystemExit, Preempted):  # all processes leave together
         raise
     except BaseException as error:
-        if jax.process_count() == 1:
+        if not several:
             raise
         _end(error)
 

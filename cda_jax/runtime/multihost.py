@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 
 import cda_jax
 from cda_jax.errors import InputError
+from cda_jax.runtime.workdir import CHECKPOINTS
 
 _MISSING = 'missing'
 _SHOWN = 5
@@ -27,6 +28,9 @@ def together() -> Iterator[None]:
     Raises:
         InputError: Another process met an error.
     """
+    if not jax.distributed.is_initialized():
+        yield
+        return
     try:
         yield
     except Exception as error:
@@ -160,6 +164,6 @@ def _differences(one, usual) -> str:
 def _content(workdir: Path) -> str:
     """What tells a workdir that all processes share from one of each process."""
     names = [path.name for path in workdir.glob('*')]
-    names += [f'checkpoints/{path.name}' for path in workdir.glob('checkpoints/*')]
+    names += [f'{CHECKPOINTS}/{path.name}' for path in workdir.glob(f'{CHECKPOINTS}/*')]
     digest = hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:8]
     return f'{len(names)} files, {digest}'

@@ -377,7 +377,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
         write_page(path, full_page()._replace(answer=()))
     assert path.read_text(encoding='utf-8') == before
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(InputError, match=r'page\.html cannot be written: No such file'):
+    with pytest.raises(InputError, match=r'page\.html: cannot be written: No such file'):
         write_page(tmp_path / 'none' / 'page.html', full_page())
 
 

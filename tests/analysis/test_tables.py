@@ -315,5 +315,5 @@ def test_write_tables_refuses_two_tables_of_one_name(tmp_path):
 
 def test_write_tables_says_where_it_cannot_write(tmp_path):
     (tmp_path / 'tables').write_text('a file')
-    with pytest.raises(InputError, match='tables: the tables cannot be written: File exists'):
+    with pytest.raises(InputError, match='tables: cannot be written: File exists'):
         write_tables(tmp_path / 'tables', [TABLE])

@@ -1,0 +1,34 @@
+"""How a command ends, whatever becomes of it."""
+
+import pytest
+from helpers.programs import start_program
+
+CODE = """
+from cda_jax.errors import InputError
+from cda_jax.runtime import program
+from cda_jax.runtime.signals import Preempted
+
+def command(*arguments):
+    print('started', *arguments)
+    {}
+
+program.run(command, passes_on={})
+"""
+
+
+@pytest.mark.parametrize(
+    ('does', 'flags', 'code', 'out', 'error'),
+    [
+        ('pass', [], 0, 'started\n', ''),
+        ("raise InputError('rows.csv: no')", [], 1, 'started\n', 'error: rows.csv: no\n'),
+        ("raise Preempted('saved')", [], 75, 'started\n', 'saved\n'),
+        ('raise KeyboardInterrupt', [], 1, 'started\n', 'interrupted; the same command goes on'),
+        ('pass', ['x'], 1, '', "error: unexpected argument 'x'; expected flags only\n"),
+        ('pass', ['--', '--a=1'], 0, "started ['--a=1']\n", ''),
+    ],
+)
+def test_how_a_command_ends(does, flags, code, out, error):
+    process = start_program('-c', CODE.format(does, '--' in flags), *flags)
+    said, complained = process.communicate(timeout=60)
+    assert (process.returncode, said) == (code, out)
+    assert complained.startswith(error)
