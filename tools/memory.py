@@ -1,9 +1,9 @@
-"""Runs a training and writes down how much memory it takes as its epochs go by. Linux only.
+"""Runs a training and writes down how much memory it takes as its epochs go by; Linux only.
 
 python tools/memory.py --workdir=runs/memory -- --config=configs/demo.py --config.num_epochs=200
 
-What follows `--` goes to `cda_jax.main`. Memory is the proportional set size: pages that several
-processes share count once, divided among them.
+What follows `--` goes to `cda_jax.main`. Memory is the proportional set size: a page that other
+processes share counts in part.
 """
 
 import json
@@ -33,31 +33,25 @@ def main(arguments: list[str]) -> None:
         time.sleep(_SECONDS)
         epoch = _last_epoch(workdir / METRICS)
         if epoch is not None:
-            workers = [_proportional_mib(child) for child in _children(process.pid)]
-            samples.append((epoch, _proportional_mib(process.pid), sum(workers)))
+            samples.append((epoch, _proportional_mib(process.pid)))
     _print_table([sample for sample in samples if sample[1]])
     sys.exit(process.returncode)
 
 
-def _print_table(samples: list[tuple[float, float, float]]) -> None:
+def _print_table(samples: list[tuple[float, float]]) -> None:
     """Means over equal shares of the samples."""
-    print('| epochs | training process, MiB | workers, MiB |\n|---|---|---|')
+    print('| epochs | memory, MiB |\n|---|---|')
     lines = min(_LINES.value, len(samples))
     for line in range(lines):
         share = samples[line * len(samples) // lines : (line + 1) * len(samples) // lines]
-        means = [sum(values) / len(share) for values in zip(*share, strict=True)][1:]
-        print(f'| {share[0][0]:.1f} to {share[-1][0]:.1f} | {means[0]:,.0f} | {means[1]:,.0f} |')
+        mean = sum(mib for _, mib in share) / len(share)
+        print(f'| {share[0][0]:.1f} to {share[-1][0]:.1f} | {mean:,.0f} |')
 
 
 def _last_epoch(file: Path) -> float | None:
     lines = file.read_text().splitlines() if file.exists() else []
     epochs = [json.loads(line).get('epoch') for line in lines[-2:-1]]  # the last may be half there
     return epochs[0] if epochs else None
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f'/proc/{pid}/task').glob('*/children')
-    return [int(child) for task in tasks for child in _read(task).split()]
 
 
 def _proportional_mib(pid: int) -> float:

@@ -2,9 +2,7 @@
 
 import itertools
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +11,7 @@ from typing import TypeVar
 import cv2
 
 from cda_jax.errors import InputError
+from cda_jax.runtime.children import end_with_parent
 
 T = TypeVar('T')
 
@@ -56,13 +55,7 @@ def work_off(
 
 
 def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     # The parent alone reports that the user pressed Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     cv2.setNumThreads(1)
-
-
-def _end_with_parent() -> None:
-    # A parent that is killed cannot stop its children, which would wait for work for ever.
-    multiprocessing.parent_process().join()
-    os._exit(1)

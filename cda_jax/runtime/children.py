@@ -12,8 +12,7 @@ from collections.abc import Sequence
 def end_with_parent() -> None:
     """Makes this child of `multiprocessing` end when its parent does, however that ends.
 
-    A parent that is killed cannot stop its children, which would go on holding memory, files and
-    output.
+    A parent that is killed cannot stop its children, which would wait for work for ever.
     """
     threading.Thread(target=_outwait_parent, daemon=True).start()
 

@@ -14,8 +14,8 @@ def test_the_memory_of_a_run_is_written_down(finished, data_dir):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     head, _, *lines = out.splitlines()
-    assert head == '| epochs | training process, MiB | workers, MiB |'
+    assert head == '| epochs | memory, MiB |'
     for line in lines:
-        mib = re.fullmatch(r'\| 1\.9 to 1\.9 \| (\d+) \| 0 \|', line)[1]
+        mib = re.fullmatch(r'\| 1\.9 to 1\.9 \| (\d+) \|', line)[1]
         assert 1 < int(mib) < 2000
     assert 1 <= len(lines) <= 2

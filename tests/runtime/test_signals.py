@@ -39,7 +39,7 @@ def end_of(process, seconds):
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
     finished, start_main, run_main, tmp_path, line, number, send
 ):
-    # To a whole group, workers included, as Ctrl-C sends it and schedulers that end a job.
+    # Also to a whole group, as Ctrl-C sends it and schedulers that end a job.
     process = start_main(tmp_path, new_session=True)
     wait_for(process, line)
     send(process.pid, number)
