@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,7 @@ def open_writer(folder: Path, keep: int) -> Writer:
         folder: Of the checkpoints.
         keep: How many of the latest stay. The best, if any has a score, stays besides.
     """
+    _tell_errors_once()
 
     def score(metrics: dict) -> float:  # one without comes after all others
         return metrics.get(_SCORE, -np.inf)
@@ -89,7 +92,7 @@ def read_arrays(folder: Path, step: int, like: _Tree) -> _Tree:
     Returns:
         The same tree, on the host.
     """
-    _pass_over_late_reads()
+    _tell_errors_once()
     here = SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), like)
     how = ocp.checkpoint_utils.construct_restore_args(target)
@@ -110,12 +113,19 @@ def _on_host(leaf: jax.Array):
 
 
 @functools.cache
-def _pass_over_late_reads() -> None:
-    """Keeps Python from telling of each read that ends when another has failed already."""
+def _tell_errors_once() -> None:
+    """Keeps errors off the error output that are raised as well, by what stores arrays.
+
+    Where one array fails, Orbax logs that in each of its threads, and gives up the others; Python
+    would tell of every one of these when it ends.
+    """
+    for name in ('absl', 'asyncio'):
+        logging.getLogger(name).addFilter(lambda record: not record.exc_info)
     tell = sys.unraisablehook
 
     def hook(unraisable):
-        if str(unraisable.exc_value) != 'Event loop is closed':
+        is_given_up = isinstance(unraisable.object, types.CoroutineType)
+        if not is_given_up and str(unraisable.exc_value) != 'Event loop is closed':
             tell(unraisable)
 
     sys.unraisablehook = hook

@@ -154,6 +154,7 @@ def test_damage_is_named_and_the_one_before_taken(
     assert 'state' not in place or (folder / '3.damaged.1' / 'metrics' / 'metrics').exists()
 
 
+@pytest.mark.slow
 def test_every_file_truncated_or_flipped_is_noticed_or_harmless(whole, states, like, tmp_path):
     """Some files are of no use to a restore; then all bits must come back."""
     rng = np.random.default_rng(1)
