@@ -12,7 +12,6 @@ from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.program import run
-from cda_jax.runtime.workdir import REPORT, TABLES
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
@@ -23,24 +22,23 @@ def main() -> None:
     """Does what the flags say."""
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.analysis.bias.measure_run import measure_run
-    from cda_jax.analysis.report import write_page
-    from cda_jax.analysis.run_page import page_tables, run_page
-    from cda_jax.analysis.tables import write_tables
+    from cda_jax.analysis.bias.report import read_bias
+    from cda_jax.analysis.report import write_report
+    from cda_jax.analysis.run_page import run_page
     from cda_jax.runtime.results import read_results
     from cda_jax.trained import config_of_run
 
     workdir = Path(_WORKDIR.value).absolute()
-    if read_results(workdir) is None:
+    results = read_results(workdir)
+    if results is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
     config = config_of_run(workdir, **moved)
-    features, measures = measure_run(config, workdir)
-    page = run_page(workdir, config, features, measures, embedding=_EMBEDDING.value)
-    write_tables(workdir / TABLES, page_tables(page))
-    write_page(workdir / REPORT, page)
-    for sentence in (*page.answer, *page.warnings):
-        print(sentence)
-    print(f'\n{workdir / REPORT}')
+    features, _ = measure_run(config, workdir)
+    bias = read_bias(workdir)
+    page = run_page(workdir, config, results, features, bias, embedding=_EMBEDDING.value)
+    path = write_report(workdir, page)
+    print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
 
 
 if __name__ == '__main__':

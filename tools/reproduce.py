@@ -16,7 +16,7 @@ from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.program import run
-from cda_jax.suites.suites import SUITES
+from cda_jax.suites import SUITES
 
 _SUITE = flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)
 _SCALE = flags.DEFINE_enum(

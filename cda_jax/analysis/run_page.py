@@ -1,10 +1,11 @@
 """The report of one run: what it recognises, what is left of the datasets, how training went."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from cda_jax.analysis.bias.report import BiasReport, Estimate
 from cda_jax.analysis.features import Features
 from cda_jax.analysis.figures import (
     class_distributions,
@@ -17,183 +18,217 @@ from cda_jax.analysis.figures import (
 )
 from cda_jax.analysis.health import health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
-from cda_jax.analysis.tables import Column, Table
+from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.sites import open_sites
-from cda_jax.runtime.results import read_results
+from cda_jax.runtime.results import Results
 
 _MAX_EMBEDDED = 3000
 
 
 def run_page(
-    workdir: Path, config: Config, features: Features, measures: dict, *, embedding: bool
+    workdir: Path,
+    config: Config,
+    results: Results,
+    features: Features,
+    bias: BiasReport,
+    *,
+    embedding: bool,
 ) -> Page:
     """Puts the report of a finished run together.
 
     Args:
-        workdir: Of the run.
-        config: Its config, with the data where they are now.
+        workdir: The run's directory.
+        config: The run's, with the data where they are now.
+        results: The run's.
         features: Of its test sets.
-        measures: Of `measure_run`.
+        bias: Measured on these features.
         embedding: Whether to draw the features in two dimensions, which takes some ten seconds.
 
     Raises:
-        InputError: The run is not finished, or a file of it is damaged.
+        InputError: A file of the run is damaged.
     """
-    results = read_results(workdir)
     lines = read_metrics(workdir)
     num_sites = len(config.sites)
-    warnings = tuple(health_warnings(lines, num_sites)) if config.dataset_classifier else ()
-    if 'collapsed' in measures:
-        warnings += ('The features of all test examples are the same: the network has collapsed.',)
-    sections = [_recognition(results), _bias(measures), _annotation(measures)]
-    sections += [_features(features)] if embedding and 'collapsed' not in measures else []
-    sections += [_training(lines, config), _data(config, features)]
+    warnings = health_warnings(lines, num_sites) if config.dataset_classifier else []
+    if bias.collapsed:
+        warnings.append('The features of all test examples are the same: the network collapsed.')
+    sections = [_recognition(results), _bias(bias), _annotation(bias)]
+    if embedding and not bias.collapsed:
+        by_plane = {'test examples': features}
+        sections.append(Section('Features in two dimensions', figures=planes(by_plane)))
+    sections.append(_training(lines, config))
+    if config.target == 'label':
+        sections.append(
+            Section('Data', figures=(data_figure(config.data_dir, features.site_names),))
+        )
+    settings = {'Configuration': as_fields(config), 'Environment': environment()}
     return Page(
         title=f'Run {workdir.name}',
         subtitle=f'Trained on {", ".join(config.sites)}; tested on '
         f'{", ".join(results.test_sites)}; {results.step:,} steps.',
-        answer=tuple(_answer(results, measures)),
-        warnings=warnings,
-        sections=tuple(section for section in sections if section),
-        table_folder='tables',
-        config=as_fields(config),
-        environment=environment(),
+        answer=tuple(_answer(results, bias)),
+        warnings=tuple(warnings),
+        sections=(*filter(None, sections), Section('Settings', folded=settings)),
     )
 
 
-def page_tables(page: Page) -> list[Table]:
-    """All tables of a page, for `write_tables`."""
-    return [
-        table
-        for section in page.sections
-        for part in (section, *section.details)
-        for table in part.tables
-    ]
+def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
+    """Figure 3 of the paper: class distributions of prepared sites.
 
-
-def _answer(results, measures):
-    by_site = ', '.join(
-        f'{site} {_percent(scores.accuracy)}' for site, scores in results.answers().items()
+    Raises:
+        InputError: A site is missing or damaged.
+    """
+    opened = open_sites(data_dir, tuple(sites))
+    counts = {
+        site.name: {
+            split: np.array(content.class_counts) for split, content in site.manifest.splits.items()
+        }
+        for site in opened
+    }
+    return Picture(
+        class_distributions(counts, opened[0].manifest.class_names),
+        'Share of each class in the training and test data of every site, with the number of '
+        'examples (figure 3 of the paper).',
+        'Bars of the class shares of every site.',
     )
-    average = results.average
-    yield (
-        f'Accuracy averages {_percent(average.accuracy)} over the test sets ({by_site}); '
-        f'macro F1 {_percent(average.macro_f1)}.'
-    )
-    overall = (measures.get('dataset_classification') or {}).get('linear')
-    if overall:
-        within = (measures['within_class']['linear'] or {}).get('balanced_accuracy')
-        yield (
-            'A fresh linear probe names the site of a test example with a balanced accuracy of '
-            f'{_estimate(overall["balanced_accuracy"])}; chance is {_percent(overall["chance"])}.'
-            + (f' Among examples of one class: {_estimate(within)}.' if within else '')
-        )
-    truth = (measures.get('annotation') or {}).get('all')
-    if truth and truth['accuracy_against_truth']:
-        yield (
-            f'Against the true labels, accuracy is {_estimate(truth["accuracy_against_truth"])}; '
-            f'the annotators agree with them in {_estimate(truth["annotators_against_truth"])} '
-            'of the test examples.'
-        )
 
 
-def _recognition(results) -> Section:
-    rows, confusions = [], {}
-    for site, heads in results.test_sites.items():
-        for head, of in heads.items():
-            scores = of.accuracy, of.macro_f1, of.mean_recall, of.recall_sd
-            rows.append((site, head, of.num_examples, *scores))
-        confusions[site] = np.array(results.answers()[site].confusion)
-    columns = [Column('test set', 'text'), Column('head', 'text'), Column('examples', 'number')]
-    columns += [Column(name, 'percent') for name in ('accuracy', 'macro F1', 'recall', 'recall sd')]
-    return Section(
-        'Recognition',
-        'recognition',
-        text='The first head of each test set is the one that answers there; all figures on this '
-        'page are of it unless they say otherwise.',
-        tables=(Table('scores', 'Scores on the test sets', tuple(columns), tuple(rows)),),
-        figures=(
-            Picture(
-                recall_figure(confusions, results.class_names),
-                'Rows: the labelled class; columns: the predicted one. The last row is precision.',
-                'Recall matrices of the test sets, with a row of precision below each.',
-            ),
+def planes(features: dict[str, Features]) -> tuple[Picture, Picture]:
+    """Figures 5 and 7 of the paper: features in two dimensions, by site and by class.
+
+    Args:
+        features: By the title of the panel; all of the same test sets.
+    """
+    first = next(iter(features.values()))
+    rows = subsample_evenly(first.site, _MAX_EMBEDDED, seed=0)
+    points = {title: embed(each.features[rows], seed=0) for title, each in features.items()}
+    return (
+        Picture(
+            embedding_figure(points, first.site[rows], first.site_names),
+            'Features of the test sets by site, by UMAP (figure 5 of the paper). It shows '
+            'neighbourhoods; distances between clusters and their sizes mean little.',
+            'Scatter plot of the features, coloured by site.',
+        ),
+        Picture(
+            embedding_figure(points, first.label[rows], first.class_names),
+            'The same points by labelled class (figure 7 of the paper).',
+            'Scatter plot of the features, coloured by class.',
         ),
     )
 
 
-def _bias(measures) -> Section | None:
-    if 'dataset_classification' not in measures:
-        return None
-    rows = []
-    for kind, title in (('linear', 'linear'), ('mlp', 'MLP')):
-        for part, where in (('dataset_classification', 'all'), ('within_class', 'within class')):
-            figures = measures[part][kind]
-            if figures and figures['balanced_accuracy']:
-                row = _row(figures['balanced_accuracy'], 100, 1)
-                rows.append((f'{title} probe, {where} (%)', *row, f'{100 * figures["chance"]:.1f}'))
-    for pair in measures['pairs']:
-        names = ' - '.join(pair['sites'])
-        rows.append((f'A-distance, {names}', *_row(pair['a_distance'], 1, 2), '0'))
-        rows.append((f'MMD squared, {names}', *_row(pair['mmd2'], 1, 3), '0'))
-    for name, title in (('ilisi', 'iLISI (sites)'), ('clisi', 'cLISI (classes)')):
-        if measures[name]:
-            mixed = measures[name]['if_mixed']['value']
-            rows.append((title, *_row(measures[name]['estimate'], 1, 2), f'{mixed:.2f}'))
-    for name in ('site', 'class'):
-        row = _row(measures['silhouette'][name], 1, 2)
-        rows.append((f'silhouette of the {name}', *row, '0' if name == 'site' else '-'))
-    columns = [Column(name, 'text') for name in ('measure', 'value', '95 % from', 'to', 'mixed')]
-    return Section(
-        'Dataset bias in the features',
-        'bias',
-        text='Of frozen features of the test sets. Probes are trained afresh and judged on '
-        "photos that they have not seen; their figures are balanced accuracies. 'Mixed' is what "
-        'features that know nothing of the site (cLISI: of the class) would give.',
-        tables=(Table('bias', 'Measures of bias', tuple(columns), tuple(rows)),),
+def recall_picture(confusions: dict[str, np.ndarray], class_names: Sequence[str]) -> Picture:
+    """Figure 6 of the paper: recall matrices, by the title of the panel."""
+    return Picture(
+        recall_figure(confusions, class_names),
+        'Recall matrices (figure 6 of the paper). Rows: the labelled class; columns: the predicted '
+        'one; last row: precision.',
+        'Recall matrices with a row of precision below each.',
     )
 
 
-def _annotation(measures) -> Section | None:
-    annotation = measures.get('annotation')
-    if not annotation or annotation['all']['accuracy_against_truth'] is None:
+def _answer(results: Results, bias: BiasReport) -> Iterator[str]:
+    by_site = ', '.join(
+        f'{site} {show_percent(scores.accuracy)}' for site, scores in results.answers().items()
+    )
+    yield (
+        f'Accuracy averages {show_percent(results.average.accuracy)} over the test sets '
+        f'({by_site}); macro F1 {show_percent(results.average.macro_f1)}.'
+    )
+    probe = bias.dataset_classification and bias.dataset_classification.linear
+    if probe:
+        within = bias.within_class.linear.balanced_accuracy
+        yield (
+            'A fresh linear probe names the site of a test example with a balanced accuracy of '
+            f'{_with_interval(probe.balanced_accuracy)}; chance is {show_percent(probe.chance)}.'
+            + (f' Among examples of one class: {_with_interval(within)}.' if within else '')
+        )
+    truth = bias.annotation and bias.annotation.all
+    if truth and truth.accuracy_against_truth:
+        yield (
+            f'Against the true labels, accuracy is {_with_interval(truth.accuracy_against_truth)}; '
+            f'the annotators agree with them in {_with_interval(truth.annotators_against_truth)} '
+            'of the test examples.'
+        )
+
+
+def _recognition(results: Results) -> Section:
+    fields = {
+        'accuracy': 'accuracy',
+        'macro_f1': 'macro F1',
+        'mean_recall': 'recall',
+        'recall_sd': 'recall sd',
+    }
+    columns = [Column('test set'), Column('head'), Column('examples', 'number')]
+    columns += [Column(name, 'percent') for name in fields.values()]
+    rows = [
+        (site, head, scores.num_examples, *(getattr(scores, field) for field in fields))
+        for site, heads in results.test_sites.items()
+        for head, scores in heads.items()
+    ]
+    confusions = {site: np.array(s.confusion) for site, s in results.answers().items()}
+    return Section(
+        'Recognition',
+        'The first head of each test set is the one that answers there; all figures on this page '
+        'are of it unless they say otherwise.',
+        tables=(Table('scores', 'Scores on the test sets', tuple(columns), rows),),
+        figures=(recall_picture(confusions, results.class_names),),
+    )
+
+
+def _bias(bias: BiasReport) -> Section | None:
+    if bias.collapsed:
         return None
-    names = {
+    rows = []
+    for kind, title in (('linear', 'linear'), ('mlp', 'MLP')):
+        for probes, where in (
+            (bias.dataset_classification, 'all'),
+            (bias.within_class, 'within class'),
+        ):
+            probe = getattr(probes, kind)
+            if probe and probe.balanced_accuracy:
+                cells = _cells(probe.balanced_accuracy, 1, factor=100)
+                rows.append((f'{title} probe, {where} (%)', *cells, f'{100 * probe.chance:.1f}'))
+    for pair in bias.pairs:
+        names = ' - '.join(pair.sites)
+        rows.append((f'A-distance, {names}', *_cells(pair.a_distance, 2), '0'))
+        rows.append((f'MMD squared, {names}', *_cells(pair.mmd2, 3), '0'))
+    for mixing, title in ((bias.ilisi, 'iLISI (sites)'), (bias.clisi, 'cLISI (classes)')):
+        if mixing:
+            rows.append((title, *_cells(mixing.estimate, 2), f'{mixing.if_mixed.value:.2f}'))
+    rows.append(('silhouette of the site', *_cells(bias.silhouette.site, 2), '0'))
+    rows.append(('silhouette of the class', *_cells(bias.silhouette.class_, 2), None))
+    columns = tuple(map(Column, ('measure', 'value', '95 % from', 'to', 'mixed')))
+    return Section(
+        'Dataset bias in the features',
+        'Of frozen features of the test sets. Probes are trained afresh and judged on photos that '
+        "they have not seen; their figures are balanced accuracies. 'Mixed' is what features that "
+        'know nothing of the site (cLISI: of the class) would give.',
+        tables=(Table('bias', 'Measures of bias', columns, rows),),
+    )
+
+
+def _annotation(bias: BiasReport) -> Section | None:
+    if not bias.annotation or not bias.annotation.all.accuracy_against_truth:
+        return None
+    fields = {
         'accuracy_against_labels': 'accuracy against labels',
         'accuracy_against_truth': 'against the truth',
         'annotators_against_truth': 'labels against the truth',
         'swallowed': 'swallowed',
         'recovered': 'recovered',
     }
-    rows = [
-        (site, *(_value(entry[name]) for name in names))
-        for site, entry in (annotation['by_site'] | {'all': annotation['all']}).items()
-    ]
-    columns = [Column('test set', 'text'), *(Column(n, 'percent') for n in names.values())]
+    rows = []
+    for site, figures in {**bias.annotation.by_site, 'all': bias.annotation.all}.items():
+        estimates = [getattr(figures, field) for field in fields]
+        rows.append((site, *(estimate and estimate.value for estimate in estimates)))
+    columns = (Column('test set'), *(Column(name, 'percent') for name in fields.values()))
     return Section(
         'Annotation bias',
-        'annotation',
-        text='Of the examples whose label is not the truth: swallowed are those predicted as '
-        'labelled, recovered those predicted as they are.',
-        tables=(Table('annotation', 'Labels and truth', tuple(columns), tuple(rows)),),
-    )
-
-
-def _features(features: Features) -> Section:
-    chosen = subsample_evenly(features.site, _MAX_EMBEDDED, seed=0)
-    points = {'test examples': embed(features.features[chosen], seed=0)}
-    by_site = embedding_figure(points, features.site[chosen], features.site_names, 'site')
-    by_class = embedding_figure(points, features.label[chosen], features.class_names, 'class')
-    return Section(
-        'Features in two dimensions',
-        'features',
-        text='UMAP of the features. It shows neighbourhoods; distances between clusters and their '
-        'sizes mean little.',
-        figures=(
-            Picture(by_site, 'By site.', 'Scatter plot of the features, coloured by site.'),
-            Picture(by_class, 'By label.', 'Scatter plot of the features, coloured by class.'),
-        ),
+        'Of the examples whose label is not the truth: swallowed are those predicted as labelled, '
+        'recovered those predicted as they are.',
+        tables=(Table('annotation', 'Labels and truth', columns, rows),),
     )
 
 
@@ -201,7 +236,7 @@ def _training(lines: Sequence[dict], config: Config) -> Section:
     pictures = [
         Picture(
             training_curves(lines),
-            'Every logged step, each of one batch.',
+            'Every logged step, each of one batch, and their running median.',
             'Loss terms, accuracies and learning rate over the epochs.',
         )
     ]
@@ -214,46 +249,16 @@ def _training(lines: Sequence[dict], config: Config) -> Section:
                 'the direct gradient, and lambda over the epochs.',
             )
         )
-    return Section('Training', 'training', figures=tuple(pictures))
+    return Section('Training', figures=tuple(pictures))
 
 
-def _data(config: Config, features: Features) -> Section | None:
-    if config.target == 'site':
-        return None
-    sites = open_sites(config.data_dir, features.site_names)
-    counts = {
-        site.name: {
-            split: np.array(content.class_counts) for split, content in site.manifest.splits.items()
-        }
-        for site in sites
-    }
-    return Section(
-        'Data',
-        'data',
-        figures=(
-            Picture(
-                class_distributions(counts, features.class_names),
-                'Share of each class in the training and test data.',
-                'Bars of the class shares of every site.',
-            ),
-        ),
-    )
-
-
-def _row(estimate, factor, decimals):
+def _cells(estimate: Estimate | None, decimals: int, *, factor: int = 1) -> list[str | None]:
     if estimate is None:
-        return '-', '-', '-'
-    return tuple(f'{factor * estimate[name]:.{decimals}f}' for name in ('value', 'low', 'high'))
+        return [None, None, None]
+    bounds = (estimate.value, estimate.low, estimate.high)
+    return [f'{factor * figure:.{decimals}f}' for figure in bounds]
 
 
-def _value(estimate):
-    return estimate and estimate['value']
-
-
-def _percent(share: float) -> str:
-    return f'{100 * share:.1f} %'
-
-
-def _estimate(estimate: dict) -> str:
-    low, high = 100 * estimate['low'], 100 * estimate['high']
-    return f'{_percent(estimate["value"])} ({low:.1f} to {high:.1f})'
+def _with_interval(estimate: Estimate) -> str:
+    low, high = 100 * estimate.low, 100 * estimate.high
+    return f'{show_percent(estimate.value)} ({low:.1f} to {high:.1f})'

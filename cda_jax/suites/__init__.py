@@ -1,1 +1,3 @@
-"""Suites: sets of runs that together answer a question, and what the paper reports for each."""
+"""Suites of experiments: what they train, how runs are worked off, and what is made of them."""
+
+SUITES = ('paper', 'ablation', 'losses', 'leave-one-site-out')

@@ -2,57 +2,45 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cda_jax.analysis.tables import Column, Measured, difference, format_cell
+from cda_jax.analysis.tables import show_percent
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
-from cda_jax.suites.methods import Method
-from cda_jax.suites.outcomes import Figure, Outcome
+from cda_jax.suites.methods import LEFT_OUT_BASES
+from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.paper_tables import methods_of_table_4
-
-Outcomes = Mapping[str, list[Outcome]]
+from cda_jax.suites.plan import Method
+from cda_jax.suites.tables import left_out_scores, paired_difference
 
 
 def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
-    """The paper's claims and what was measured of them.
-
-    Args:
-        outcomes: Of `finished`.
-        sites: All sites.
-    """
+    """The paper's claims and what was measured of them."""
+    titles = methods_of_table_4(sites)
     for label, figure, reported in (
         ('Accuracy averaged over the test sets', out.average('accuracy'), 'mean_accuracy'),
         ('Macro F1', out.average('macro_f1'), 'mean_f1'),
     ):
         parts = []
-        for name, (_, short) in methods_of_table_4(sites).items():
-            if outcomes.get(name):
-                measured = _shown(out.over_seeds(outcomes[name], figure))
-                paper = published.TABLE_4.get(name)
-                beside = f' (paper: {_shown(getattr(paper, reported))})' if paper else ''
-                parts.append(f'{short} {measured}{beside}')
+        for name in filter(outcomes.__contains__, titles):
+            paper = published.TABLE_4.get(name)
+            beside = f' (paper: {show_percent(getattr(paper, reported))})' if paper else ''
+            measured = show_percent(out.over_seeds(outcomes[name], figure))
+            parts.append(f'{titles[name]} {measured}{beside}')
         if parts:
             yield f'{label}: {"; ".join(parts)}.'
-    runs = outcomes.get('dataset-id')
-    if runs:
-        accuracy = out.over_seeds(runs, lambda outcome: outcome.results.pooled.accuracy)
+    if 'dataset-id' in outcomes:
+        accuracy = out.over_seeds(outcomes['dataset-id'], out.pooled('accuracy'))
         yield (
-            f'Name that dataset: a network is right about {_shown(accuracy)} of the test pictures '
-            f'(paper: {_shown(published.DATASET_CLASSIFICATION_ACCURACY)}).'
+            f'Name that dataset: a network is right about {show_percent(accuracy)} of the test '
+            f'pictures (paper: {show_percent(published.DATASET_CLASSIFICATION_ACCURACY)}).'
         )
-    yield from _probes(outcomes, ('baseline', 'cda'), methods_of_table_4(sites))
-
-
-def _probes(outcomes, names, titles) -> Iterator[str]:
-    parts = []
-    for name in names:
-        probe = out.over_seeds(outcomes.get(name, []), out.probe())
-        if probe is not None:
-            parts.append(f'{titles[name][1]} {_shown(probe)}')
+    probes = {name: out.over_seeds(outcomes.get(name, []), out.probe()) for name in titles}
+    parts = [f'{titles[name]} {show_percent(probe)}' for name, probe in probes.items() if probe]
     if parts:
-        chance = out.over_seeds(outcomes[names[0]], out.chance)
+        some = next(name for name, probe in probes.items() if probe)
         yield (
             'Dataset bias left in the features, by the balanced accuracy of a fresh linear probe '
-            f'for the site (chance {_shown(chance and chance.mean)}): {"; ".join(parts)}.'
+            f'for the site (chance {show_percent(out.chance(outcomes[some][0]))}): '
+            f'{"; ".join(parts)}.'
         )
 
 
@@ -72,33 +60,37 @@ def answers_of_comparison(
         ('accuracy against the true labels', out.average_true_accuracy, max),
         ('site left in the features (linear probe; lower is better)', out.probe(), min),
     ):
-        scores = {
-            name: measured
-            for name in methods
-            if (measured := out.over_seeds(outcomes.get(name, []), figure))
-        }
+        scores = {name: out.over_seeds(outcomes.get(name, []), figure) for name in methods}
+        scores = {name: measured for name, measured in scores.items() if measured}
         if not scores:
             continue
         leader = best(scores, key=lambda name: scores[name].mean)
-        parts = [f'Best {label}: {methods[leader].title}, {_shown(scores[leader])}']
+        parts = [f'Best {label}: {methods[leader].title}, {show_percent(scores[leader])}']
         if reference in scores and reference != leader:
             change = _change(outcomes, leader, reference, figure)
-            parts.append(f'{methods[reference].title}: {_shown(scores[reference])}{change}')
-        if 'cda' in scores and leader != 'cda':
-            parts.append(f'{methods["cda"].title}: {_shown(scores["cda"])}')
+            parts.append(
+                f'{methods[reference].title}: {show_percent(scores[reference])} ({change})'
+            )
+        if 'cda' in scores and 'cda' not in (leader, reference):
+            parts.append(f'{methods["cda"].title}: {show_percent(scores["cda"])}')
         yield f'{"; ".join(parts)}.'
 
 
-def _change(outcomes: Outcomes, name: str, reference: str, figure: Figure) -> str:
+def answers_of_left_out(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
+    """Every method's average over the sites left out."""
+    averages = {
+        method.title: out.mean_of(left_out_scores(outcomes, name, sites, 'accuracy'))
+        for name, method in LEFT_OUT_BASES.items()
+    }
+    parts = [f'{title} {show_percent(average)}' for title, average in averages.items() if average]
+    if parts:
+        yield f'Accuracy on the site left out, averaged over the sites: {"; ".join(parts)}.'
+
+
+def _change(outcomes, name, reference, figure) -> str:
     """The interval of the difference over the seeds that both have, if they are several."""
-    seeds = [{o.run.seed: o for o in outcomes[method]} for method in (name, reference)]
-    shared = sorted(seeds[0].keys() & seeds[1].keys())
-    if len(shared) < 2:
-        return ' (one seed)'
-    sides = [out.over_seeds([runs[seed] for seed in shared], figure) for runs in seeds]
-    low, high = difference(*sides).interval
-    return f' (difference {100 * low:+.1f} to {100 * high:+.1f} points, 95 %, {len(shared)} seeds)'
-
-
-def _shown(value: Measured | float | None) -> str:
-    return f'{format_cell(value, Column("", "percent"))} %'
+    change = paired_difference(outcomes, name, reference, figure)
+    if change is None:
+        return 'one seed'
+    low, high = (f'{100 * bound:+.1f}' for bound in change.interval)
+    return f'difference {low} to {high} points, 95 %, {len(change.values)} seeds'

@@ -1,40 +1,21 @@
-"""What is compared: each method as the config fields in which it differs from the base config.
+"""What is compared: each method as the config fields in which it differs from the full method."""
 
-The base config is the full method, such as configs/cda.py.
-"""
+from cda_jax.suites.plan import Fields, Method, differences_from_cda
 
-from typing import Any, NamedTuple
-
-Fields = dict[str, Any]
-
-
-class Method(NamedTuple):
-    """Something to train.
-
-    Attributes:
-        title: For tables.
-        fields: Config fields that differ from those of the base config.
-    """
-
-    title: str
-    fields: Fields
-
-
+MERGED = differences_from_cda('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
 _PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
 _NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
 _SHARED = {'shared_head': True}
 
-MERGED = _SHARED | _NO_G | _NO_D | _PLAIN  # the paper's baseline
 
-
-def _merged_with(loss, **args):
+def _merged_with(loss, **args) -> Fields:
     return MERGED | {'emotion_loss': loss, 'emotion_loss_args': args}
 
 
 CDA = {'cda': Method('CDA + ACE (full)', {})}
 BASELINE = {'baseline': Method('Baseline, all sites merged', MERGED)}
-DATASET_ID = {'dataset-id': Method('Name that dataset', MERGED | {'target': 'site'})}
+DATASET_ID = {'dataset-id': Method('Name that dataset', differences_from_cda('dataset_id'))}
 BATCH_350 = {'cda-batch-350': Method('CDA + ACE, batch 350', {'batch_size': 350})}
 
 ABLATION = (
@@ -109,17 +90,43 @@ LOSSES = {
 }
 
 
-def on_one_site(site: str) -> Method:
-    """The baseline that is trained on one site alone."""
-    return Method(f'Baseline, {site}', MERGED | {'sites': (site,)})
+# The methods of which 'leave-one-site-out' trains one without each site.
+LEFT_OUT_BASES = (
+    BASELINE
+    | CDA
+    | {name: ABLATION[name] for name in ('baseline-ace', 'cda-shared-head', 'cda-common-head')}
+)
+
+
+def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dict[str, Method]:
+    """The methods that a suite compares, by name.
+
+    Args:
+        suite: One of `SUITES`.
+        sites: All sites; every method is tested on all of them.
+        papers_scale: Whether runs have the paper's size; only then is there one with the paper's
+            other batch size.
+    """
+    if suite == 'paper':
+        alone = {
+            f'baseline-{site}': Method(f'Baseline, {site}', MERGED | {'sites': (site,)})
+            for site in sites
+        }
+        return DATASET_ID | alone | BASELINE | CDA | (BATCH_350 if papers_scale else {})
+    if suite == 'ablation':
+        equal = Method('CDA, sites drawn equally often', {'site_weights': (1.0,) * len(sites)})
+        return ABLATION | {'cda-equal-sites': equal}
+    if suite == 'losses':
+        return LOSSES
+    return {
+        left_out_name(name, left_out): method._replace(
+            fields=method.fields | {'sites': tuple(site for site in sites if site != left_out)}
+        )
+        for name, method in LEFT_OUT_BASES.items()
+        for left_out in sites
+    }
 
 
 def left_out_name(method: str, site: str) -> str:
     """Name of a method that is trained without a site."""
     return f'{method}-without-{site}'
-
-
-def without_site(method: Method, left_out: str, sites: tuple[str, ...]) -> Method:
-    """A method that is trained on all sites but one."""
-    others = tuple(site for site in sites if site != left_out)
-    return method._replace(fields=method.fields | {'sites': others})

@@ -1,41 +1,39 @@
 """What finished runs say, gathered over seeds."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.analysis.bias.measure_run import read_bias
-from cda_jax.analysis.tables import Measured
+from cda_jax.analysis.bias.report import BiasReport, Estimate, read_bias
+from cda_jax.analysis.seeds import Measured
+from cda_jax.metrics import score
 from cda_jax.runtime.results import Results, read_results
-from cda_jax.suites.runs import Run
+from cda_jax.suites.plan import Run
 
 
 class Outcome(NamedTuple):
-    """A finished run.
-
-    Attributes:
-        run: The run.
-        results: Its results.json.
-        bias: Its bias.json; empty where the features were not measured.
-    """
+    """A finished run; `bias` is None where its features were not measured."""
 
     run: Run
     results: Results
-    bias: dict
+    bias: BiasReport | None
 
+
+# By method, in the order of the seeds.
+Outcomes = Mapping[str, list[Outcome]]
 
 # A figure of one run; None where there is no such figure.
 Figure = Callable[[Outcome], float | None]
 
 
 def finished(runs: Iterable[Run]) -> dict[str, list[Outcome]]:
-    """The outcomes of the runs that are finished, by method and in the order of the seeds."""
+    """The outcomes of the runs that are finished."""
     outcomes = {}
     for run in runs:
         results = read_results(run.workdir)
         if results is not None:
-            outcome = Outcome(run, results, read_bias(run.workdir) or {})
+            outcome = Outcome(run, results, read_bias(run.workdir))
             outcomes.setdefault(run.method, []).append(outcome)
     return outcomes
 
@@ -46,76 +44,95 @@ def over_seeds(outcomes: Iterable[Outcome], figure: Figure) -> Measured | None:
     return None if not values or None in values else Measured(tuple(values))
 
 
-def of_site(site: str, score: str) -> Figure:
+def mean_of(cells: Sequence[Measured | None]) -> Measured | None:
+    """Mean of several figures, seed by seed; None unless all are there with as many seeds."""
+    if not all(cells) or len({len(cell.values) for cell in cells}) > 1:
+        return None
+    by_seed = zip(*(cell.values for cell in cells), strict=True)
+    return Measured(tuple(float(np.mean(values)) for values in by_seed))
+
+
+def of_site(site: str, name: str) -> Figure:
     """A score of the answering head on one test set, such as 'accuracy'."""
-
-    def figure(outcome):
-        scores = outcome.results.answers().get(site)
-        return scores and getattr(scores, score)
-
-    return figure
+    return lambda outcome: getattr(outcome.results.answers().get(site), name, None)
 
 
-def average(score: str) -> Figure:
+def average(name: str) -> Figure:
     """A score averaged over the test sets, each counting the same."""
-    return lambda outcome: getattr(outcome.results.average, score)
+    return lambda outcome: getattr(outcome.results.average, name)
+
+
+def pooled(name: str) -> Figure:
+    """A score of all test sets' examples together."""
+    return lambda outcome: getattr(outcome.results.pooled, name)
+
+
+def precision(site: str, summarise: Callable[[np.ndarray], float]) -> Figure:
+    """Mean or spread of the classes' precision on one test set."""
+    return lambda outcome: float(summarise(score(confusion([outcome], site)).precision))
 
 
 def true_accuracy(site: str) -> Figure:
     """Accuracy against what there is to see, not against the annotators' labels."""
 
     def figure(outcome):
-        if 'annotation' not in outcome.bias:
-            return None
-        return _value(outcome.bias['annotation']['by_site'][site]['accuracy_against_truth'])
+        annotation = outcome.bias and outcome.bias.annotation
+        return annotation and _value(annotation.by_site[site].accuracy_against_truth)
 
     return figure
 
 
 def average_true_accuracy(outcome: Outcome) -> float | None:
     """Mean over the test sets of `true_accuracy`."""
-    values = [true_accuracy(site)(outcome) for site in outcome.results.test_sites]
-    return None if None in values else float(np.mean(values))
+    return _mean([true_accuracy(site)(outcome) for site in outcome.results.test_sites])
 
 
 def probe(kind: str = 'linear', *, within_class: bool = False) -> Figure:
-    """Balanced accuracy of a fresh probe that tells the sites apart by the features."""
+    """Balanced accuracy of a fresh probe ('linear' or 'mlp') that names the site of a feature."""
 
     def figure(outcome):
-        part = outcome.bias.get('within_class' if within_class else 'dataset_classification')
-        return _value(part and part[kind] and part[kind]['balanced_accuracy'])
-
-    return figure
-
-
-def a_distance(outcome: Outcome) -> float | None:
-    """Mean proxy A-distance over the pairs of sites."""
-    values = [_value(pair['a_distance']) for pair in outcome.bias.get('pairs', [])]
-    return None if not values or None in values else float(np.mean(values))
-
-
-def mixing(kind: str) -> Figure:
-    """Local inverse Simpson index: 'ilisi' of the sites, 'clisi' of the classes."""
-
-    def figure(outcome):
-        measure = outcome.bias.get(kind)
-        return _value(measure and measure['estimate'])
+        part = 'within_class' if within_class else 'dataset_classification'
+        probes = outcome.bias and getattr(outcome.bias, part)
+        found = probes and getattr(probes, kind)
+        return found and _value(found.balanced_accuracy)
 
     return figure
 
 
 def chance(outcome: Outcome) -> float | None:
     """What a probe that knows nothing is right about, over the sites in turn."""
-    part = outcome.bias.get('dataset_classification')
-    return part['linear']['chance'] if part and part['linear'] else None
+    probes = outcome.bias and outcome.bias.dataset_classification
+    return probes and probes.linear and probes.linear.chance
 
 
-def confusion(outcomes: list[Outcome], site: str | None = None) -> np.ndarray:
-    """int64[C, C], summed over the seeds; of one test set, or of all together."""
-    results = [outcome.results for outcome in outcomes]
-    scores = [one.pooled if site is None else one.answers()[site] for one in results]
-    return np.sum([one.confusion for one in scores], axis=0)
+def a_distance(outcome: Outcome) -> float | None:
+    """Mean proxy A-distance over the pairs of sites."""
+    pairs = (outcome.bias and outcome.bias.pairs) or ()
+    return _mean([_value(pair.a_distance) for pair in pairs])
 
 
-def _value(estimate: dict | None) -> float | None:
-    return estimate and estimate['value']
+def mixing(kind: str) -> Figure:
+    """Local inverse Simpson index: 'ilisi' of the sites, 'clisi' of the classes."""
+
+    def figure(outcome):
+        found = outcome.bias and getattr(outcome.bias, kind)
+        return found and found.estimate.value
+
+    return figure
+
+
+def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarray:
+    """int[C, C], summed over the seeds; of one test set, or of all together."""
+    scores = [
+        outcome.results.pooled if site is None else outcome.results.answers()[site]
+        for outcome in outcomes
+    ]
+    return np.sum([each.confusion for each in scores], axis=0)
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return estimate and estimate.value
+
+
+def _mean(values) -> float | None:
+    return None if not values or None in values else float(np.mean(values))

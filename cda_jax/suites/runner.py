@@ -3,17 +3,20 @@
 import os
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from cda_jax.errors import InputError
 from cda_jax.runtime.children import bound
-from cda_jax.runtime.logs import duration
 
 _POLL_SECONDS = 0.5
-_SECONDS_BETWEEN_LINES = 30
+_SECONDS_BETWEEN_LINES = 30  # where the output is no terminal
 _STEP = re.compile(rb'step +(\d+)/(\d+) ')
 _TAIL_BYTES = 2000
 
@@ -23,7 +26,7 @@ class Task(NamedTuple):
 
     Attributes:
         name: For the console.
-        commands: Those still to be run.
+        commands: To be run.
         log: Where their output goes, appended.
     """
 
@@ -32,15 +35,7 @@ class Task(NamedTuple):
     log: Path
 
 
-class _Active(NamedTuple):
-    task: Task
-    slot: int
-    process: subprocess.Popen
-    rest: Sequence[Sequence[str]]
-    start: float
-
-
-def run_tasks(tasks: Sequence[Task], *, jobs: int, say: Callable[[str], None]) -> dict[str, Path]:
+def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
     """Runs every task to its end, also if others fail.
 
     Children die with this process, however it ends; what they have done stays.
@@ -48,40 +43,38 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int, say: Callable[[str], None]) -
     Args:
         tasks: To do.
         jobs: How many at once; each gets its share of the processors.
-        say: Takes a line on what happens.
 
     Returns:
         The logs of the tasks that failed, by name.
     """
-    waiting, active, failed, seconds = list(tasks), [], {}, []
-    last_line = time.monotonic()
-    try:
-        while waiting or active:
-            free = sorted(set(range(jobs)) - {entry.slot for entry in active})
-            for slot in free[: len(waiting)]:
-                task = waiting.pop(0)
-                active.append(_start(task, task.commands, slot, jobs, time.monotonic()))
-            time.sleep(_POLL_SECONDS)
-            for entry in list(active):
-                if entry.process.poll() is None:
-                    continue
-                active.remove(entry)
-                if entry.process.returncode == 0 and entry.rest:
-                    active.append(_start(entry.task, entry.rest, entry.slot, jobs, entry.start))
-                    continue
-                seconds.append(time.monotonic() - entry.start)
-                if entry.process.returncode:
-                    failed[entry.task.name] = entry.task.log
-                say(_ended(entry, seconds[-1]))
-                last_line = 0
-            if active and time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
-                last_line = time.monotonic()
-                say(_overview(len(tasks), waiting, active, seconds, jobs))
-    finally:
-        for entry in active:
-            entry.process.terminate()
-        for entry in active:
-            entry.process.wait()
+    waiting, active, failed, done = deque(tasks), {}, {}, 0
+    with tqdm(
+        total=len(tasks),
+        bar_format='{n:.1f} of {total} runs done; {elapsed} so far, {remaining} left{postfix}',
+        mininterval=0.5 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
+        smoothing=0,
+    ) as progress:
+        try:
+            while waiting or active:
+                for slot in sorted(set(range(jobs)) - active.keys())[: len(waiting)]:
+                    task = waiting.popleft()
+                    active[slot] = task, _work(task, slot, jobs)
+                time.sleep(_POLL_SECONDS)
+                for slot, (task, work) in list(active.items()):
+                    is_good = next(work)
+                    if is_good is None:
+                        continue
+                    del active[slot]
+                    done += 1
+                    if not is_good:
+                        failed[task.name] = task.log
+                    tqdm.write(f'{task.name}: {"done" if is_good else f"FAILED, see {task.log}"}')
+                progress.set_postfix_str(', '.join(t.name for t, _ in active.values()), False)
+                shares = sum(_share_done(task.log) for task, _ in active.values())
+                progress.update(max(done + shares - progress.n, 0))
+        finally:
+            for _, work in active.values():
+                work.close()
     return failed
 
 
@@ -95,38 +88,27 @@ def check_jobs(jobs: int) -> None:
         raise InputError(f'jobs is {jobs}, expected 1 to the {os.cpu_count()} processors there are')
 
 
-def _start(task, commands, slot, jobs, start) -> _Active:
+def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:
+    """Yields None while a command runs, and at the end whether all went well."""
     task.log.parent.mkdir(parents=True, exist_ok=True)
-    with task.log.open('ab') as log:
-        process = subprocess.Popen(
-            bound(commands[0], slot=slot, slots=jobs),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    return _Active(task, slot, process, commands[1:], start)
-
-
-def _ended(entry: _Active, seconds: float) -> str:
-    how = 'done' if entry.process.returncode == 0 else f'FAILED, see {entry.task.log}'
-    return f'{entry.task.name}: {how} after {duration(seconds)}'
-
-
-def _overview(total, waiting, active, seconds, jobs) -> str:
-    shares = [_share_done(entry.task.log) for entry in active]
-    done = total - len(waiting) - len(active)
-    running = ', '.join(
-        f'{entry.task.name} {100 * share:.0f} %'
-        for entry, share in zip(active, shares, strict=True)
-    )
-    now = time.monotonic()
-    elapsed = sum(seconds) + sum(now - entry.start for entry in active)
-    worked = len(seconds) + sum(shares)
-    left = ''
-    if worked > 0:
-        to_do = len(waiting) + len(active) - sum(shares)
-        left = f'; {duration(to_do * elapsed / worked / min(jobs, max(to_do, 1)))} left'
-    return f'{done} of {total} runs done; {running}{left}'
+    for command in task.commands:
+        with task.log.open('ab') as log:
+            process = subprocess.Popen(
+                bound(command, slot=slot, slots=jobs),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            while process.poll() is None:
+                yield None
+        finally:
+            process.terminate()
+            process.wait()
+        if process.returncode:
+            yield False
+            return
+    yield True
 
 
 def _share_done(log: Path) -> float:

@@ -1,78 +1,93 @@
-"""Confusion matrices: what is taken for what."""
+"""Confusion matrices: what is taken for what, as percentages of each true category."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cda_jax.analysis.figures.look import (
-    SMALLEST_TYPE,
-    finish,
-    look,
-    new_figure,
-    panels,
-    title_with_note,
-)
-from cda_jax.analysis.figures.matrix import (
-    Grid,
-    cell_type,
-    checked_confusions,
-    draw_cells,
-    label_matrix,
-    plan_grid,
-    row_shares,
-    write_in_cell,
-)
+from cda_jax.analysis.figures.style import WIDTH, in_style, panels
 from cda_jax.metrics import score
 
 _MAX_COLUMNS = 3
-_CELL = 0.6  # inches
-_ROOM_FOR_COUNTS = 0.36  # inches; smaller cells hold the share alone
+_DARK = 0.6  # from this share on, white letters have more contrast than black ones
 
 
-@look()
+@in_style
 def confusion_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draws confusion matrices as percentages of each true category, with the numbers below.
+    """Draws confusion matrices, each share with its number of examples below.
 
     Source: Han et al. (2020), figure 4.
 
     Args:
         confusions: int[K, K] by title, examples of category i (rows) taken for category j.
-        names: K.
-
-    Raises:
-        InputError: There is no matrix, or one has another shape or counts nothing.
+        names: Of the K categories.
     """
-    confusions = checked_confusions(confusions, names)
-    grid = _plan(len(confusions), names)
-    figure = new_figure(grid.width, grid.height, 'compressed')
-    for number, (axes, (title, confusion)) in enumerate(
-        zip(panels(figure, len(confusions), grid.columns), confusions.items(), strict=True)
-    ):
-        _draw(axes, confusion, grid)
-        label_matrix(axes, names, grid, is_first=number % grid.columns == 0, below={})
-        title_with_note(axes, title, f'accuracy {100 * score(confusion).accuracy:.1f} %')
-        axes.set_xlabel('predicted')
-        if number % grid.columns == 0:
-            axes.set_ylabel('true (each row: 100 %)')
-    return finish(figure)
+    figure, grid = _grid(confusions, len(names))
+    for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):
+        shares = _row_shares(confusion)
+        texts = [
+            [f'{_percent(share, 1)}\n{count:,}' for share, count in zip(*row, strict=True)]
+            for row in zip(shares, confusion, strict=True)
+        ]
+        _draw(axes, shares, texts, names, names)
+        accuracy = f'accuracy {100 * score(confusion).accuracy:.1f} %'
+        axes.set_title(f'{title}\n{accuracy}' if title else accuracy)
+    return figure
 
 
-def _plan(count, names) -> Grid:
-    """As many matrices in a row as leave room for the counts."""
-    plans = [
-        plan_grid(count, names, columns=columns, largest_cell=_CELL, extra_rows=0)
-        for columns in range(_MAX_COLUMNS, 0, -1)
-    ]
-    return next((plan for plan in plans if plan.cell >= _ROOM_FOR_COUNTS), plans[-1])
+@in_style
+def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """Draws recall matrices with the precision of each class below.
+
+    The titles give the mean recall and the population's standard deviation over the classes. A
+    class without examples has dashes for recall; a class never predicted has a precision of 0.
+
+    Source: Han et al. (2020), figure 6.
+
+    Args:
+        confusions: int[C, C] by title, examples of class i (rows) taken for class j.
+        names: Of the C classes.
+    """
+    figure, grid = _grid(confusions, len(names) + 1)
+    for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):
+        scores = score(confusion)
+        shares = np.vstack([_row_shares(confusion), scores.precision])
+        texts = [[_percent(share, 0) for share in row] for row in shares]
+        _draw(axes, shares, texts, [*names, 'Precision'], names)
+        axes.axhline(len(names) - 0.5, color='black', linewidth=1.5)
+        mean, sd = 100 * scores.mean_recall, 100 * scores.recall_sd
+        axes.set_title(f'{title}\nmean recall {mean:.1f} ± {sd:.1f} %', size=7.5)
+    return figure
 
 
-def _draw(axes, confusion, grid):
-    shares = row_shares(confusion)
-    if grid.cell < _ROOM_FOR_COUNTS:
-        draw_cells(axes, shares, grid)
-        return
-    draw_cells(axes, shares, grid, decimals=1)
-    size = max(SMALLEST_TYPE, 0.72 * cell_type(grid))
-    for (row, column), count in np.ndenumerate(confusion):
-        write_in_cell(axes, f'{count:,}', row + 0.28, column, shares[row, column], size)
+def _grid(confusions, rows) -> tuple[Figure, list[Axes]]:
+    """Panels with cells that are large enough to be read, and no larger than they need to be."""
+    columns = min(len(confusions), _MAX_COLUMNS)
+    height = min(WIDTH / columns, 0.5 * rows) + 0.9
+    return panels(len(confusions), columns, height, sharey=True)
+
+
+def _draw(axes, shares, texts, rows, columns):
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)  # NaN stays white
+    size = 8 if len(columns) <= 4 else 5.5
+    for place, text in np.ndenumerate(np.array(texts)):
+        colour = 'white' if shares[place] > _DARK else 'black'
+        axes.text(*place[::-1], text, color=colour, size=size, ha='center', va='center')
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha='right', rotation_mode='anchor')
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labelsize=7)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel('predicted')
+    if axes.get_subplotspec().is_first_col():
+        axes.set_ylabel('true (each row: 100 %)')
+
+
+def _row_shares(confusion) -> np.ndarray:
+    """Shares of each true category; NaN for one without examples."""
+    totals = confusion.sum(axis=1, keepdims=True)
+    return np.divide(confusion, totals, out=np.full(confusion.shape, np.nan), where=totals > 0)
+
+
+def _percent(share, decimals) -> str:
+    return '-' if np.isnan(share) else f'{100 * share:.{decimals}f}'

@@ -1,50 +1,59 @@
-"""How training went: losses, accuracies and the learning rate over the epochs."""
+"""What is logged over the epochs: how training went, and the game with the dataset classifier d."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from cda_jax.analysis.figures.look import (
+from cda_jax.analysis.figures.style import (
     COLOURS,
     DATASET,
     EMOTION,
-    INK,
     LABEL,
     WIDTH,
-    finish,
-    look,
-    new_figure,
+    in_style,
+    panels,
 )
-from cda_jax.analysis.figures.series import (
-    Curve,
-    draw_curves,
-    name_ends,
-    set_epochs,
-    use_log_scale,
-    use_percent,
-)
-from cda_jax.analysis.health import column, epochs_of, train_lines
+from cda_jax.analysis.health import column, epochs_of
+
+_BESIDE = {'loc': 'upper left', 'bbox_to_anchor': (1, 1)}
+_WINDOW, _MIN_WINDOW = 0.05, 5  # of the lines, for a running median
+
+
+class Curve(NamedTuple):
+    """A figure of the metrics, its name in the legend, and how it is drawn."""
+
+    field: str
+    name: str
+    colour: str = 'black'
+    dashes: str = '-'
+
 
 _LOSSES = (
-    ('loss_emotion', 'emotion, $L_e$', EMOTION, '-'),
-    ('loss_label', 'label, $L_2$', LABEL, '--'),
-    ('loss_dataset', 'dataset, $L_d$', DATASET, '-.'),
+    Curve('loss_emotion', 'emotion, $L_e$', EMOTION),
+    Curve('loss_label', 'label, $L_2$', LABEL, '--'),
+    Curve('loss_dataset', 'dataset, $L_d$', DATASET, '-.'),
 )
 _ACCURACIES = (
-    ('accuracy_emotion', 'emotion, e', EMOTION, '-'),
-    ('pseudo_label_agreement', 'label kept, g', LABEL, '--'),
-    ('accuracy_dataset', 'dataset, d', DATASET, '-.'),
+    Curve('accuracy_emotion', 'emotion, e', EMOTION),
+    Curve('pseudo_label_agreement', 'label kept, g', LABEL, '--'),
+    Curve('accuracy_dataset', 'dataset, d', DATASET, '-.'),
 )
-_DASHES = ('-', '--', '-.', ':')
+_OF_D = (
+    Curve('balanced_accuracy_dataset', 'balanced accuracy', DATASET),
+    Curve('largest_share_dataset', 'site named most', COLOURS[3], '--'),
+)
+_STRENGTHS = (
+    Curve('lambda_1', r'$\lambda_1$ at f', EMOTION),
+    Curve('lambda_2', r'$\lambda_2$ at g', LABEL, '--'),
+)
 
-# Of a validation line, besides one for each site: of the mean over the sites.
-_MEAN, _SITE = 'accuracy', 'accuracy_'
 
-# Inches.
-_TALL, _LOW, _TITLE = 1.45, 0.75, 0.5
-
-
-@look()
+@in_style
 def training_curves(lines: Sequence[dict]) -> Figure:
     """Draws loss terms, accuracies in training and in validation, and the learning rate.
 
@@ -57,55 +66,102 @@ def training_curves(lines: Sequence[dict]) -> Figure:
     Raises:
         InputError: There is no line of training, or one lacks its epoch.
     """
-    training = train_lines(lines)
-    epochs = epochs_of(lines, training)
     validation = [line for line in lines if line['kind'] == 'validation']
-    heights = [_TALL, _TALL, *([_TALL] if validation else []), _LOW]
-    figure = new_figure(WIDTH, sum(heights) + _TITLE * len(heights))
+    heights = [1.9, 1.9, *([1.9] if validation else []), 1.3]
+    figure = Figure((WIDTH, sum(heights)))
     grid = figure.subplots(len(heights), sharex=True, height_ratios=heights)
-    set_epochs(grid[-1], epochs)
-
-    losses = _curves(training, _LOSSES)
-    use_log_scale(grid[0], losses)
-    use_percent(grid[1])
-    _fill(grid[0], 'Loss terms (nats; $L_2$: squared distance)', epochs, losses)
-    accuracies = _curves(training, _ACCURACIES)
-    _fill(grid[1], 'Accuracy in training batches (%)', epochs, accuracies)
+    _draw(grid[0], lines, _LOSSES, 'Loss terms (nats; $L_2$: squared distance)')
+    _use_log_scale(grid[0])
+    _draw(grid[1], lines, _ACCURACIES, 'Accuracy in training batches')
+    _use_percent(grid[1])
     if validation:
-        use_percent(grid[2])
-        _fill(
-            grid[2],
-            'Accuracy in validation (%)',
-            epochs_of(lines, validation),
-            _validation_curves(validation),
-            smooth=False,
-        )
-    rate = Curve('', column(training, 'learning_rate'), INK)
-    _fill(grid[-1], 'Learning rate', epochs, [rate], smooth=False)
-    grid[-1].set_ylim(bottom=0)
-    return finish(figure)
+        sites = dict.fromkeys(f for line in validation for f in line if f.startswith('accuracy_'))
+        curves = [
+            Curve(field, field.removeprefix('accuracy_'), COLOURS[number % 6])
+            for number, field in enumerate(sites)
+        ]
+        curves.append(Curve('accuracy', 'mean of the sites', dashes='--'))
+        _draw(grid[2], lines, curves, 'Accuracy in validation', kind='validation')
+        _use_percent(grid[2])
+    rate = Curve('learning_rate', 'learning rate')
+    _draw(grid[-1], lines, [rate], 'Learning rate')
+    grid[-1].set(xlabel='epoch', xlim=(0, None))
+    return figure
 
 
-def _fill(axes, title, epochs, curves, *, smooth=True):
+@in_style
+def health_panel(
+    lines: Sequence[dict], num_sites: int, *, dataset_loss: str = 'adaptive_cross_entropy'
+) -> Figure:
+    """Draws the adversarial game over the epochs, beside what d would reach by guessing.
+
+    Balanced accuracy of d and the share of the site that it names most; its loss L_d; the norm of
+    the reversed gradient at the features over that of the emotion classifiers; lambda_1 and
+    lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for.
+
+    Args:
+        lines: Of `cda_jax.analysis.health.read_metrics`, of a run with a dataset classifier.
+        num_sites: K, the sites trained on.
+        dataset_loss: The config's. Guessing costs ln K under 'cross_entropy'; under another loss
+            only about so, since its weights average 1 only where sites are of one size.
+
+    Raises:
+        InputError: There is no line of training, or one lacks its epoch.
+    """
+    figure, (accuracy, loss, ratio, strength) = panels(4, 2, 2.1, sharex=True)
+    _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})
+    _use_percent(accuracy)
+    _mark(accuracy, 1 / num_sites, f'guessing: {100 / num_sites:.1f} %')
+
+    is_exact = dataset_loss == 'cross_entropy'
+    unit = 'nats' if is_exact else 'nats, weighted'
+    _draw(loss, lines, [Curve('loss_dataset', '$L_d$', DATASET)], f'Loss of d, $L_d$ ({unit})')
+    guessing = math.log(num_sites)
+    _mark(loss, guessing, f'guessing: {"" if is_exact else "about "}ln {num_sites}')
+    loss.set_ylim(0, 1.2 * max(guessing, loss.get_ylim()[1]))
+
+    gradients = Curve('reversed_gradient_ratio', 'ratio')
+    _draw(ratio, lines, [gradients], 'Reversed / emotion gradient')
+    if any(line.get(gradients.field) for line in lines):
+        _use_log_scale(ratio)
+        _mark(ratio, 1, 'equally large')
+    _draw(strength, lines, _STRENGTHS, 'Strength of the reversal', legend={})
+    for axes in (ratio, strength):
+        axes.set(xlabel='epoch', xlim=(0, None))
+    return figure
+
+
+def _draw(axes: Axes, lines, curves, title, *, kind='train', legend=_BESIDE):
+    """Draws each curve that has values; of training as faint points and their running median."""
     axes.set_title(title)
     axes.grid(axis='y')
-    draw_curves(axes, epochs, curves, smooth=smooth)
-    name_ends(axes, epochs, curves, smooth=smooth)
+    chosen = [line for line in lines if line['kind'] == kind]
+    epochs = epochs_of(lines, chosen)
+    for curve in curves:
+        values = pd.Series(column(chosen, curve.field), epochs).dropna()
+        if values.empty:
+            continue
+        if kind == 'train':
+            axes.plot(values, '.', color=curve.colour, alpha=0.2, markersize=2, rasterized=True)
+            window = max(_MIN_WINDOW, round(_WINDOW * len(values)))
+            values = values.rolling(window, center=True, min_periods=1).median()
+        axes.plot(values, curve.dashes, color=curve.colour, label=curve.name)
+    if not axes.lines:
+        axes.text(0.5, 0.5, 'not logged by this run', transform=axes.transAxes, ha='center')
+    elif len(curves) > 1:
+        axes.legend(**legend)
 
 
-def _curves(lines, parts):
-    return [Curve(name, column(lines, field), *marks) for field, name, *marks in parts]
+def _mark(axes, level, name):
+    axes.axhline(level, color='dimgray', linewidth=0.9, linestyle='--')
+    axes.text(0.01, level, name, transform=axes.get_yaxis_transform(), size=7, va='bottom')
 
 
-def _validation_curves(lines):
-    sites = dict.fromkeys(name for line in lines for name in line if name.startswith(_SITE))
-    by_site = [
-        Curve(
-            field.removeprefix(_SITE),
-            column(lines, field),
-            COLOURS[number % (len(COLOURS) - 1)],
-            _DASHES[number % len(_DASHES)],
-        )
-        for number, field in enumerate(sites)
-    ]
-    return [*by_site, Curve('mean', column(lines, _MEAN), INK)]
+def _use_log_scale(axes):
+    axes.set_yscale('log', nonpositive='mask')
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+
+
+def _use_percent(axes):
+    axes.set_ylim(-0.02, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))

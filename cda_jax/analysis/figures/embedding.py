@@ -1,35 +1,71 @@
 """Features on a plane, coloured by what they belong to."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from cda_jax.analysis.bias.features_by_site import check_names, checked_numbers
-from cda_jax.analysis.figures.look import (
-    COLOURS,
-    MARKERS,
-    QUIET,
-    WIDTH,
-    finish,
-    look,
-    new_figure,
-    panels,
-)
-from cda_jax.errors import InputError
+from cda_jax.analysis.bias.components import largest_components
+from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, in_style, panels
 
-_MAX_COLUMNS = 3
-_INK_OF_POINTS = 4000.0  # points squared of all marks of a panel together, at a column of 8 cm
+_NEIGHBOURS, _MIN_DISTANCE = 15, 0.1
 _LAYERS = 12
 
 
-@look()
+def embed(features: np.ndarray, seed: int) -> np.ndarray:
+    """Places features on a plane so that neighbours stay neighbours, by UMAP.
+
+    Features are first reduced to 50 principal components; the largest two are where the layout
+    starts. It runs in one thread, so that the same seed gives the same plane on the same machine.
+
+    Source: McInnes et al., UMAP: Uniform manifold approximation and projection (2018).
+
+    Args:
+        features: float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
+            `subsample_evenly` chooses rows.
+        seed: Of every draw.
+
+    Returns:
+        float32[N, 2], without unit.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Tensorflow not installed', ImportWarning)
+        from umap import UMAP
+    mapper = UMAP(
+        n_neighbors=min(_NEIGHBOURS, len(features) - 1),
+        min_dist=_MIN_DISTANCE,
+        init='pca',  # a spectral start fails where clusters lie far apart
+        random_state=seed,
+        n_jobs=1,
+    )
+    reduced = largest_components(features, seed=seed).astype(np.float32)
+    return mapper.fit_transform(reduced).astype(np.float32)
+
+
+def subsample_evenly(sites: np.ndarray, max_examples: int, seed: int) -> np.ndarray:
+    """Chooses examples so that every site shows as many as every other, as far as it has them.
+
+    Args:
+        sites: int[N], the site of each example.
+        max_examples: How many to choose; all, if there are fewer.
+        seed: Of the draw.
+
+    Returns:
+        int64[n], their rows in ascending order.
+    """
+    rng = np.random.default_rng(seed)
+    # Each site's examples in random order, dealt in turns: first those of turn 0, then of turn 1.
+    turns = np.empty(len(sites), np.int64)
+    for site in np.unique(sites):
+        rows = np.flatnonzero(sites == site)
+        turns[rows] = rng.permutation(len(rows))
+    return np.sort(np.lexsort((sites, turns))[:max_examples])
+
+
+@in_style
 def embedding_figure(
-    coordinates: Mapping[str, np.ndarray],
-    categories: np.ndarray | Mapping[str, np.ndarray],
-    names: Sequence[str],
-    legend_title: str,
+    coordinates: Mapping[str, np.ndarray], categories: np.ndarray, names: Sequence[str]
 ) -> Figure:
     """Draws points on planes side by side, with a colour and a mark for each category.
 
@@ -37,103 +73,32 @@ def embedding_figure(
 
     Args:
         coordinates: float[N, 2] of each panel, by title; as `embed` gives them.
-        categories: int[N], of every panel, or of each by its title.
+        categories: int[N], of the points in every panel.
         names: Of the categories.
-        legend_title: What the categories are.
-
-    Raises:
-        InputError: There is no panel, coordinates have another shape or are not finite, or
-            categories do not fit them.
     """
-    check_names('names', names)
-    if not coordinates:
-        raise InputError('coordinates: no panel, expected at least one')
-    columns = min(len(coordinates), _MAX_COLUMNS)
-    side = min(WIDTH / columns, 3.6)
-    rows = -(-len(coordinates) // columns)
-    figure = new_figure(columns * side, rows * side + 0.6, 'compressed')
-    for axes, (title, points) in zip(
-        panels(figure, len(coordinates), columns), coordinates.items(), strict=True
-    ):
-        points = _checked_points(title, points)
-        chosen = categories[title] if isinstance(categories, Mapping) else categories
-        chosen = checked_numbers(f'categories of {title}', chosen, len(points), names)
-        _draw(axes, points, chosen, size=_INK_OF_POINTS * (side / 3.15) ** 2 / len(points))
-        axes.set_title(title)
-    _add_legend(figure, names, legend_title)
-    return finish(figure)
-
-
-def _draw(axes, points, categories, size):
-    """Draws categories in turns, in random layers, so that none hides the others."""
-    layers = np.random.default_rng(0).integers(_LAYERS, size=len(points))
-    for layer in range(_LAYERS):
-        for category in np.unique(categories):
-            chosen = (layers == layer) & (categories == category)
-            axes.scatter(
-                *points[chosen].T,
-                s=np.clip(size, 5, 22),
-                marker=MARKERS[category % len(MARKERS)],
-                color=COLOURS[category % len(COLOURS)],
-                edgecolor='white',
-                linewidth=0.15,
-                alpha=0.85,
-                zorder=2 + layer / _LAYERS,
-                rasterized=True,
-            )
-    _frame(axes, points)
-
-
-def _frame(axes, points):
-    """A square window; distances on the plane have no unit, so the axes have no scale."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    half = 0.53 * max((high - low).max(), np.finfo(np.float32).eps)
-    middle = (low + high) / 2
-    axes.set(
-        xlim=(middle[0] - half, middle[0] + half),
-        ylim=(middle[1] - half, middle[1] + half),
-        xticks=[],
-        yticks=[],
-        box_aspect=1,
-    )
-    axes.spines[:].set_visible(True)
-    axes.set_xlabel('UMAP 1', color=QUIET, size=7)
-    axes.set_ylabel('UMAP 2', color=QUIET, size=7)
-
-
-def _add_legend(figure, names, title):
-    marks = [
-        Line2D(
-            [],
-            [],
-            linestyle='',
-            marker=MARKERS[number % len(MARKERS)],
-            color=COLOURS[number % len(COLOURS)],
-            markersize=5,
-        )
-        for number in range(len(names))
-    ]
+    columns = min(len(coordinates), 2)
+    figure, grid = panels(len(coordinates), columns, WIDTH / 2 + 0.5)
+    layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)
+    for axes, (title, points) in zip(grid, coordinates.items(), strict=True):
+        # In layers, so that no category hides the others.
+        for rows in layers:
+            for category in range(len(names)):
+                axes.scatter(
+                    *points[rows[categories[rows] == category]].T,
+                    s=8,
+                    color=COLOURS[category % len(COLOURS)],
+                    marker=MARKERS[category % len(MARKERS)],
+                    linewidth=0,
+                    label=names[category] if rows is layers[0] else None,
+                    rasterized=True,  # thousands of points would swell a vector figure
+                )
+        # Distances on the plane have no unit.
+        axes.set(title=title, xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2')
+        axes.set_aspect('equal', adjustable='datalim')
     figure.legend(
-        marks,
-        names,
-        title=title,
+        *grid[0].get_legend_handles_labels(),
         loc='outside lower center',
-        ncols=_legend_columns(figure, names),
-        handletextpad=0.1,
-        columnspacing=1.2,
+        ncols=min(len(names), 4),
+        markerscale=2,
     )
-
-
-def _legend_columns(figure, names):
-    letters = max(map(len, names)) + 4
-    return int(np.clip(figure.get_size_inches()[0] / (letters * 0.067), 1, len(names)))
-
-
-def _checked_points(title, points):
-    points = np.asarray(points)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise InputError(f'coordinates of {title}: shape {points.shape}, expected [N, 2]')
-    damaged = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if damaged.size:
-        raise InputError(f'coordinates of {title}, row {damaged[0]}: not finite')
-    return points
+    return figure

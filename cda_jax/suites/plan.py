@@ -1,0 +1,140 @@
+"""Trainings of a suite: their configs, their places, and what is still to be done for them."""
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cda_jax.config import read_config
+from cda_jax.runtime.results import read_results
+from cda_jax.runtime.workdir import BIAS, REPORT
+
+Fields = dict[str, Any]
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Method(NamedTuple):
+    """Something to train.
+
+    Attributes:
+        title: For tables.
+        fields: Config fields that differ from those of the full method.
+    """
+
+    title: str
+    fields: Fields
+
+
+class Scale(NamedTuple):
+    """How large the runs of a suite are.
+
+    Attributes:
+        config: Name of the base config, a file of `configs/`, which is the full method.
+        fields: What is different from it in every run.
+        crop_size: Pixels of the crops in the stand-in data; None where the data are the user's.
+    """
+
+    config: str
+    fields: Fields
+    crop_size: int | None
+
+
+SCALES = {
+    'demo': Scale('demo', {'log_every_steps': 39}, 48),
+    'small': Scale('demo', {'image_size': 32, 'num_epochs': 12, 'log_every_steps': 39}, 32),
+    'full': Scale('cda', {}, None),
+}
+
+
+class Run(NamedTuple):
+    """A training of one method with one seed.
+
+    Attributes:
+        method: Its name.
+        seed: Of the run.
+        workdir: Where it is.
+        base: Name of the base config.
+        fields: What is different from it.
+    """
+
+    method: str
+    seed: int
+    workdir: Path
+    base: str
+    fields: Fields
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is trained and evaluated."""
+        return read_results(self.workdir) is not None
+
+    @property
+    def log(self) -> Path:
+        """Where the output of its commands goes."""
+        return self.workdir.parent / 'logs' / f'{self.workdir.name}.log'
+
+    def commands(self, *, embedding: bool) -> list[list[str]]:
+        """What trains it, or goes on where it was stopped, and measures it; none if it is done.
+
+        Args:
+            embedding: Whether its own page shows its features in two dimensions.
+        """
+        if self.is_done and (self.workdir / REPORT).exists() and (self.workdir / BIAS).exists():
+            return []
+        train = [
+            *(sys.executable, '-m', 'cda_jax.main', f'--workdir={self.workdir}'),
+            f'--config={_config_file(self.base)}',
+            *(f'--config.{name}={value}' for name, value in self.fields.items()),
+        ]
+        measure = [
+            *(sys.executable, str(_ROOT / 'tools' / 'report.py'), f'--workdir={self.workdir}'),
+            f'--data_dir={self.fields["data_dir"]}',
+            f'--embedding={embedding}',
+        ]
+        return [measure] if self.is_done else [train, measure]
+
+
+def plan(
+    methods: dict[str, Method], num_seeds: int, folder: Path, scale: Scale, fields: Fields
+) -> list[Run]:
+    """The runs of some methods, all methods with the first seed first.
+
+    A method whose config is that of an earlier one is left out: a switch may say what the base
+    config says already.
+
+    Args:
+        methods: By name.
+        num_seeds: Runs of each.
+        folder: Where the workdirs go.
+        scale: Of the runs.
+        fields: What is different from the scale's config in every run.
+
+    Raises:
+        InputError: A field is unknown, or has a value that cannot be used.
+    """
+    base = load_config(scale.config)
+    runs, seen = [], []
+    for seed in range(num_seeds):
+        for name, method in methods.items():
+            own = scale.fields | fields | method.fields | {'seed': seed}
+            config = read_config(base | own)
+            if config not in seen:
+                runs.append(Run(name, seed, folder / f'{name}-seed{seed}', scale.config, own))
+                seen.append(config)
+    return runs
+
+
+def load_config(name: str) -> Fields:
+    """The fields of a config in `configs/`."""
+    return runpy.run_path(str(_config_file(name)))['get_config']().to_dict()
+
+
+def differences_from_cda(name: str) -> Fields:
+    """The fields in which a config of `configs/` differs from the full method's, configs/cda.py."""
+    full = load_config('cda')
+    return {field: x for field, x in load_config(name).items() if x != full[field]}
+
+
+def _config_file(name) -> Path:
+    return _ROOT / 'configs' / f'{name}.py'

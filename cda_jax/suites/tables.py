@@ -1,0 +1,194 @@
+"""The tables of suites: methods in rows, figures in columns."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cda_jax.analysis.seeds import Measured, difference
+from cda_jax.analysis.tables import Column, Table
+from cda_jax.suites import outcomes as out
+from cda_jax.suites.methods import LEFT_OUT_BASES, left_out_name
+from cda_jax.suites.outcomes import Figure, Outcome, Outcomes
+from cda_jax.suites.plan import Method
+
+# What one looks at first, with the name it has in tables.
+HEADLINES: dict[str, Figure] = {
+    'accuracy': out.average('accuracy'),
+    'macro F1': out.average('macro_f1'),
+    'mean recall': out.average('mean_recall'),
+    'true accuracy': out.average_true_accuracy,
+    'probe': out.probe(),
+    'probe within class': out.probe(within_class=True),
+}
+
+
+def recognition_table(
+    methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]
+) -> Table:
+    """Accuracy on every test set, and averages over them."""
+    figures = {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
+    figures |= {
+        Column('average', 'percent', max): out.average('accuracy'),
+        Column('macro F1', 'percent', max): out.average('macro_f1'),
+        Column('true accuracy', 'percent', max): out.average_true_accuracy,
+    }
+    return table_of(
+        'recognition',
+        'Accuracy on each test set',
+        _by_title(methods, outcomes),
+        figures,
+        'Of the classifier that answers for the site. The average is unweighted over the test '
+        'sets, as are macro F1 and true accuracy, which is against what there is to see instead of '
+        "the site's labels.",
+    )
+
+
+def recall_table(methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]) -> Table:
+    """Mean and standard deviation of the classes' recall on every test set."""
+    figures = {}
+    for site in sites:
+        figures[Column(f'{site} mean', 'percent', max)] = out.of_site(site, 'mean_recall')
+        figures[Column(f'{site} sd', 'percent', min)] = out.of_site(site, 'recall_sd')
+    return table_of(
+        'recall',
+        'Recall over the classes of each test set',
+        _by_title(methods, outcomes),
+        figures,
+        'sd: standard deviation over the classes; the smaller, the more even.',
+    )
+
+
+def bias_table(methods: Mapping[str, Method], outcomes: Outcomes) -> Table:
+    """How much of the datasets' identity is left in the features."""
+    figures = {
+        Column('linear probe', 'percent', min): out.probe(),
+        Column('MLP probe', 'percent', min): out.probe('mlp'),
+        Column('linear within class', 'percent', min): out.probe(within_class=True),
+        Column('MLP within class', 'percent', min): out.probe('mlp', within_class=True),
+        Column('chance', 'percent'): out.chance,
+        Column('A-distance', 'number'): out.a_distance,
+        Column('iLISI', 'number'): out.mixing('ilisi'),
+        Column('cLISI', 'number'): out.mixing('clisi'),
+    }
+    return table_of(
+        'bias',
+        'Dataset bias in the features of the test sets',
+        _by_title(methods, outcomes),
+        figures,
+        'Balanced accuracy with which a fresh probe names the site, over all examples and within '
+        'each class; mean proxy A-distance of the pairs of sites, 0 to 2; effective number of '
+        'sites (iLISI) and of classes (cLISI) in a neighbourhood.',
+    )
+
+
+def difference_table(
+    methods: Mapping[str, Method], outcomes: Outcomes, reference: str
+) -> Table | None:
+    """Differences from one method, seed by seed; None without two seeds of both anywhere."""
+    rows = []
+    for name, method in methods.items():
+        changes = [
+            paired_difference(outcomes, name, reference, figure) for figure in HEADLINES.values()
+        ]
+        if name != reference and any(changes):
+            cells = ((change, change and _interval(change)) for change in changes)
+            rows.append((method.title, *(cell for pair in cells for cell in pair)))
+    if not rows:
+        return None
+    columns = [Column('Method')]
+    for name in HEADLINES:
+        columns += [Column(name, 'percent'), Column(f'{name}, 95 %')]
+    return Table(
+        f'difference-from-{reference}',
+        f'Difference from: {methods[reference].title}',
+        tuple(columns),
+        rows,
+        'In percentage points, of runs with the same seed; the interval of the mean is '
+        "Student's t over the seeds.",
+    )
+
+
+def paired_difference(
+    outcomes: Outcomes, name: str, reference: str, figure: Figure
+) -> Measured | None:
+    """One method less another, over the seeds that both have; None unless they are several."""
+    seeds = [{o.run.seed: o for o in outcomes.get(method, [])} for method in (name, reference)]
+    shared = sorted(seeds[0].keys() & seeds[1].keys())
+    sides = [out.over_seeds([runs[seed] for seed in shared], figure) for runs in seeds]
+    return difference(*sides) if len(shared) > 1 and all(sides) else None
+
+
+def left_out_table(outcomes: Outcomes, sites: Sequence[str], title: str, score: str) -> Table:
+    """One score of every method on each site that it was not trained on.
+
+    Args:
+        outcomes: Of `finished`.
+        sites: All sites.
+        title: What the score is.
+        score: 'accuracy', 'macro_f1' or 'true_accuracy'.
+    """
+    rows = []
+    for name, method in LEFT_OUT_BASES.items():
+        cells = left_out_scores(outcomes, name, sites, score)
+        if any(cells):
+            seeds = max(len(cell.values) for cell in cells if cell)
+            rows.append((method.title, str(seeds), *cells, out.mean_of(cells)))
+    columns = [Column('Method'), Column('seeds'), *(Column(site, 'percent') for site in sites)]
+    return Table(
+        f'left-out-{score}',
+        f'{title} on the site left out',
+        (*columns, Column('average', 'percent', max)),
+        rows,
+        'Each column: trained on all other sites, tested on this one. Answered by the mean of the '
+        "other sites' heads, or by the head that all sites share.",
+    )
+
+
+def left_out_scores(
+    outcomes: Outcomes, name: str, sites: Sequence[str], score: str
+) -> list[Measured | None]:
+    """A score of one method on every site, each time trained without it."""
+    return [
+        out.over_seeds(
+            outcomes.get(left_out_name(name, site), []),
+            out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score),
+        )
+        for site in sites
+    ]
+
+
+def _by_title(methods, outcomes) -> dict[str, list[Outcome]]:
+    return {method.title: outcomes[name] for name, method in methods.items() if name in outcomes}
+
+
+def table_of(
+    name: str,
+    title: str,
+    rows: Mapping[str, Sequence[Outcome]],
+    figures: Mapping[Column, Figure],
+    note: str,
+    *,
+    first: str = 'Method',
+    reported: Mapping[str, Sequence[float | None]] | None = None,
+) -> Table:
+    """Figures over the seeds of runs, each with the paper's own beside it where `reported` is."""
+    columns = list(figures)
+    if reported is not None:
+        columns = beside(
+            columns, [Column(f'{column.name} (paper)', column.kind) for column in columns]
+        )
+    cells = []
+    for heading, runs in rows.items():
+        row = [out.over_seeds(runs, figure) for figure in figures.values()]
+        if reported is not None:
+            row = beside(row, reported.get(heading, [None] * len(row)))
+        cells.append((heading, str(len(runs)), *row))
+    return Table(name, title, (Column(first), Column('seeds'), *columns), cells, note)
+
+
+def beside(measured: Iterable, reported: Iterable) -> list:
+    """Two rows as one, in turns."""
+    return [cell for pair in zip(measured, reported, strict=True) for cell in pair]
+
+
+def _interval(change: Measured) -> str:
+    low, high = change.interval
+    return f'{100 * low:+.1f} to {100 * high:+.1f}'

@@ -1,0 +1,45 @@
+"""Statistics over seeds, against SciPy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cda_jax.analysis.seeds import Measured, difference
+from cda_jax.errors import InputError
+
+VALUES = (0.81, 0.835, 0.8, 0.822, 0.79)
+
+
+def test_mean_and_sd_are_those_of_a_sample():
+    measured = Measured(VALUES)
+    np.testing.assert_allclose(measured.mean, np.mean(VALUES), rtol=1e-14)
+    np.testing.assert_allclose(measured.sd, np.std(VALUES, ddof=1), rtol=1e-14)
+
+
+@pytest.mark.parametrize('seeds', [2, 3, 5])
+def test_the_interval_is_students(seeds):
+    values = VALUES[:seeds]
+    expected = stats.t.interval(0.95, seeds - 1, loc=np.mean(values), scale=stats.sem(values))
+    np.testing.assert_allclose(Measured(values).interval, expected, rtol=1e-12)
+
+
+def test_one_seed_has_no_spread():
+    measured = Measured((0.25,))
+    assert (measured.mean, measured.sd, measured.interval) == (0.25, None, None)
+
+
+def test_equal_values_have_an_interval_of_no_width():
+    measured = Measured((0.5, 0.5, 0.5))
+    assert (measured.sd, measured.interval) == (0, (0.5, 0.5))
+
+
+def test_a_difference_is_paired_by_seed():
+    found = difference(Measured((0.5, 0.75, 0.25)), Measured((0.25, 0.5, 0.125)))
+    assert found == Measured((0.25, 0.25, 0.125))
+    expected = stats.ttest_rel((0.5, 0.75, 0.25), (0.25, 0.5, 0.125)).confidence_interval(0.95)
+    np.testing.assert_allclose(found.interval, expected, rtol=1e-12)
+
+
+def test_a_difference_needs_the_same_seeds():
+    with pytest.raises(InputError, match='2 and 1 seeds, expected the same ones'):
+        difference(Measured((0.5, 0.25)), Measured((0.5,)))

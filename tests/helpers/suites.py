@@ -1,0 +1,33 @@
+"""Runs of a suite that were never trained, with results as if they had been."""
+
+import json
+
+import numpy as np
+
+from cda_jax.evaluate import score_confusions
+from cda_jax.runtime.results import write_results
+from cda_jax.suites.methods import methods_of
+from cda_jax.suites.plan import SCALES, plan
+
+SITES = ('rafdb', 'expw', 'affectnet')
+
+
+def runs_of(suite, folder, scale='small', seeds=1):
+    methods = methods_of(suite, SITES, papers_scale=scale == 'full')
+    fields = {'sites': SITES, 'test_sites': SITES, 'data_dir': 'somewhere'}
+    return methods, plan(methods, seeds, folder, SCALES[scale], fields)
+
+
+def pretend(run, hits, bias=None):
+    """Leaves what a training leaves: so many of the first class's 10 faces right on each site.
+
+    The 10 faces of the second class are right always.
+    """
+    run.workdir.mkdir(parents=True)
+    confusions = {
+        site: {'shared': np.array([[n, 10 - n], [0, 10]])}
+        for site, n in zip(SITES, hits, strict=True)
+    }
+    write_results(run.workdir, score_confusions(confusions, ('Fear', 'Anger'), step=1))
+    if bias:
+        (run.workdir / 'bias.json').write_text(json.dumps(bias))

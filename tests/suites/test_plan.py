@@ -1,0 +1,58 @@
+"""What suites train, and that the baseline there is that of configs/baseline.py."""
+
+import pytest
+from helpers.suites import SITES, runs_of
+
+from cda_jax.config import read_config
+from cda_jax.errors import InputError
+from cda_jax.suites import SUITES
+from cda_jax.suites.methods import ABLATION, BASELINE, MERGED
+from cda_jax.suites.plan import SCALES, load_config, plan
+
+
+@pytest.mark.parametrize('scale', SCALES)
+@pytest.mark.parametrize('suite', SUITES)
+def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
+    methods, runs = runs_of(suite, tmp_path, scale)
+    left_out = [name for name in methods if name not in {run.method for run in runs}]
+    # What the base config says already: CDA up to this lambda.
+    expected = ['cda-lambda-1'] if scale == 'full' else []
+    assert left_out == (expected if suite == 'ablation' else [])
+
+
+@pytest.mark.parametrize(('config', 'method'), [('baseline', 'baseline'), ('cda', 'cda')])
+def test_a_method_at_the_papers_scale_is_its_config(config, method, tmp_path):
+    run = plan({method: ABLATION[method]}, 1, tmp_path, SCALES['full'], {})[0]
+    assert load_config('cda') | run.fields == load_config(config)
+
+
+def test_the_baseline_differs_from_the_full_method_in_what_it_says():
+    assert MERGED == {
+        'shared_head': True,
+        'pseudo_label': 'none',
+        'dataset_classifier': False,
+        'emotion_loss': 'cross_entropy',
+        'emotion_loss_args': {},
+    }
+
+
+def test_seeds_come_one_after_the_other(tmp_path):
+    _, runs = runs_of('paper', tmp_path, seeds=2)
+    assert [run.seed for run in runs] == [0] * 6 + [1] * 6
+    assert runs[-1].workdir == tmp_path / 'cda-seed1'
+    train, measure = runs[-1].commands(embedding=True)
+    assert '--config.seed=1' in train
+    assert f'--workdir={runs[-1].workdir}' in measure
+
+
+def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
+    _, runs = runs_of('leave-one-site-out', tmp_path)
+    run = next(run for run in runs if run.method == 'cda-without-expw')
+    config = read_config(load_config(run.base) | run.fields)
+    assert config.sites == ('rafdb', 'affectnet')
+    assert config.test_sites == SITES
+
+
+def test_a_misspelt_field_is_named(tmp_path):
+    with pytest.raises(InputError, match="'learning_rat'"):
+        plan(BASELINE, 1, tmp_path, SCALES['demo'], {'learning_rat': 1.0})

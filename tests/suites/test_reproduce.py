@@ -1,0 +1,102 @@
+"""A suite from its flags to its page, killed in between."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers.programs import REPOSITORY, SMALL_RUN, start_program
+from helpers.suites import SITES, pretend, runs_of
+
+from cda_jax.suites import SUITES
+from cda_jax.suites.reproduce import Request, reproduce
+
+TOOL = REPOSITORY / 'tools' / 'reproduce.py'
+
+TABLES = {
+    'paper': {'table-2', 'table-4', 'figure-4', 'figure-6', 'bias', 'recognition', 'recall'},
+    'ablation': {'bias', 'recognition', 'recall'},
+    'losses': {'bias', 'recognition', 'recall'},
+    'leave-one-site-out': {'left-out-accuracy', 'left-out-macro_f1'},
+}
+
+
+@pytest.mark.parametrize('suite', SUITES)
+def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_dir, capsys):
+    _, runs = runs_of(suite, tmp_path / 'small' / 'runs')
+    for run in runs[1:]:
+        pretend(run, (9, 8, 7))
+    request = Request(
+        suite, 'small', tmp_path, str(data_dir), SITES, 1, (), jobs=1, fields={}, report_only=True
+    )
+    assert reproduce(request) == {}
+    page = (tmp_path / 'small' / suite / 'report.html').read_text()
+    missing = f'1 runs are not finished: {runs[0].workdir.name}.'
+    assert missing in page
+    assert missing in capsys.readouterr().out
+    for link in re.findall(r'href="([^"#][^"]*)"', page):
+        assert (tmp_path / 'small' / suite / link).exists(), link
+    assert TABLES[suite] <= set(re.findall(r'tables/([^"]*)\.tex', page))
+    # Figures 6 and 3; figure 4 needs the run that is missing here, 5 and 7 features.
+    assert page.count('<img') == (2 if suite == 'paper' else 0)
+    assert 'learning_rate' not in page  # only the fields in which a run differs
+
+
+@pytest.mark.slow
+def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
+    settings = SMALL_RUN | {'num_epochs': 3, 'checkpoint_every_steps': 5}
+    arguments = [
+        '--suite=ablation', '--scale=small', '--methods=baseline', f'--data_dir={data_dir}',
+        f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in settings.items()),
+    ]  # fmt: skip
+    workdir = tmp_path / 'small' / 'runs' / 'baseline-seed0'
+    killed = start_program(TOOL, *arguments)
+    end = time.monotonic() + 200
+    while not (workdir / 'checkpoints' / '5').exists():
+        assert time.monotonic() < end
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.kill()
+    killed.communicate()
+
+    again = start_program(TOOL, *arguments)
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 0, err
+    assert '1 runs, 0 of them done before' in out
+    log = (tmp_path / 'small' / 'runs' / 'logs' / 'baseline-seed0.log').read_text()
+    assert 'going on after step' in log
+    assert (workdir / 'report.html').exists()
+    assert 'probe' in (tmp_path / 'small' / 'ablation' / 'report.html').read_text()
+
+    before = (workdir / 'results.json').stat().st_mtime_ns, log
+    third = start_program(TOOL, *arguments)
+    out, err = third.communicate(timeout=200)
+    assert '1 runs, 1 of them done before' in out, err
+    log = (tmp_path / 'small' / 'runs' / 'logs' / 'baseline-seed0.log').read_text()
+    assert before == ((workdir / 'results.json').stat().st_mtime_ns, log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--suite=losses', '--methods=loss-no'], "the suite losses has no 'loss-no'"),
+        (['--suite=paper', '--scale=full'], '--data_dir: missing'),
+        (['--suite=paper', '--sites=mine'], '--sites: mine not in the stand-in data'),
+        (['--suite=paper', '--data_dir=x', '--set=batch_sise=3'], "field 'batch_sise'"),
+        (['--suite=paper', '--data_dir=x', '--set=oops'], '--set=oops: expected FIELD=VALUE'),
+        (['--suite=paper', '--jobs=9999'], 'jobs is 9999'),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, TOOL, *arguments, f'--out={tmp_path / "out"}'],
+        capture_output=True, text=True, cwd=REPOSITORY, timeout=120,
+        env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: ')
+    assert message in done.stderr
+    assert not (tmp_path / 'out').exists()

@@ -1,0 +1,145 @@
+"""What is made of the results of runs: tables and sentences, from given outcomes."""
+
+import numpy as np
+import pytest
+from helpers.suites import SITES, pretend, runs_of
+
+from cda_jax.analysis.seeds import Measured
+from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
+from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
+from cda_jax.suites.paper_tables import figure_4_table, figure_6_table, table_1, table_2, table_4
+from cda_jax.suites.plan import SCALES, Method, plan
+from cda_jax.suites.tables import bias_table, difference_table, left_out_table, recognition_table
+
+
+@pytest.fixture(scope='module')
+def paper(tmp_path_factory):
+    _, runs = runs_of('paper', tmp_path_factory.mktemp('paper'))
+    hits = [(0, 0, 0), (9, 5, 3), (7, 6, 3), (8, 6, 5), (9, 7, 5), (9, 8, 6)]
+    for run, each in zip(runs, hits, strict=True):
+        pretend(run, each)
+    return finished(runs)
+
+
+def estimate(value):
+    return {'value': value, 'low': value, 'high': value}
+
+
+def site_classification(value):
+    return {
+        'sites': SITES,
+        'accuracy': estimate(value),
+        'balanced_accuracy': estimate(value),
+        'chance': 1 / 3,
+        'majority_rate': 1 / 3,
+        'confusion': [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    }
+
+
+def bias_of(value, truth):
+    figures = {'num_examples': 20, 'num_mislabelled': 2, 'accuracy_against_truth': estimate(truth)}
+    others = ('accuracy_against_labels', 'annotators_against_truth', 'swallowed', 'recovered')
+    figures |= dict.fromkeys(others)
+    return {
+        'dataset_classification': {'linear': site_classification(value), 'mlp': None},
+        'annotation': {'all': figures, 'by_site': dict.fromkeys(SITES, figures)},
+    }
+
+
+def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
+    titles = {'baseline': 'Base', 'cda': 'Full', 'other': '-'}
+    methods = {
+        name: Method(title, {'dropout': number / 10})
+        for number, (name, title) in enumerate(titles.items())
+    }
+    runs = plan(methods, 2, tmp_path, SCALES['small'], {})
+    pretend(runs[0], (10, 8, 6), bias_of(0.5, 0.25))
+    pretend(runs[1], (8, 6, 4), bias_of(0.75, 0.5))
+    pretend(runs[3], (10, 8, 4))
+    pretend(runs[4], (8, 8, 4))
+    outcomes = finished(runs)
+    assert {name: len(each) for name, each in outcomes.items()} == {'baseline': 2, 'cda': 2}
+
+    rows = recognition_table(methods, outcomes, SITES).rows
+    assert rows[0] == (
+        'Base', '2',
+        Measured((1.0, 1.0)), Measured((0.9, 0.9)), Measured((0.8, 0.7)),
+        Measured((pytest.approx(0.9), pytest.approx(2.6 / 3))),
+        rows[0][6], None,
+    )  # fmt: skip
+    assert [row[0] for row in rows] == ['Base', 'Full']  # 'other' is not finished
+    assert bias_table(methods, outcomes).rows[0][2] is None  # of one seed only
+    assert over_seeds(outcomes['baseline'][:1], probe()) == Measured((0.5,))
+    assert over_seeds(outcomes['baseline'][:1], probe('mlp')) is None
+    assert over_seeds(outcomes['baseline'][:1], true_accuracy('expw')) == Measured((0.25,))
+
+    difference = difference_table(methods, outcomes, 'baseline')
+    assert [row[0] for row in difference.rows] == ['Full']
+    np.testing.assert_allclose(difference.rows[0][1].values, [-0.1, -0.1 / 3], atol=1e-9)
+    assert difference_table(methods, {'baseline': outcomes['baseline']}, 'baseline') is None
+
+    first = next(answers_of_comparison(methods, outcomes, 'cda'))
+    assert first == (
+        'Best accuracy averaged over the test sets: Base, 88.3 ± 2.4 %; Full: 81.7 ± 2.4 % '
+        '(difference -35.7 to +49.0 points, 95 %, 2 seeds).'
+    )
+    one_seed = {name: each[:1] for name, each in outcomes.items()}
+    *_, truth, site = answers_of_comparison(methods, one_seed, 'baseline')
+    assert truth == (
+        'Best accuracy against the true labels: Full, 50.0 %; Base: 25.0 % (one seed).'
+    )
+    assert site == (
+        'Best site left in the features (linear probe; lower is better): Base, 50.0 %; '
+        'Full: 75.0 %.'
+    )
+
+
+def test_the_papers_tables_have_its_figures_beside(paper):
+    rows = table_2(paper, SITES).rows
+    assert [row[0] for row in rows] == [*SITES, 'average']
+    assert rows[0][2:6] == (Measured((0.95,)), 0.8207, Measured((0.75,)), 0.5454)
+    np.testing.assert_allclose(rows[3][2].values, [(19 + 17 + 18) / 60])
+    assert rows[3][3] == 0.7740
+    full = table_4(paper, SITES).rows[-1]
+    assert full[0] == 'CDA + ACE'
+    assert full[2:4] == (Measured((0.95,)), None)
+    assert full[9] == 0.7383
+    assert figure_4_table(paper).rows[0][2:4] == (Measured((0.5,)), 0.9174)
+    recall = figure_6_table(paper, SITES).rows[-1]
+    assert recall[2:4] == (Measured((0.8,)), 0.61)
+    assert recall[5] == 0.15
+    assert table_1(paper) is None
+
+
+def test_table_1_stands_beside_a_run_of_the_papers_size(tmp_path):
+    _, runs = runs_of('paper', tmp_path, 'full')
+    pretend(runs[-1], (9, 8, 6))
+    rows = table_1(finished(runs)).rows
+    assert rows[0] == ('CDA + ACE, batch 350 (this run)', Measured((0.8,)), Measured((0.95,)))
+    assert rows[-1] == ('CDA + ACE (paper)', 0.6157, 0.8683)
+
+
+def test_the_answers_of_the_paper_name_its_figures(paper):
+    accuracy, f1, dataset = answers_of_paper(paper, SITES)
+    assert accuracy == (
+        'Accuracy averaged over the test sets: Baseline, affectnet 81.7 % (paper: 66.3 %); '
+        'Baseline, merged 85.0 % (paper: 71.3 %); CDA + ACE 88.3 % (paper: 73.8 %).'
+    )
+    assert f1.startswith('Macro F1: Baseline, affectnet 80.8 % (paper: 47.3 %); ')
+    assert dataset == (
+        'Name that dataset: a network is right about 50.0 % of the test pictures (paper: 91.7 %).'
+    )
+
+
+def test_leaving_sites_out_counts_the_site_that_was_left_out(tmp_path):
+    _, runs = runs_of('leave-one-site-out', tmp_path)
+    for run, hits in zip(runs[:3], [(2, 9, 9), (9, 4, 9), (9, 9, 6)], strict=True):
+        pretend(run, hits)
+    outcomes = finished(runs)
+    table = left_out_table(outcomes, SITES, 'Accuracy', 'accuracy')
+    assert len(table.rows) == 1
+    assert table.rows[0][2:5] == (Measured((0.6,)), Measured((0.7,)), Measured((0.8,)))
+    np.testing.assert_allclose(table.rows[0][5].values, [0.7])
+    assert list(answers_of_left_out(outcomes, SITES)) == [
+        'Accuracy on the site left out, averaged over the sites: Baseline, all sites merged 70.0 %.'
+    ]
