@@ -22,7 +22,6 @@ def main() -> None:
     """Does what the flags say."""
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.analysis.bias.measure_run import measure_run
-    from cda_jax.analysis.bias.report import read_bias
     from cda_jax.analysis.report import write_report
     from cda_jax.analysis.run_page import run_page
     from cda_jax.runtime.results import read_results
@@ -34,8 +33,7 @@ def main() -> None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
     config = config_of_run(workdir, **moved)
-    features, _ = measure_run(config, workdir)
-    bias = read_bias(workdir)
+    features, bias = measure_run(config, workdir)
     page = run_page(workdir, config, results, features, bias, embedding=_EMBEDDING.value)
     path = write_report(workdir, page)
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')

@@ -2,19 +2,18 @@
 
 import csv
 import functools
-import io
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import grain
 import jax
+import msgspec
 import numpy as np
 
 from cda_jax.config import Config
+from cda_jax.data.arrays import read_npz
 from cda_jax.data.examples import Examples
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.records import decode_record
 from cda_jax.data.sites import TRUE_LABELS_FILE, Part
 from cda_jax.errors import InputError
 from cda_jax.evaluate import EvaluationSet, load_with_test_sets, logit_adjustment
@@ -22,9 +21,6 @@ from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
-from cda_jax.trained import Trained
-
-FEATURES_FILE = 'features.npz'
 
 
 class Features(NamedTuple):
@@ -61,7 +57,7 @@ def extract_features(config: Config, workdir: Path) -> Features:
 
     Args:
         config: Its network is the run's; test sites, data and devices may be others.
-        workdir: Of the run.
+        workdir: The run's directory.
 
     Raises:
         InputError: There is no checkpoint of this network, the test data cannot be used, or
@@ -78,21 +74,24 @@ def extract_features(config: Config, workdir: Path) -> Features:
             adjust=logit_adjustment(config.posthoc_tau, trained.training.head_class_counts),
         )
     )
-    parts = [
-        _of_one_set(config, rows_over_devices, trained, entry, number)
-        for number, entry in enumerate(test_sets)
-    ]
-    site = test_sets[0].part.site
-    classes = class_names(config, site.manifest.class_names)
+    outputs = [_outputs(config, rows_over_devices, trained.weights, entry) for entry in test_sets]
+    ids = [_ids(entry.part) for entry in test_sets]
+    classes = class_names(config, test_sets[0].part.site.manifest.class_names)
     truths = [None]
     if config.target == 'label':
         truths = [
-            _true_labels(entry.part, part['id'], classes)
-            for entry, part in zip(test_sets, parts, strict=True)
+            _true_labels(entry.part, names, classes)
+            for entry, names in zip(test_sets, ids, strict=True)
         ]
+    features, predictions, labels = map(np.concatenate, zip(*outputs, strict=True))
     return Features(
-        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
+        features=features,
+        site=np.repeat(np.arange(len(ids), dtype=np.int32), [len(names) for names in ids]),
+        label=labels,
+        prediction=predictions.astype(np.int32),
         true_label=None if any(t is None for t in truths) else np.concatenate(truths),
+        photo_hash=np.concatenate([entry.part.index.photo_hash for entry in test_sets]),
+        id=np.concatenate(ids),
         site_names=tuple(entry.part.site.name for entry in test_sets),
         class_names=classes,
         step=trained.step,
@@ -101,10 +100,6 @@ def extract_features(config: Config, workdir: Path) -> Features:
 
 def write_features(path: Path, features: Features) -> None:
     """Writes features as an npz file, whole or not at all; nothing in it is pickled.
-
-    Args:
-        path: Where to.
-        features: Of `extract_features`.
 
     Raises:
         InputError: It cannot be written.
@@ -121,49 +116,43 @@ def read_features(path: Path) -> Features:
         InputError: There is no such file, or it is damaged.
     """
     try:
-        stored = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
+        # Arrays are stored as they are, so they take no more than the file.
+        stored = read_npz(path, max_bytes=path.stat().st_size)
         names = {name: tuple(stored.pop(name).tolist()) for name in ('site_names', 'class_names')}
         step = int(stored.pop('step'))
         return Features(**{'true_label': None} | stored | names, step=step)
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such file; expected features of a run') from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f'{path}: expected features of a run: {error}') from error
 
 
-def _of_one_set(config, rows_over_devices, trained: Trained, entry: EvaluationSet, number) -> dict:
+def _outputs(config: Config, rows_over_devices, weights, entry: EvaluationSet) -> list[np.ndarray]:
+    """Features, predictions and labels of a test set."""
     num_examples = len(entry.part.records)
     examples = Examples([entry.part], [entry.site_index], label_is_site=entry.label_is_site)
     features, predictions, labels = [], [], []
     head = next(iter(entry.heads.values()))
     for batch in eval_batches(examples, reading(config)):
-        rows, heads = jax.device_get(rows_over_devices(trained.weights, devices.put_batch(batch)))
+        rows, heads = jax.device_get(rows_over_devices(weights, devices.put_batch(batch)))
         features.append(rows.reshape(-1, rows.shape[-1]))
         predictions.append(heads[:, head].reshape(-1))
         labels.append(batch['label'])
-    ids, photo_hashes = _names(entry.part)
-    return {
-        'features': np.concatenate(features)[:num_examples],
-        'site': np.full(num_examples, number, np.int32),
-        'label': np.concatenate(labels)[:num_examples],
-        'prediction': np.concatenate(predictions)[:num_examples].astype(np.int32),
-        'photo_hash': photo_hashes,
-        'id': ids,
-    }
+    # The last rows only fill up the batch.
+    return [np.concatenate(each)[:num_examples] for each in (features, predictions, labels)]
 
 
-def _names(part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Id and photo hash of every record, in order."""
-    manifest = part.site.manifest
-    stored = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
-    records = [
-        decode_record(
-            stored[int(place)], image_size=manifest.image_size, encoding=manifest.encoding
-        )
-        for place in part.records
-    ]
-    hashes = np.array([record.photo_hash for record in records], np.uint64)
-    return np.array([record.id for record in records]), hashes
+class _Named(msgspec.Struct):
+    """Of a record, only the id: the rest, the picture too, is passed over."""
+
+    id: str
+
+
+def _ids(part: Part) -> np.ndarray:
+    """str[N], the names of the examples, in order."""
+    records = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
+    decoder = msgspec.msgpack.Decoder(_Named)
+    return np.array([decoder.decode(records[int(place)]).id for place in part.records])
 
 
 def _true_labels(part: Part, ids: np.ndarray, classes: tuple[str, ...]) -> np.ndarray | None:

@@ -1,20 +1,18 @@
 """Whether the adversarial game of a run was healthy, read from its metrics."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 
-from cda_jax.analysis.bias.features_by_site import check_at_least
 from cda_jax.errors import InputError
-
-_METRICS_FILE = 'metrics.jsonl'
-_KINDS = ('train', 'validation')
+from cda_jax.runtime.workdir import METRICS
 
 # What is judged together: a quarter of the run, and at least so many lines, as each is one batch.
-_PART, _MIN_LINES = 0.25, 8
+_STRETCH, _MIN_LINES = 0.25, 8
 
 # Thresholds; the docstring of `health_warnings` gives the reasons.
 _CHANCE_SKILL, _PERFECT_SKILL = 0.1, 0.95
@@ -24,11 +22,15 @@ _STUCK_LOSS, _DIVERGED_LOSS = 0.95, 1.5
 _DOMINANT_RATIO = 1.0
 
 
-def read_metrics(workdir: Path) -> list[dict]:
-    """Reads and checks the lines that a run has logged.
+class _Line(msgspec.Struct):
+    """What every line says; figures by name stand beside it."""
 
-    Args:
-        workdir: Of the run; the file is `metrics.jsonl`.
+    kind: Literal['train', 'validation']
+    step: Annotated[int, msgspec.Meta(ge=0)]
+
+
+def read_metrics(workdir: Path) -> list[dict]:
+    """Reads and checks the lines of a run's `metrics.jsonl`.
 
     Returns:
         One dict a line, in the order of the file: `kind` ('train' or 'validation'), `step`, and
@@ -37,17 +39,26 @@ def read_metrics(workdir: Path) -> list[dict]:
     Raises:
         InputError: There is no such file, or a line is damaged; with the number of the line.
     """
-    path = workdir / _METRICS_FILE
+    path = workdir / METRICS
     try:
-        text = path.read_text(encoding='utf-8')
+        lines = path.read_bytes().splitlines()
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such file; expected the metrics of a run') from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: expected the metrics of a run: {error}') from error
-    return [
-        _checked_line(line, f'{path}, line {number}')
-        for number, line in enumerate(text.splitlines(), start=1)
-    ]
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}; expected the metrics of a run') from error
+    return [_read_line(line, f'{path}, line {n}') for n, line in enumerate(lines, start=1)]
+
+
+def _read_line(text: bytes, place: str) -> dict:
+    try:
+        line = msgspec.json.decode(text, type=dict)
+        msgspec.convert(line, _Line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise InputError(f'{place}: {error}') from error
+    for name, value in line.items():
+        if name != 'kind' and value is not None and type(value) not in (int, float):
+            raise InputError(f'{place}: {name} is {value!r}, expected a number or null')
+    return line
 
 
 def train_lines(lines: Sequence[dict]) -> list[dict]:
@@ -63,36 +74,24 @@ def train_lines(lines: Sequence[dict]) -> list[dict]:
 
 
 def column(lines: Sequence[dict], field: str) -> np.ndarray:
-    """One figure over the lines.
-
-    Args:
-        lines: Of `read_metrics`.
-        field: Its name.
-
-    Returns:
-        float64[N]; NaN where a line lacks it or has null.
-    """
+    """One figure over the lines: float64[N], NaN where a line lacks it or has null."""
     values = (line.get(field) for line in lines)
     return np.array([math.nan if value is None else value for value in values], float)
 
 
 def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
-    """When lines were written, in epochs.
+    """When lines were written, in epochs: float64[N].
 
     Only lines on training say so; the others follow from their step.
 
     Args:
-        lines: Of `read_metrics`.
-        chosen: Some of them, N.
-
-    Returns:
-        float64[N].
+        lines: All lines of a run.
+        chosen: Those that are asked for, N.
 
     Raises:
         InputError: No line on training says its step and epoch.
     """
-    training = train_lines(lines)
-    last = training[-1]
+    last = train_lines(lines)[-1]
     if not last['step'] or not last.get('epoch'):
         raise InputError(f'lines, step {last["step"]}: no epoch, expected one above 0')
     return column(chosen, 'step') * (last['epoch'] / last['step'])
@@ -121,78 +120,65 @@ def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
       percent at equal sizes of sites, and downwards at unequal ones. A null counts as infinite.
 
     None of this shows that features are free of the sites: only a fresh probe does, as
-    `cda_jax.analysis.bias.measure` trains it.
+    `cda_jax.analysis.bias.measure_bias` trains it.
 
     Args:
-        lines: Of `read_metrics`.
-        num_sites: K, the sites trained on.
+        lines: As from `read_metrics`.
+        num_sites: K, the sites trained on; at least 2.
 
     Returns:
         Sentences; none for a healthy run, or for one without a dataset classifier.
-
-    Raises:
-        InputError: `num_sites` is below 2 although there is a dataset classifier.
     """
     lines = [line for line in lines if line['kind'] == 'train' and 'loss_dataset' in line]
     if len(lines) < _MIN_LINES:
         return []
-    check_at_least('num_sites', num_sites, 2)
-    size = max(_MIN_LINES, math.ceil(_PART * len(lines)))
+    size = max(_MIN_LINES, math.ceil(_STRETCH * len(lines)))
     end = lines[-size:]
     found = (
-        _death(end, num_sites),
-        _saturation(end, num_sites),
+        _death_or_saturation(end, num_sites),
         _dominance(lines, size),
         _divergence(end, num_sites),
     )
     return [sentence for sentence in found if sentence]
 
 
-def _death(end, num_sites) -> str | None:
-    accuracy, share = (
-        _median(end, 'balanced_accuracy_dataset'),
-        _median(end, 'largest_share_dataset'),
-    )
+def _death_or_saturation(end, num_sites) -> str | None:
+    accuracy = _median(end, 'balanced_accuracy_dataset')
+    share = _median(end, 'largest_share_dataset')
     strength, loss = _median(end, 'lambda_1'), _median(end, 'loss_dataset')
-    if not _skill(accuracy, num_sites) <= _CHANCE_SKILL:
-        return None
-    at_chance = f'{_since(end)} its balanced accuracy is {_beside_chance(accuracy, num_sites)}'
-    if share >= _ONE_SITE_SHARE:
+    skill = (accuracy - 1 / num_sites) / (1 - 1 / num_sites)
+    finding = (
+        f'{_since(end)} its balanced accuracy is {_percent(accuracy)} (guessing: '
+        f'{_percent(1 / num_sites)})'
+    )
+    if skill <= _CHANCE_SKILL and share >= _ONE_SITE_SHARE:
         return (
-            f'The dataset classifier is dead: {at_chance}, and it names one site for '
+            f'The dataset classifier is dead: {finding}, and it names one site for '
             f'{_percent(share)} of a batch, rightly for '
             f'{_percent(_median(end, "accuracy_dataset"))}. '
             'If that site makes up as much of the data, draw the sites more evenly (site_weights); '
             'otherwise lower its learning rate or the strength of the reversal.'
         )
-    if strength <= _SMALL_LAMBDA and loss >= _STUCK_LOSS * math.log(num_sites):
+    guessing = math.log(num_sites)
+    if skill <= _CHANCE_SKILL and strength <= _SMALL_LAMBDA and loss >= _STUCK_LOSS * guessing:
         return (
-            f'The dataset classifier is dead: {at_chance} and its loss {loss:.2f} (ln {num_sites} '
-            f'is {math.log(num_sites):.2f}), although lambda_1 is only {strength:.2g} and hardly '
-            'opposes it. Either it does not learn, or the sites cannot be told apart.'
+            f'The dataset classifier is dead: {finding} and its loss {loss:.2f} (ln {num_sites} '
+            f'is {guessing:.2f}), although lambda_1 is only {strength:.2g} and hardly opposes it. '
+            'Either it does not learn, or the sites cannot be told apart.'
         )
-    return None
-
-
-def _saturation(end, num_sites) -> str | None:
-    accuracy, strength = _median(end, 'balanced_accuracy_dataset'), _median(end, 'lambda_1')
-    if _skill(accuracy, num_sites) >= _PERFECT_SKILL and strength > _SMALL_LAMBDA:
+    if skill >= _PERFECT_SKILL and strength > _SMALL_LAMBDA:
         return (
-            f'The dataset classifier is saturated: {_since(end)} its balanced accuracy is '
-            f'{_beside_chance(accuracy, num_sites)}, although lambda_1 is {strength:.2g}. The '
-            'reversal achieves nothing; a larger lambda_1, or site_smoothing, gives it more to '
-            'work with.'
+            f'The dataset classifier is saturated: {finding}, although lambda_1 is '
+            f'{strength:.2g}. The reversal achieves nothing; a larger lambda_1, or site_smoothing, '
+            'gives it more to work with.'
         )
     return None
 
 
 def _dominance(lines, size) -> str | None:
     """Looks at every stretch of so many lines, and tells of the one where it is worst."""
-    ratios = column(lines, 'reversed_gradient_ratio')
-    if np.isnan(ratios).all():
-        return None
-    stretches = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(ratios, nan=0), size)
-    medians = np.median(stretches, axis=1)
+    ratios = np.nan_to_num(column(lines, 'reversed_gradient_ratio'), nan=0)
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(ratios, size), axis=1)
     worst = int(medians.argmax())
     if medians[worst] <= _DOMINANT_RATIO:
         return None
@@ -224,37 +210,9 @@ def _median(lines, field) -> float:
     return float(np.median(values)) if values.size else math.nan
 
 
-def _skill(accuracy, num_sites) -> float:
-    return (accuracy - 1 / num_sites) / (1 - 1 / num_sites)
-
-
 def _since(end) -> str:
     return f'from step {end[0]["step"]:,} on'
 
 
-def _beside_chance(accuracy, num_sites) -> str:
-    return f'{_percent(accuracy)} (guessing: {_percent(1 / num_sites)})'
-
-
 def _percent(share) -> str:
     return f'{100 * share:.1f} %'
-
-
-def _checked_line(text: str, place: str) -> dict:
-    try:
-        line = json.loads(text)
-    except ValueError as error:
-        raise InputError(f'{place}: damaged ({error}), expected a JSON object') from error
-    if not isinstance(line, dict):
-        raise InputError(f'{place}: expected a JSON object')
-    if line.get('kind') not in _KINDS:
-        raise InputError(f'{place}: kind is {line.get("kind")!r}, expected {" or ".join(_KINDS)}')
-    if type(line.get('step')) is not int or line['step'] < 0:
-        raise InputError(
-            f'{place}: step is {line.get("step")!r}, expected a whole number, 0 or more'
-        )
-    for field, value in line.items():
-        is_number = type(value) in (int, float) and math.isfinite(value)
-        if field != 'kind' and value is not None and not is_number:
-            raise InputError(f'{place}: {field} is {value!r}, expected a finite number or null')
-    return line

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from cda_jax.analysis.features import FEATURES_FILE, read_features
+from cda_jax.analysis.features import read_features
 from cda_jax.analysis.figures import confusion_figure
 from cda_jax.analysis.report import Picture
 from cda_jax.analysis.run_page import planes, recall_picture
+from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites.outcomes import Outcomes, confusion
 from cda_jax.suites.paper_tables import methods_of_table_4
 
@@ -41,7 +42,7 @@ def figures_5_and_7(outcomes: Outcomes) -> tuple[Picture, ...]:
     None where one of them is not measured.
     """
     files = {
-        title: outcomes[name][0].run.workdir / FEATURES_FILE
+        title: outcomes[name][0].run.workdir / FEATURES
         for name, title in (('baseline', 'Baseline, merged'), ('cda', 'CDA + ACE'))
         if name in outcomes
     }

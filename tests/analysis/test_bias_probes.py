@@ -5,8 +5,14 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
 
 from cda_jax.analysis.bias.bootstrap import draw_resamples
-from cda_jax.analysis.bias.classification import classify_sites, classify_sites_within_classes
-from cda_jax.analysis.bias.probes import PROBES, cross_fit, linear_probe
+from cda_jax.analysis.bias.classification import (
+    Probing,
+    classify_sites,
+    classify_sites_within_classes,
+    proxy_a_distance,
+)
+from cda_jax.analysis.bias.probes import PROBES, cross_fit, linear_probe, make_folds
+from cda_jax.analysis.bias.report import Estimate
 
 SITES = ['a', 'b', 'c']
 
@@ -19,31 +25,42 @@ def _features(shift, sizes=(150, 150, 150), num_features=8, seed=0):
     return features, sites
 
 
-def _resamples(num_examples, groups=None):
-    return draw_resamples(groups, num_examples, seed=0, num_resamples=200)
+def _folds(sites, resamples, counted=None):
+    counted = np.ones(len(sites), bool) if counted is None else counted
+    return make_folds(sites, resamples.group, counted, seed=0)
+
+
+def _classify(features, sites, probe=linear_probe, groups=None):
+    resamples = draw_resamples(groups, len(sites), seed=0, num_resamples=200)
+    return classify_sites(Probing(features, SITES, resamples), _folds(sites, resamples), probe)
+
+
+def _classify_within(features, sites, labels, class_names):
+    resamples = draw_resamples(None, len(sites), seed=0, num_resamples=200)
+    folds = {
+        name: _folds(sites, resamples, labels == number) for number, name in enumerate(class_names)
+    }
+    probing = Probing(features, SITES, resamples)
+    return classify_sites_within_classes(probing, folds, linear_probe)
 
 
 @pytest.mark.parametrize('name', PROBES)
 def test_probes_tell_the_same_from_shifted(name):
-    resamples = _resamples(450)
-    same = classify_sites(*_features(0), SITES, resamples, PROBES[name], seed=0)
-    shifted = classify_sites(*_features(6), SITES, resamples, PROBES[name], seed=0)
-    assert same['chance'] == same['majority_rate'] == pytest.approx(1 / 3)
-    assert same['balanced_accuracy']['low'] < 1 / 3 + 0.02
-    assert same['balanced_accuracy']['high'] > 1 / 3 - 0.02
-    assert shifted['balanced_accuracy']['low'] > 0.98
+    same = _classify(*_features(0), PROBES[name])
+    shifted = _classify(*_features(6), PROBES[name])
+    assert same.chance == same.majority_rate == pytest.approx(1 / 3)
+    assert same.balanced_accuracy.low < 1 / 3 + 0.02
+    assert same.balanced_accuracy.high > 1 / 3 - 0.02
+    assert shifted.balanced_accuracy.low > 0.98
 
 
 def test_only_the_perceptron_sees_a_difference_in_spread():
     rng = np.random.default_rng(0)
     sites = rng.integers(2, size=600)
     features = rng.normal(size=(600, 4)).astype(np.float32) * (1 + 3 * sites[:, None])
-    found = {
-        name: classify_sites(features, sites, SITES[:2], _resamples(600), probe, seed=0)
-        for name, probe in PROBES.items()
-    }
-    assert found['linear']['balanced_accuracy']['value'] < 0.6
-    assert found['mlp']['balanced_accuracy']['value'] > 0.85
+    found = {name: _classify(features, sites, probe) for name, probe in PROBES.items()}
+    assert found['linear'].balanced_accuracy.value < 0.6
+    assert found['mlp'].balanced_accuracy.value > 0.85
 
 
 def test_linear_probe_agrees_with_the_best_rule():
@@ -52,34 +69,31 @@ def test_linear_probe_agrees_with_the_best_rule():
     rng = np.random.default_rng(0)
     draws = rng.normal([3, 0, 0], size=(100_000, 3))
     best = (draws.argmax(axis=1) == 0).mean()
-    features, sites = _features(3, (400, 400, 400))
-    found = classify_sites(features, sites, SITES, _resamples(1200), linear_probe, seed=0)
-    assert found['balanced_accuracy']['value'] == pytest.approx(best, abs=0.02)
-    assert found['balanced_accuracy']['low'] < best < found['balanced_accuracy']['high']
+    found = _classify(*_features(3, (400, 400, 400))).balanced_accuracy
+    assert found.value == pytest.approx(best, abs=0.02)
+    assert found.low < best < found.high
 
 
 def test_scores_agree_with_scikit_learn():
     features, sites = _features(1, (100, 60, 40))
-    resamples = _resamples(200)
-    guesses = cross_fit(features, sites, resamples.group, np.ones(200, bool), linear_probe, seed=0)
-    found = classify_sites(features, sites, SITES, resamples, linear_probe, seed=0)
-    assert found['accuracy']['value'] == pytest.approx(accuracy_score(sites, guesses.likeliest))
-    assert found['balanced_accuracy']['value'] == pytest.approx(
+    resamples = draw_resamples(None, 200, seed=0, num_resamples=200)
+    guesses = cross_fit(features, _folds(sites, resamples), linear_probe, seed=0)
+    found = _classify(features, sites)
+    assert found.accuracy.value == pytest.approx(accuracy_score(sites, guesses.likeliest))
+    assert found.balanced_accuracy.value == pytest.approx(
         balanced_accuracy_score(sites, guesses.balanced)
     )
-    assert found['majority_rate'] == 0.5
-    confusion = np.array(found['confusion'])
-    np.testing.assert_array_equal(confusion.sum(axis=1), [100, 60, 40])
+    assert found.majority_rate == 0.5
+    np.testing.assert_array_equal(np.sum(found.confusion, axis=1), [100, 60, 40])
     independent = cross_val_predict(LogisticRegression(), features, sites, cv=10)
-    assert found['accuracy']['value'] == pytest.approx((independent == sites).mean(), abs=0.05)
+    assert found.accuracy.value == pytest.approx((independent == sites).mean(), abs=0.05)
 
 
 def test_a_rare_site_counts_as_much_as_a_frequent_one():
-    features, sites = _features(2, (1000, 60, 60))
-    found = classify_sites(features, sites, SITES, _resamples(1120), linear_probe, seed=0)
-    recalls = np.diag(found['confusion']) / np.sum(found['confusion'], axis=1)
+    found = _classify(*_features(2, (1000, 60, 60)))
+    recalls = np.diag(found.confusion) / np.sum(found.confusion, axis=1)
     assert recalls.min() > 0.65
-    assert found['accuracy']['value'] > found['majority_rate']
+    assert found.accuracy.value > found.majority_rate
 
 
 def test_no_photo_is_on_both_sides_of_a_split():
@@ -89,10 +103,10 @@ def test_no_photo_is_on_both_sides_of_a_split():
     photos = np.repeat(np.arange(150), 2)
     features = rng.normal(size=(150, 400)).astype(np.float32)[photos]
     sites = rng.integers(3, size=150)[photos]
-    torn = classify_sites(features, sites, SITES, _resamples(300), linear_probe, seed=0)
-    whole = classify_sites(features, sites, SITES, _resamples(300, photos), linear_probe, seed=0)
-    assert torn['balanced_accuracy']['value'] > 0.7
-    assert whole['balanced_accuracy']['low'] < 1 / 3 < whole['balanced_accuracy']['high']
+    torn = _classify(features, sites)
+    whole = _classify(features, sites, groups=photos)
+    assert torn.balanced_accuracy.value > 0.7
+    assert whole.balanced_accuracy.low < 1 / 3 < whole.balanced_accuracy.high
 
 
 def test_label_shift_does_not_pose_as_bias_within_classes():
@@ -101,34 +115,43 @@ def test_label_shift_does_not_pose_as_bias_within_classes():
     labels = (rng.random(800) < np.where(sites == 0, 0.2, 0.8)).astype(int)
     features = rng.normal(size=(800, 5)).astype(np.float32)
     features[:, 0] += 8 * labels
-    resamples = _resamples(800)
-    overall = classify_sites(features, sites, SITES[:2], resamples, linear_probe, seed=0)
-    within = classify_sites_within_classes(
-        features, sites, labels, SITES[:2], ['u', 'v'], resamples, linear_probe, seed=0
-    )
-    assert overall['balanced_accuracy']['value'] == pytest.approx(0.8, abs=0.04)
-    assert within['balanced_accuracy']['low'] < 0.5 < within['balanced_accuracy']['high']
-    by_class = [entry['balanced_accuracy']['value'] for entry in within['classes'].values()]
-    assert within['balanced_accuracy']['value'] == pytest.approx(np.mean(by_class))
+    overall = _classify(features, sites).balanced_accuracy
+    within = _classify_within(features, sites, labels, ['u', 'v'])
+    assert overall.value == pytest.approx(0.8, abs=0.04)
+    assert within.balanced_accuracy.low < 0.5 < within.balanced_accuracy.high
+    by_class = [entry.balanced_accuracy.value for entry in within.classes.values()]
+    assert within.balanced_accuracy.value == pytest.approx(np.mean(by_class))
 
 
 def test_classes_and_sites_with_too_few_examples_are_left_out():
     features, sites = _features(4)
     labels = np.where(sites == 0, 0, 1)
     labels[np.flatnonzero(sites == 1)[:30]] = 0
-    resamples = _resamples(450)
-    found = classify_sites_within_classes(
-        features, sites, labels, SITES, ['u', 'v', 'w'], resamples, linear_probe, seed=0
-    )
-    assert found['left_out'] == ['w']
-    assert {name: entry['sites'] for name, entry in found['classes'].items()} == {
-        'u': ['a', 'b'],
-        'v': ['b', 'c'],
+    found = _classify_within(features, sites, labels, ['u', 'v', 'w'])
+    assert found.left_out == ('w',)
+    assert {name: entry.sites for name, entry in found.classes.items()} == {
+        'u': ('a', 'b'),
+        'v': ('b', 'c'),
     }
     alone = np.zeros(450, int)
-    assert classify_sites(features, alone, SITES, resamples, linear_probe, seed=0) is None
-    nothing = classify_sites_within_classes(
-        features, alone, labels, SITES, ['u', 'v'], resamples, linear_probe, seed=0
-    )
-    assert nothing['balanced_accuracy'] is nothing['chance'] is None
-    assert nothing['left_out'] == ['u', 'v']
+    assert _classify(features, alone) is None
+    nothing = _classify_within(features, alone, labels, ['u', 'v'])
+    assert nothing.balanced_accuracy is nothing.chance is None
+    assert nothing.left_out == ('u', 'v')
+
+
+def test_proxy_a_distance_tells_the_same_from_parted():
+    features, sites = _features(0, (200, 200, 0))
+    same = proxy_a_distance(_classify(features, sites))
+    assert same.low < 0 < same.high
+    features[:, 1] += 20 * sites
+    assert proxy_a_distance(_classify(features, sites)) == Estimate(2, 2, 2)
+    sites[np.flatnonzero(sites == 1)[1:]] = 0
+    assert proxy_a_distance(_classify(features, sites)) is None
+
+
+def test_proxy_a_distance_of_two_normal_distributions():
+    # The best rule errs with probability Phi(-shift / 2): 0.1587 for a shift of 2.
+    features, sites = _features(2 / np.sqrt(2), (1000, 1000, 0), 3)
+    found = proxy_a_distance(_classify(features, sites))
+    assert found.value == pytest.approx(2 * (1 - 2 * 0.1587), abs=0.06)

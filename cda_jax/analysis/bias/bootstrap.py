@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cda_jax.analysis.bias.report import Estimate
+
 CONFIDENCE = 0.95
 
 
@@ -31,7 +33,7 @@ def draw_resamples(
     Args:
         groups: uint64[N], the photo of each example, or None where each has its own.
         num_examples: N.
-        seed: Of the draws.
+        seed: Decides the draws.
         num_resamples: B.
     """
     photos = np.arange(num_examples) if groups is None else groups
@@ -45,24 +47,24 @@ def draw_resamples(
 
 
 def stratum_means(
-    scores: np.ndarray, strata: np.ndarray, num_strata: int, resamples: Resamples
+    scores: np.ndarray, strata: np.ndarray, num_strata: int, rows: np.ndarray, resamples: Resamples
 ) -> np.ndarray:
     """Means of the scores within each stratum, for the data and for every resample.
 
     Args:
-        scores: float[N], one for each example.
-        strata: int[N], 0 to S - 1; -1 leaves an example out.
+        scores: float[n], one for each example that counts.
+        strata: int[n], 0 to S - 1.
         num_strata: S.
-        resamples: Of `draw_resamples`.
+        rows: int[n], which of the N examples these are.
+        resamples: What was drawn of all N.
 
     Returns:
         float64[1 + B, S]; NaN where a resample has no example of a stratum.
     """
-    counted = strata >= 0
     shape = (resamples.counts.shape[1], num_strata)
-    cells = np.ravel_multi_index((resamples.group[counted], strata[counted]), shape)
+    cells = np.ravel_multi_index((resamples.group[rows], strata), shape)
     size = shape[0] * shape[1]
-    totals = np.bincount(cells, np.asarray(scores, float)[counted], minlength=size).reshape(shape)
+    totals = np.bincount(cells, np.asarray(scores, float), minlength=size).reshape(shape)
     numbers = np.bincount(cells, minlength=size).reshape(shape)
     sums = (resamples.counts @ totals.astype(np.float32)).astype(float)
     weights = (resamples.counts @ numbers.astype(np.float32)).astype(float)
@@ -76,32 +78,33 @@ def mean_of_present(figures: np.ndarray) -> np.ndarray:
     return np.ma.masked_invalid(figures).mean(axis=-1).filled(np.nan)
 
 
-def interval(figures: np.ndarray) -> dict | None:
+def interval(figures: np.ndarray) -> Estimate | None:
     """A figure with its 95 % percentile interval.
 
     Args:
-        figures: float[1 + B], the figure of the data and those of the resamples.
+        figures: float[1 + B], the figure of the data and those of the resamples; NaN where one has
+            no such figure.
 
     Returns:
-        `value`, `low` and `high`, or None where the data have no such figure.
+        None where the data, or all resamples, have no such figure.
     """
-    if np.isnan(figures[0]):
+    if np.isnan(figures[0]) or np.isnan(figures[1:]).all():
         return None
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.nanpercentile(figures[1:], [tail, 100 - tail])
-    return {'value': float(figures[0]), 'low': float(low), 'high': float(high)}
+    return Estimate(float(figures[0]), float(low), float(high))
 
 
-def mean_interval(scores: np.ndarray, counted: np.ndarray, resamples: Resamples) -> dict | None:
-    """The mean score of some examples, with its interval.
+def mean_interval(
+    scores: np.ndarray, resamples: Resamples, counted: np.ndarray | None = None
+) -> Estimate | None:
+    """The mean score of the examples, with its interval; None where no example counts.
 
     Args:
         scores: float[N].
-        counted: bool[N], which examples.
-        resamples: Of `draw_resamples`.
-
-    Returns:
-        As `interval`; None where no example counts.
+        resamples: What was drawn of them.
+        counted: bool[N], which examples count; None: all.
     """
-    strata = np.where(counted, 0, -1)
-    return interval(stratum_means(scores, strata, 1, resamples)[:, 0])
+    rows = np.arange(len(scores)) if counted is None else np.flatnonzero(counted)
+    strata = np.zeros(len(rows), int)
+    return interval(stratum_means(scores[rows], strata, 1, rows, resamples)[:, 0])

@@ -1,153 +1,112 @@
 """Name that dataset: how well a fresh probe tells the sites apart, overall and within classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from cda_jax.analysis.bias.bootstrap import Resamples, interval, mean_of_present, stratum_means
-from cda_jax.analysis.bias.probes import BuildProbe, Guesses, cross_fit
+from cda_jax.analysis.bias.probes import BuildProbe, Folds, cross_fit
+from cda_jax.analysis.bias.report import Estimate, SiteClassification, WithinClassClassification
 
 
-class _Figures(NamedTuple):
-    """float64[1 + B] each, of the data and of the resamples; and what no skill would give."""
+class Probing(NamedTuple):
+    """What all probes of one measurement share.
+
+    Attributes:
+        features: float32[N, D], as `cross_fit` wants them.
+        site_names: K.
+        resamples: What was drawn of the N examples.
+        seed: Of the perceptron.
+    """
+
+    features: np.ndarray
+    site_names: Sequence[str]
+    resamples: Resamples
+    seed: int = 0
+
+
+class _Judged(NamedTuple):
+    """Figures of one probe; the arrays, float64[1 + B], are of the data and of the resamples."""
 
     accuracy: np.ndarray
     balanced_accuracy: np.ndarray
-    chance: float
-    majority_rate: float
-
-
-def balanced_accuracy(guesses: Guesses, resamples: Resamples) -> np.ndarray:
-    """Mean over the sites of the share of their examples that the balanced choice got right.
-
-    Args:
-        guesses: Of `cross_fit`.
-        resamples: Of `draw_resamples`.
-
-    Returns:
-        float64[1 + B].
-    """
-    hits, strata = _spread(guesses, guesses.balanced, resamples)
-    return mean_of_present(stratum_means(hits, strata, len(guesses.site_numbers), resamples))
+    figures: SiteClassification
 
 
 def classify_sites(
-    features: np.ndarray,
-    sites: np.ndarray,
-    site_names: Sequence[str],
-    resamples: Resamples,
-    build_probe: BuildProbe,
-    *,
-    seed: int,
-) -> dict | None:
-    """K-way dataset classification by a fresh probe.
+    probing: Probing, folds: Folds | None, build_probe: BuildProbe
+) -> SiteClassification | None:
+    """K-way dataset classification by a fresh probe; None where there are no folds.
 
     Source: Torralba and Efros, Unbiased Look at Dataset Bias (2011), "Name That Dataset!".
-
-    Args:
-        features: float32[N, D], as `cross_fit` wants them.
-        sites: int[N].
-        site_names: K.
-        resamples: Of `draw_resamples`.
-        build_probe: One of `PROBES`.
-        seed: Of the folds and the perceptron.
-
-    Returns:
-        A tree for JSON: `sites` (the K' that take part), `accuracy` and `balanced_accuracy` with
-        intervals, `chance` (1 / K', of balanced accuracy), `majority_rate` (of accuracy) and
-        `confusion` (int[K', K'], rows are the true sites, of the balanced choice). None if fewer
-        than two sites have enough examples.
     """
-    everything = np.ones(len(sites), bool)
-    guesses = cross_fit(features, sites, resamples.group, everything, build_probe, seed=seed)
-    return None if guesses is None else _as_tree(guesses, _figures(guesses, resamples), site_names)
+    return folds and _judge(probing, folds, build_probe).figures
 
 
 def classify_sites_within_classes(
-    features: np.ndarray,
-    sites: np.ndarray,
-    labels: np.ndarray,
-    site_names: Sequence[str],
-    class_names: Sequence[str],
-    resamples: Resamples,
-    build_probe: BuildProbe,
-    *,
-    seed: int,
-) -> dict:
+    probing: Probing, folds_of_classes: Mapping[str, Folds | None], build_probe: BuildProbe
+) -> WithinClassClassification:
     """The same with a probe for each class, so that label shift does not pose as bias.
 
     Args:
-        features: float32[N, D], as `cross_fit` wants them.
-        sites: int[N].
-        labels: int[N].
-        site_names: K.
-        class_names: C.
-        resamples: Of `draw_resamples`.
+        probing: As for `classify_sites`.
+        folds_of_classes: Those of the examples of each class, by its name.
         build_probe: One of `PROBES`.
-        seed: Of the folds and the perceptron.
-
-    Returns:
-        A tree for JSON: `accuracy` and `balanced_accuracy` with intervals, `chance` and
-        `majority_rate`, all unweighted means over the classes, or None without any; `classes` (by
-        name, as `classify_sites`), and `left_out`, the names of the classes of which fewer than
-        two sites have enough examples.
     """
-    classes, figures, left_out = {}, [], []
-    for number, name in enumerate(class_names):
-        guesses = cross_fit(
-            features, sites, resamples.group, labels == number, build_probe, seed=seed
-        )
-        if guesses is None:
-            left_out.append(name)
-            continue
-        figures.append(_figures(guesses, resamples))
-        classes[name] = _as_tree(guesses, figures[-1], site_names)
-    return {**_average(figures), 'classes': classes, 'left_out': left_out}
+    judged = {
+        name: _judge(probing, folds, build_probe)
+        for name, folds in folds_of_classes.items()
+        if folds
+    }
 
+    def mean_estimate(field):
+        columns = [getattr(each, field) for each in judged.values()]
+        return interval(mean_of_present(np.stack(columns, axis=-1))) if columns else None
 
-def _spread(guesses, choice, resamples):
-    """The hits and the sites of the examples that take part, among all examples."""
-    num_examples = len(resamples.group)
-    hits, strata = np.zeros(num_examples), np.full(num_examples, -1)
-    hits[guesses.rows] = choice == guesses.truth
-    strata[guesses.rows] = guesses.truth
-    return hits, strata
+    def mean(field):
+        values = [getattr(each.figures, field) for each in judged.values()]
+        return float(np.mean(values)) if values else None
 
-
-def _figures(guesses: Guesses, resamples: Resamples) -> _Figures:
-    hits, strata = _spread(guesses, guesses.likeliest, resamples)
-    return _Figures(
-        accuracy=stratum_means(hits, np.minimum(strata, 0), 1, resamples)[:, 0],
-        balanced_accuracy=balanced_accuracy(guesses, resamples),
-        chance=1 / len(guesses.site_numbers),
-        majority_rate=float(np.bincount(guesses.truth).max() / len(guesses.truth)),
+    return WithinClassClassification(
+        accuracy=mean_estimate('accuracy'),
+        balanced_accuracy=mean_estimate('balanced_accuracy'),
+        chance=mean('chance'),
+        majority_rate=mean('majority_rate'),
+        classes={name: each.figures for name, each in judged.items()},
+        left_out=tuple(name for name in folds_of_classes if name not in judged),
     )
 
 
-def _as_tree(guesses: Guesses, figures: _Figures, site_names: Sequence[str]) -> dict:
-    num_sites = len(guesses.site_numbers)
-    cells = guesses.truth * num_sites + guesses.balanced
-    confusion = np.bincount(cells, minlength=num_sites**2).reshape(num_sites, num_sites)
-    return {
-        'sites': [site_names[number] for number in guesses.site_numbers],
-        'accuracy': interval(figures.accuracy),
-        'balanced_accuracy': interval(figures.balanced_accuracy),
-        'chance': figures.chance,
-        'majority_rate': figures.majority_rate,
-        'confusion': confusion.tolist(),
-    }
+def proxy_a_distance(of_two_sites: SiteClassification | None) -> Estimate | None:
+    """2 (1 - 2 err), where err is the balanced error of a fresh linear probe on two sites.
+
+    0 where the probe does no better than a coin, 2 where it makes no error.
+
+    Source: Ben-David et al., Analysis of Representations for Domain Adaptation (2007).
+    """
+    if of_two_sites is None:
+        return None
+    accuracy = of_two_sites.balanced_accuracy
+    return Estimate(*(2 * (1 - 2 * (1 - x)) for x in (accuracy.value, accuracy.low, accuracy.high)))
 
 
-def _average(figures: list[_Figures]) -> dict:
-    if not figures:
-        return dict.fromkeys(_Figures._fields)
-    columns = _Figures(*zip(*figures, strict=True))
-    return {
-        'accuracy': interval(mean_of_present(np.stack(columns.accuracy, axis=-1))),
-        'balanced_accuracy': interval(
-            mean_of_present(np.stack(columns.balanced_accuracy, axis=-1))
-        ),
-        'chance': float(np.mean(columns.chance)),
-        'majority_rate': float(np.mean(columns.majority_rate)),
-    }
+def _judge(probing: Probing, folds: Folds, build_probe: BuildProbe) -> _Judged:
+    guesses = cross_fit(probing.features, folds, build_probe, seed=probing.seed)
+    rows, truth, num_sites = folds.rows, folds.truth, len(folds.site_numbers)
+    likeliest_right, balanced_right = guesses.likeliest == truth, guesses.balanced == truth
+    as_one = np.zeros_like(truth)
+    accuracy = stratum_means(likeliest_right, as_one, 1, rows, probing.resamples)[:, 0]
+    by_site = stratum_means(balanced_right, truth, num_sites, rows, probing.resamples)
+    balanced_accuracy = mean_of_present(by_site)
+    confusion = confusion_matrix(truth, guesses.balanced, labels=range(num_sites))
+    figures = SiteClassification(
+        sites=tuple(probing.site_names[number] for number in folds.site_numbers),
+        accuracy=interval(accuracy),
+        balanced_accuracy=interval(balanced_accuracy),
+        chance=1 / num_sites,
+        majority_rate=float(np.bincount(truth).max() / len(truth)),
+        confusion=tuple(map(tuple, confusion.tolist())),
+    )
+    return _Judged(accuracy, balanced_accuracy, figures)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 
 _KEPT_VARIANCE = 0.999
 NUM_COMPONENTS = 50
@@ -19,14 +20,9 @@ def standardised_components(features: np.ndarray) -> np.ndarray:
     Returns:
         float32[N, R], of mean 0, and of variance 1 on average over the R columns.
     """
-    centred = np.asarray(features, float) - features.mean(axis=0, dtype=float)
-    deviations = centred.std(axis=0)
-    standardised = centred / np.where(deviations > 0, deviations, 1)
-    variances, directions = np.linalg.eigh(standardised.T @ standardised / len(features))
-    shares = np.cumsum(variances[::-1]) / variances.sum()
-    kept = int(np.searchsorted(shares, _KEPT_VARIANCE)) + 1
-    components = standardised @ directions[:, ::-1][:, :kept]
-    return (components / np.sqrt(variances[::-1][:kept].mean())).astype(np.float32)
+    standardised = StandardScaler(copy=False).fit_transform(features.astype(float))
+    components = PCA(_KEPT_VARIANCE, svd_solver='covariance_eigh').fit_transform(standardised)
+    return (components / components.std()).astype(np.float32)
 
 
 def largest_components(features: np.ndarray, *, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import entr, softmax
+from sklearn import config_context
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 
@@ -12,17 +13,14 @@ PERPLEXITY = 30
 # ln beta of the search for the perplexity, where distances are in units of their mean.
 _LOWEST, _HIGHEST, _HALVINGS = -12.0, 20.0, 50
 
+_DISTANCES_AT_ONCE_MIB = 64
+
 
 class Neighbours(NamedTuple):
-    """The neighbourhood of every example.
+    """The nearest other examples of every example, and how much each counts: sum 1 a row."""
 
-    Attributes:
-        rows: int[N, n], the nearest other examples.
-        weights: float64[N, n], how much each counts; they sum to 1 a row.
-    """
-
-    rows: np.ndarray
-    weights: np.ndarray
+    rows: np.ndarray  # int[N, n]
+    weights: np.ndarray  # float64[N, n]
 
 
 def find_neighbours(features: np.ndarray) -> Neighbours:
@@ -46,10 +44,10 @@ def find_neighbours(features: np.ndarray) -> Neighbours:
 def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
     """Local inverse Simpson index: how many categories the neighbourhood effectively has.
 
-    Source: as `find_neighbours`.
+    Source: as for `find_neighbours`.
 
     Args:
-        neighbours: Of `find_neighbours`.
+        neighbours: Those of all N examples.
         categories: int[N], sites (iLISI) or classes (cLISI).
 
     Returns:
@@ -68,14 +66,8 @@ def mean_lisi_if_mixed(
     It lies below the number of categories where these differ in size, and because a neighbourhood
     is a small sample.
 
-    Args:
-        neighbours: Of `find_neighbours`.
-        categories: int[N].
-        seed: Of the shuffling.
-        num_shuffles: S.
-
     Returns:
-        float64[S].
+        float64[num_shuffles].
     """
     rng = np.random.default_rng(seed)
     shuffles = (rng.permutation(categories) for _ in range(num_shuffles))
@@ -94,7 +86,8 @@ def silhouettes(features: np.ndarray, categories: np.ndarray) -> np.ndarray:
     Returns:
         float64[N], -1 (among others) through 0 (between) to 1 (among its own).
     """
-    return silhouette_samples(features, categories)
+    with config_context(working_memory=_DISTANCES_AT_ONCE_MIB):
+        return silhouette_samples(features, categories)
 
 
 def _weights(distances: np.ndarray, wanted_entropy: float) -> np.ndarray:

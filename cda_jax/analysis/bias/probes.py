@@ -18,26 +18,6 @@ MIN_SITE_EXAMPLES = 20
 BuildProbe = Callable[[int, int, int], ClassifierMixin]
 
 
-class Guesses(NamedTuple):
-    """What probes say about examples that they were not trained on.
-
-    Attributes:
-        rows: int[n], the examples, as numbers of rows.
-        site_numbers: int[K'], the sites that take part.
-        truth: int[n], the site, as a position in `site_numbers`.
-        likeliest: int[n], the most probable site where sites are as frequent as in training: the
-            choice for accuracy.
-        balanced: int[n], the most probable one if all sites were equally frequent: the choice for
-            balanced accuracy.
-    """
-
-    rows: np.ndarray
-    site_numbers: np.ndarray
-    truth: np.ndarray
-    likeliest: np.ndarray
-    balanced: np.ndarray
-
-
 def linear_probe(num_examples: int, num_features: int, seed: int) -> ClassifierMixin:
     """Logistic regression.
 
@@ -68,54 +48,82 @@ def mlp_probe(num_examples: int, num_features: int, seed: int) -> ClassifierMixi
 PROBES: dict[str, BuildProbe] = {'linear': linear_probe, 'mlp': mlp_probe}
 
 
-def cross_fit(
-    features: np.ndarray,
-    sites: np.ndarray,
-    groups: np.ndarray,
-    counted: np.ndarray,
-    build_probe: BuildProbe,
-    *,
-    seed: int,
-) -> Guesses | None:
-    """Has every example's site guessed by a probe that saw neither it nor its photo.
+class Folds(NamedTuple):
+    """Examples, dealt into parts that are left out of the training of a probe in turn.
 
-    Five folds, stratified by site. The balanced choice divides the probabilities by the sites'
-    shares in training (Saerens et al. 2002, equation 2.4, with equal new priors).
+    Attributes:
+        rows: int[n], which examples take part.
+        site_numbers: int[K'], which sites.
+        truth: int[n], the site, as a position in `site_numbers`.
+        splits: For each fold, positions in `rows` to train on, and those left out.
+    """
+
+    rows: np.ndarray
+    site_numbers: np.ndarray
+    truth: np.ndarray
+    splits: list[tuple[np.ndarray, np.ndarray]]
+
+
+class Guesses(NamedTuple):
+    """int[n] each: the sites that probes name for examples that they were not trained on.
+
+    Attributes:
+        likeliest: The most probable ones where sites are as frequent as in training.
+        balanced: The most probable ones if all sites were equally frequent.
+    """
+
+    likeliest: np.ndarray
+    balanced: np.ndarray
+
+
+def make_folds(
+    sites: np.ndarray, groups: np.ndarray, counted: np.ndarray, *, seed: int
+) -> Folds | None:
+    """Deals examples into five folds, stratified by site, with all faces of a photo in one.
+
+    A site takes part with at least `MIN_SITE_EXAMPLES` examples from as many photos as there are
+    folds; of fewer than two such sites there are no folds.
 
     Args:
-        features: float32[N, D], of variance about 1, as from `standardised_components`.
         sites: int[N].
         groups: int[N], the photo of each example.
-        counted: bool[N], which examples take part.
-        build_probe: One of `PROBES`.
-        seed: Of the folds and the perceptron.
-
-    Returns:
-        The guesses, or None if fewer than two sites have `MIN_SITE_EXAMPLES` examples from as many
-        photos as there are folds, at least. A site that has not is left out.
+        counted: bool[N], which examples may take part.
+        seed: Decides the folds.
     """
-    site_numbers = _large_enough(sites[counted], groups[counted])
+    numbers, sizes = np.unique(sites[counted], return_counts=True)
+    photos = [len(np.unique(groups[counted & (sites == number)])) for number in numbers]
+    site_numbers = numbers[(sizes >= MIN_SITE_EXAMPLES) & (np.array(photos) >= NUM_FOLDS)]
     if len(site_numbers) < 2:
         return None
     rows = np.flatnonzero(counted & np.isin(sites, site_numbers))
     truth = np.searchsorted(site_numbers, sites[rows])
-    likeliest, balanced = np.empty_like(truth), np.empty_like(truth)
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
-    for seen, unseen in folds.split(rows, truth, groups[rows]):
+    return Folds(rows, site_numbers, truth, list(folds.split(rows, truth, groups[rows])))
+
+
+def cross_fit(features: np.ndarray, folds: Folds, build_probe: BuildProbe, *, seed: int) -> Guesses:
+    """Has every example's site guessed by a probe that saw neither it nor its photo.
+
+    The balanced choice divides the probabilities by the sites' shares in training (Saerens et al.
+    2002, equation 2.4, with equal new priors).
+
+    Args:
+        features: float32[N, D], of variance about 1, as from `standardised_components`.
+        folds: As `make_folds` deals them.
+        build_probe: One of `PROBES`.
+        seed: Handed to the probe.
+    """
+    truth = folds.truth
+    likeliest, balanced = np.empty_like(truth), np.empty_like(truth)
+    for seen, unseen in folds.splits:
         probe = build_probe(len(seen), features.shape[1], seed)
         probabilities = _fit_and_predict(
-            probe, features[rows[seen]], truth[seen], features[rows[unseen]]
+            probe, features[folds.rows[seen]], truth[seen], features[folds.rows[unseen]]
         )
         shares = np.bincount(truth[seen])[probe.classes_] / len(seen)
         likeliest[unseen] = probe.classes_[probabilities.argmax(axis=1)]
         balanced[unseen] = probe.classes_[(probabilities / shares).argmax(axis=1)]
-    return Guesses(rows, site_numbers, truth, likeliest, balanced)
-
-
-def _large_enough(sites, groups) -> np.ndarray:
-    numbers, sizes = np.unique(sites, return_counts=True)
-    photos = np.array([len(np.unique(groups[sites == number])) for number in numbers])
-    return numbers[(sizes >= MIN_SITE_EXAMPLES) & (photos >= NUM_FOLDS)]
+    return Guesses(likeliest, balanced)
 
 
 def _fit_and_predict(probe, features, targets, unseen_features) -> np.ndarray:

@@ -30,19 +30,15 @@ def checked_features(features: np.ndarray) -> np.ndarray:
 
 
 def checked_numbers(
-    field: str, numbers: np.ndarray, num_examples: int, names: Sequence[str]
-) -> np.ndarray:
-    """Gives numbers of sites or classes as int64[N].
-
-    Args:
-        field: What they are called.
-        numbers: One for each example.
-        num_examples: N.
-        names: Of what they number.
+    field: str, numbers: np.ndarray | None, num_examples: int, names: Sequence[str]
+) -> np.ndarray | None:
+    """Gives numbers of sites or classes as int64[N], or None as it is.
 
     Raises:
         InputError: They have another shape, are not integers, or one has no name.
     """
+    if numbers is None:
+        return None
     numbers = np.asarray(numbers)
     if numbers.shape != (num_examples,) or not np.issubdtype(numbers.dtype, np.integer):
         raise InputError(
@@ -51,26 +47,11 @@ def checked_numbers(
         )
     outside = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
     if outside.size:
-        row = outside[0]
         raise InputError(
-            f'{field}, row {row}: {numbers[row]}, expected 0 to {len(names) - 1} as there are '
-            f'{len(names)} names'
+            f'{field}, row {outside[0]}: {numbers[outside[0]]}, expected 0 to {len(names) - 1} as '
+            f'there are {len(names)} names'
         )
     return numbers.astype(np.int64)
-
-
-def checked_groups(groups: np.ndarray | None, num_examples: int) -> np.ndarray | None:
-    """Gives the photos' hashes as they are.
-
-    Raises:
-        InputError: There is not one for each example.
-    """
-    if groups is not None and np.shape(groups) != (num_examples,):
-        raise InputError(
-            f'groups: shape {np.shape(groups)}, expected ({num_examples},), one for each row of '
-            'features'
-        )
-    return groups
 
 
 def check_names(field: str, names: Sequence[str]) -> None:
@@ -82,13 +63,3 @@ def check_names(field: str, names: Sequence[str]) -> None:
     for position, name in enumerate(names):
         if name in names[:position]:
             raise InputError(f'{field}: {name!r} is there twice, expected different names')
-
-
-def check_at_least(field: str, value: int, least: int) -> None:
-    """Refuses a number that is too small.
-
-    Raises:
-        InputError: With both numbers.
-    """
-    if value < least:
-        raise InputError(f'{field}: {value}, expected at least {least}')

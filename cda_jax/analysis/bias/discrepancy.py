@@ -1,41 +1,9 @@
-"""Distances between the features of two sites."""
+"""The maximum mean discrepancy between the features of two sites."""
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from cda_jax.analysis.bias.bootstrap import Resamples
-from cda_jax.analysis.bias.classification import balanced_accuracy
-from cda_jax.analysis.bias.probes import cross_fit, linear_probe
-
-
-def proxy_a_distance(
-    features: np.ndarray,
-    sites: np.ndarray,
-    pair: tuple[int, int],
-    resamples: Resamples,
-    *,
-    seed: int,
-) -> np.ndarray:
-    """2 (1 - 2 err), where err is the balanced error of a fresh linear probe on the two sites.
-
-    Source: Ben-David et al., Analysis of Representations for Domain Adaptation (2007).
-
-    Args:
-        features: float32[N, D], as `cross_fit` wants them.
-        sites: int[N].
-        pair: Numbers of the two sites.
-        resamples: Of `draw_resamples`.
-        seed: Of the folds.
-
-    Returns:
-        float64[1 + B], of the data and of the resamples. 0 where the probe does no better than a
-        coin, 2 where it makes no error; all NaN where a site has too few examples for a probe.
-    """
-    counted = np.isin(sites, pair)
-    guesses = cross_fit(features, sites, resamples.group, counted, linear_probe, seed=seed)
-    if guesses is None:
-        return np.full(len(resamples.counts), np.nan)
-    return 2 * (1 - 2 * (1 - balanced_accuracy(guesses, resamples)))
 
 
 def squared_mmd(
@@ -57,8 +25,8 @@ def squared_mmd(
         features: float32[N, D].
         sites: int[N].
         pair: Numbers of the two sites.
-        resamples: Of `draw_resamples`.
-        seed: Of the subsample.
+        resamples: What was drawn of the N examples.
+        seed: Decides the subsample.
         max_examples: So many examples of a site at most are drawn.
 
     Returns:
