@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 
 class Scores(NamedTuple):
@@ -11,11 +13,11 @@ class Scores(NamedTuple):
     Attributes:
         num_examples: Samples counted.
         accuracy: Share of the samples that were recognised.
-        macro_f1: Mean of the classes' F1 = 2 TP / (2 TP + FP + FN).
+        macro_f1: Mean of the F1 = 2 TP / (2 TP + FP + FN) of the classes that have samples.
         mean_recall: Mean of the classes' recall.
         recall_sd: Standard deviation of the classes' recall (of the population, ddof 0).
-        recall: float64[C]; NaN for a class without samples, which no mean includes.
-        precision: float64[C]; 0 for a class that was never predicted.
+        recall: NaN for a class without samples, which no mean includes.
+        precision: 0 for a class that was never predicted.
     """
 
     num_examples: int
@@ -23,23 +25,21 @@ class Scores(NamedTuple):
     macro_f1: float
     mean_recall: float
     recall_sd: float
-    recall: np.ndarray
-    precision: np.ndarray
+    recall: Float[np.ndarray, ' C']
+    precision: Float[np.ndarray, ' C']
 
 
-def score(confusion: np.ndarray) -> Scores:
-    """Computes every figure.
+def score(confusion: ArrayLike) -> Scores:
+    """Every figure of a confusion matrix: samples of class i (rows) taken for class j (columns).
 
-    Source: Han et al. (2020), table 4 and figure 6.
-
-    Args:
-        confusion: int[C, C], samples of class i (rows) taken for class j (columns).
-
-    Returns:
-        The scores; macro F1 leaves out classes without samples, as the means of recall do.
+    Source: Han et al. (2020), table 4 and figure 6, https://doi.org/10.1109/ACCESS.2020.3018738
 
     Raises:
-        ValueError: `confusion` counts no sample at all.
+        ValueError: The matrix counts no sample at all.
+
+    >>> scores = score(np.array([[3, 1], [0, 4]]))
+    >>> print(scores.accuracy, scores.recall, scores.precision)
+    0.875 [0.75 1.  ] [1.  0.8]
     """
     confusion = np.asarray(confusion, np.int64)
     hits = confusion.diagonal()

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int
 
 from cda_jax.errors import InputError
 
-Schedule = Callable[[jax.Array], jax.Array]
+# From the steps that are done to a value.
+Schedule = Callable[[Int[Array, '']], Float[Array, '']]
 
 _SHAPES = {
     'linear': lambda p: p,
@@ -19,35 +20,33 @@ _SHAPES = {
 
 
 def share_done(total_steps: int) -> Schedule:
-    """Progress p of training by the step (int32 scalar): 0 at the first step, 1 at the last.
-
-    Args:
-        total_steps: Steps of the whole training.
-    """
+    """Progress p of training: 0 at the first step, 1 at the last."""
     return lambda step: step / jnp.float32(max(total_steps - 1, 1))
 
 
 def reversal_strength(
     kind: str, *, maximum: float, warmup_fraction: float, total_steps: int
 ) -> Schedule:
-    """Lambda as a function of the step.
+    """Lambda, the strength of a gradient reversal.
 
     Source: 'linear' is the rise "from 0 to 1 during the entire training epochs" of Han et al.
-    (2020), section III-E; 'dann' is Ganin and Lempitsky (2015), section 4; 'constant' is its
-    maximum throughout.
+    (2020), section III-E, https://doi.org/10.1109/ACCESS.2020.3018738; 'dann' is
+    2 / (1 + exp(-10 p)) - 1 of Ganin and Lempitsky (2015), section 4,
+    https://arxiv.org/abs/1409.7495; 'constant' is 1 throughout.
 
     Args:
-        kind: 'linear', 'dann' or 'constant'.
-        maximum: Lambda at the end.
+        kind: One of these.
+        maximum: What the shape, 0 to 1, is multiplied by.
         warmup_fraction: Share of training, 0 to below 1, in which lambda is 0; the schedule then
             runs over the rest.
         total_steps: Steps of the whole training.
 
-    Returns:
-        Function from the step (int32 scalar, from 0) to lambda (float32 scalar).
-
     Raises:
         InputError: `kind` or `warmup_fraction` is none of these.
+
+    >>> strength = reversal_strength('linear', maximum=0.3, warmup_fraction=0.5, total_steps=5)
+    >>> print([round(float(strength(step)), 2) for step in range(5)])
+    [0.0, 0.0, 0.0, 0.15, 0.3]
     """
     if kind not in _SHAPES:
         raise InputError(f'lambda_schedule is {kind!r}, expected one of {", ".join(_SHAPES)}')
@@ -65,17 +64,9 @@ def reversal_strength(
 
 
 def warmup_cosine(*, peak: float, warmup_steps: int, total_steps: int) -> Schedule:
-    """Learning rate that rises linearly to `peak` over the warm-up and falls to 0 by a cosine.
+    """Learning rate that rises linearly to its peak over the warm-up and falls to 0 by a cosine.
 
-    Source: Goyal et al. (2017), section 2.2, for the warm-up.
-
-    Args:
-        peak: Highest learning rate.
-        warmup_steps: Steps of the rise.
-        total_steps: Steps of the whole training.
-
-    Returns:
-        Function from the step (from 0) to the learning rate.
+    Source: Goyal et al. (2017), section 2.2, https://arxiv.org/abs/1706.02677, for the warm-up.
     """
     warmup_steps = min(warmup_steps, total_steps - 1)
     return optax.warmup_cosine_decay_schedule(

@@ -1,30 +1,45 @@
-"""Per-sample losses.
+"""Losses of single samples: cross entropy and what answers for classes that are rare or hard.
 
-Every loss has the form `loss(logits, targets, mask=None, *, ..., axis_name=None) -> float32[B]`:
-`logits` float[B, C], `targets` float[B, C] (one-hot or soft), `mask` bool[B] (the samples that
-count; None means all), hyper-parameters by keyword, and the mapped axis to sum statistics over.
-A masked-out sample's loss and gradient are 0. The caller averages.
+A loss is a function of this form:
 
-Two keywords are statistics, which come from the caller and not from the user: `class_counts`
-float[C], the training examples of every class, and `progress`, the share of training that is done,
-a scalar from 0 to 1. A loss that needs one names it in its signature; `find_loss` binds the first
-and passes on the second.
+    loss(logits, targets, mask=None, *, ...) -> float32[B]
+
+`logits` are float[B, C] of any precision; everything is computed in float32. `targets` are
+float[B, C], one-hot or soft. `mask` is bool[B], the samples that count; None means all. The
+keywords are hyper-parameters, which a config sets, but for three names. A loss that has one of
+these among its parameters gets it from the program, and no other loss does:
+
+    class_counts  float[C], the training examples of every class that the classifier learns from
+    progress      share of training that is done, a scalar from 0 to 1
+    axis_name     mapped axis over which the batch is spread; batch statistics are summed over it
+
+All losses here have this in common:
+
+- A sample outside the mask has loss 0 and gradient 0, even if it holds NaN, and is in no statistic.
+- Soft targets t give the expectation over labels drawn from them, sum_y t_y loss(y), and a sample
+  counts t_y in the batch's statistics of class y.
+- Weights and factors are constants to differentiation, but for the focal loss's.
+- A weighted loss is weight times loss. The caller takes the mean over samples, not over weights.
+- ValueError for a hyper-parameter outside its range, and for `class_counts` that are not one finite
+  count of 0 or more for each class.
+
+The formulas are those of one sample with label y: p = softmax(logits), n_j training examples of
+class j and n of all, b_j samples of class j in the batch, of which h_j are recognised.
 """
 
-from cda_jax.losses.adaptive_cross_entropy import adaptive_cross_entropy, adaptive_weights
-from cda_jax.losses.class_balanced import class_balanced_cross_entropy, class_balanced_focal_loss
-from cda_jax.losses.class_counts import effective_number_weights
-from cda_jax.losses.cross_entropy import cross_entropy
-from cda_jax.losses.focal_loss import focal_loss
-from cda_jax.losses.ldam_loss import ldam_loss
-from cda_jax.losses.logit_adjustment import (
+from cda_jax.losses.adaptive import adaptive_cross_entropy, adaptive_weights, recall_loss
+from cda_jax.losses.class_priors import (
     adjust_logits,
     balanced_softmax,
+    class_balanced_cross_entropy,
+    class_balanced_focal_loss,
+    effective_number_weights,
+    ldam_loss,
     logit_adjusted_cross_entropy,
+    seesaw_loss,
 )
+from cda_jax.losses.cross_entropy import cross_entropy, focal_loss
 from cda_jax.losses.lookup import find_loss
-from cda_jax.losses.recall_loss import recall_loss
-from cda_jax.losses.seesaw_loss import seesaw_loss
 
 __all__ = [
     'adaptive_cross_entropy',

@@ -1,93 +1,96 @@
-"""Categorical cross entropy: plain, with a weight for every class, with logits for every label."""
+"""Cross entropy and the focal loss."""
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool, Float
 
 
 def cross_entropy(
-    logits: jax.Array,
-    targets: jax.Array,
-    mask: jax.Array | None = None,
+    logits: Float[Array, 'B C'],
+    targets: Float[Array, 'B C'],
+    mask: Bool[Array, ' B'] | None = None,
     *,
     label_smoothing: float = 0.0,
-    axis_name: str | None = None,
-) -> jax.Array:
-    """Cross entropy of each sample.
+) -> Float[Array, ' B']:
+    """Cross entropy.
 
-    Source: Han et al. (2020), equation 8, before the mean over the samples; Szegedy et al. (2016),
-    section 7, for label smoothing.
+        -log p_y
 
-    Args:
-        logits: float[B, C].
-        targets: float[B, C], one-hot or soft.
-        mask: bool[B], the samples that count; None means all.
-        label_smoothing: Share of every target that is spread evenly over all classes, 0 to below 1.
-        axis_name: Not needed; here so that every loss is called the same way.
+    With `label_smoothing` s, 0 to below 1, the targets become (1 - s) targets + s / C.
 
-    Returns:
-        float32[B]; 0 where masked out.
+    Source: Han et al. (2020), equation 8, https://doi.org/10.1109/ACCESS.2020.3018738; Szegedy et
+    al. (2016), section 7, https://arxiv.org/abs/1512.00567, for label smoothing.
 
-    Raises:
-        ValueError: `label_smoothing` is outside its range.
+    >>> logits, targets = jnp.log(jnp.array([[1.0, 3.0]])), jnp.array([[1.0, 0.0]])
+    >>> print(cross_entropy(logits, targets))  # log 4
+    [1.386...]
     """
-    del axis_name
     if not 0 <= label_smoothing < 1:
         raise ValueError(
             f'label_smoothing of cross entropy is {label_smoothing}, expected 0 to below 1'
         )
     smooth = optax.smooth_labels(targets.astype(jnp.float32), label_smoothing)
-    return weighted_cross_entropy(logits, smooth, mask, jnp.ones(logits.shape[-1], jnp.float32))
+    return weighted_cross_entropy(logits, smooth, mask)
+
+
+def focal_loss(
+    logits: Float[Array, 'B C'],
+    targets: Float[Array, 'B C'],
+    mask: Bool[Array, ' B'] | None = None,
+    *,
+    gamma: float = 2.0,
+) -> Float[Array, ' B']:
+    """Focal loss: samples that are recognised already count little.
+
+        -(1 - p_y)^gamma log p_y
+
+    `gamma` is 0 (cross entropy) or more. The gradient passes through the factor. p is the softmax,
+    where the original has a sigmoid for each class.
+
+    Source: Lin et al. (2017), equation 4, https://arxiv.org/abs/1708.02002
+
+    >>> logits, targets = jnp.log(jnp.array([[1.0, 3.0]])), jnp.array([[1.0, 0.0]])
+    >>> print(focal_loss(logits, targets))  # (3/4)^2 log 4
+    [0.779...]
+    """
+    return weighted_focal_loss(logits, targets, mask, gamma=gamma)
 
 
 def weighted_cross_entropy(
-    logits: jax.Array, targets: jax.Array, mask: jax.Array | None, weights: jax.Array
-) -> jax.Array:
-    """Cross entropy of each sample with a weight for every class.
-
-    Args:
-        logits: float[B, C].
-        targets: float[B, C], one-hot or soft.
-        mask: bool[B], the samples that count; None means all.
-        weights: float32[C].
-
-    Returns:
-        float32[B], `-sum_j weights_j targets_ij log softmax(logits)_ij`; 0 where masked out.
-    """
-    logits = keep_rows(logits.astype(jnp.float32), mask)
-    targets = keep_rows(targets.astype(jnp.float32), mask)
+    logits: Float[Array, 'B C'],
+    targets: Float[Array, 'B C'],
+    mask: Bool[Array, ' B'] | None,
+    weights: Float[Array, ' C'] | float = 1.0,
+) -> Float[Array, ' B']:
+    """Cross entropy with a weight for each class, -w_y log p_y."""
+    logits, targets = keep_rows(logits, mask), keep_rows(targets, mask)
     return optax.softmax_cross_entropy(logits, weights * targets)
 
 
-def expected_cross_entropy(
-    label_logits: jax.Array, targets: jax.Array, mask: jax.Array | None, weights: jax.Array
-) -> jax.Array:
-    """Cross entropy where the logits depend on the label, expected over labels of the targets.
-
-    Losses with a margin for the label, or a factor for each pair of label and class, have this
-    form. With one-hot targets only the logits of that label matter.
-
-    Args:
-        label_logits: float32[B, C, C]; `[i, k]` are the logits of sample i if k is its label.
-            Masked-out rows must be finite.
-        targets: float[B, C], one-hot or soft.
-        mask: bool[B], the samples that count; None means all.
-        weights: float32[C].
-
-    Returns:
-        float32[B], `-sum_k weights_k targets_ik log softmax(label_logits_ik)_k`; 0 where masked
-        out.
-    """
-    targets = keep_rows(targets.astype(jnp.float32), mask)
-    log_probabilities = jax.nn.log_softmax(label_logits)
-    own = jnp.diagonal(log_probabilities, axis1=-2, axis2=-1)
-    return -jnp.sum(weights * targets * own, axis=-1)
+def weighted_focal_loss(
+    logits: Float[Array, 'B C'],
+    targets: Float[Array, 'B C'],
+    mask: Bool[Array, ' B'] | None,
+    weights: Float[Array, ' C'] | float = 1.0,
+    *,
+    gamma: float,
+) -> Float[Array, ' B']:
+    """Focal loss with a weight for each class, -w_y (1 - p_y)^gamma log p_y."""
+    if not gamma >= 0:
+        raise ValueError(f'gamma of the focal loss is {gamma}, expected 0 or more')
+    logits, targets = keep_rows(logits, mask), keep_rows(targets, mask)
+    log_p = jax.nn.log_softmax(logits)
+    # Kept off 0, where a power below 1 has an infinite slope.
+    miss = jnp.maximum(-jnp.expm1(log_p), jnp.finfo(jnp.float32).tiny)
+    return -jnp.sum(weights * targets * miss**gamma * log_p, axis=-1)
 
 
-def keep_rows(values: jax.Array, mask: jax.Array | None) -> jax.Array:
-    """Replaces the masked-out rows of `values` [B, C] by zeros, so that even a NaN there is gone.
+def keep_rows(values: Float[Array, 'B C'], mask: Bool[Array, ' B'] | None) -> Float[Array, 'B C']:
+    """The values in float32, with zeros in the rows outside the mask.
 
     Rows are replaced before anything is computed from them: a product with 0 afterwards would keep
     a NaN, and its gradient.
     """
+    values = values.astype(jnp.float32)
     return values if mask is None else jnp.where(mask[:, None], values, 0)

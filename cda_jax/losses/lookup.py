@@ -6,53 +6,63 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
+from jaxtyping import ArrayLike, Real
 
 from cda_jax.errors import InputError
 
-_FORM = ('logits', 'targets', 'mask', 'axis_name')
-_STATISTICS = {'class_counts': 'the data', 'progress': 'the training'}
+_FORM = ('logits', 'targets', 'mask')
+_FROM_THE_PROGRAM = {
+    'class_counts': 'the data',
+    'progress': 'the training',
+    'axis_name': 'the devices',
+}
 
 
 def find_loss(
-    name: str, args: Mapping[str, Any], *, class_counts: jax.Array | None = None
+    name: str, args: Mapping[str, Any], *, class_counts: Real[ArrayLike, ' C'] | None = None
 ) -> Callable:
-    """Finds a loss and binds its hyper-parameters and the class counts, if it names them.
+    """Finds a loss and binds its hyper-parameters, and the class counts if it names them.
 
     Args:
         name: A function of `cda_jax.losses`, or the dotted path of one elsewhere
             ('my_lab.losses.my_loss').
         args: Hyper-parameters by keyword.
-        class_counts: float[C], the training examples of every class.
+        class_counts: The training examples of every class.
 
     Returns:
-        The loss, called with `(logits, targets, mask, axis_name=..., progress=...)`: progress, 0 to
-        1, reaches losses that name it and is dropped for all others, which need not be given it.
+        The loss, called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of
+        these two it names; it is handed no other.
 
     Raises:
         InputError: There is no such loss, it does not take these arguments, or it needs class
             counts and there are none.
+
+    >>> import jax.numpy as jnp
+    >>> loss = find_loss('focal_loss', {'gamma': 0.5})
+    >>> logits, targets = jnp.zeros((1, 2)), jnp.array([[0.0, 1.0]])
+    >>> print(loss(logits, targets, None, axis_name=None, progress=0.1))
+    [0.490...]
     """
     loss = _import(name if '.' in name else f'cda_jax.losses.{name}', name)
-    parameters = _parameters(loss, name)
+    try:
+        parameters = inspect.signature(loss).parameters
+    except ValueError as error:
+        raise InputError(f'{name!r} does not say what arguments it takes: {error}') from error
     _check_arguments(name, parameters, args)
-    statistics = {}
+    bound = functools.partial(loss, **args)
     if 'class_counts' in parameters:
         if class_counts is not None:
-            statistics['class_counts'] = class_counts
+            bound = functools.partial(bound, class_counts=class_counts)
         elif parameters['class_counts'].default is inspect.Parameter.empty:
             raise InputError(
                 f'loss {name!r} needs class_counts; expected the training examples of every class'
             )
-    bound = functools.partial(loss, **args, **statistics)
-    return bound if 'progress' in parameters else functools.partial(_without_progress, bound)
 
+    def call(logits, targets, mask=None, **context):
+        named = {key: value for key, value in context.items() if key in parameters}
+        return bound(logits, targets, mask, **named)
 
-def _parameters(loss, name):
-    try:
-        return inspect.signature(loss).parameters
-    except ValueError as error:
-        raise InputError(f'{name!r} does not say what arguments it takes: {error}') from error
+    return call
 
 
 def _check_arguments(name, parameters, args):
@@ -61,23 +71,19 @@ def _check_arguments(name, parameters, args):
     if missing and not takes_any:
         raise InputError(
             f'loss {name!r} has no parameter {missing[0]!r}; expected the form '
-            'loss(logits, targets, mask=None, *, ..., axis_name=None)'
+            'loss(logits, targets, mask=None, *, ...)'
         )
-    hyper = [p for p in parameters if p not in _FORM and p not in _STATISTICS]
+    hyper = [p for p in parameters if p not in _FORM and p not in _FROM_THE_PROGRAM]
     for arg in args:
-        if arg in _STATISTICS and arg in parameters:
+        if arg in _FROM_THE_PROGRAM and arg in parameters:
             raise InputError(
-                f'{arg} of loss {name!r} comes from {_STATISTICS[arg]}; expected no such argument'
+                f'{arg} of loss {name!r} comes from {_FROM_THE_PROGRAM[arg]}; '
+                'expected no such argument'
             )
         if arg not in hyper and not takes_any:
             raise InputError(
                 f'loss {name!r} takes no argument {arg!r}; it takes: {", ".join(hyper) or "none"}'
             )
-
-
-def _without_progress(loss, logits, targets, mask=None, *, axis_name=None, progress=None):
-    del progress
-    return loss(logits, targets, mask, axis_name=axis_name)
 
 
 def _import(path, name):

@@ -1,0 +1,25 @@
+"""The examples in the docstrings of the method's functions give what they say."""
+
+import doctest
+import sys
+
+import pytest
+
+import cda_jax.losses
+from cda_jax.gradient_reversal import reverse_gradient
+from cda_jax.metrics import score
+from cda_jax.schedules import reversal_strength
+
+FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
+FUNCTIONS += [reverse_gradient, reversal_strength, score]
+
+
+@pytest.mark.parametrize('function', FUNCTIONS, ids=lambda function: function.__name__)
+def test_examples(function):
+    names = dict(vars(sys.modules[function.__module__]))
+    [test] = doctest.DocTestFinder().find(function, function.__name__, module=False, globs=names)
+    assert test.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    messages = []
+    runner.run(test, out=messages.append)
+    assert runner.failures == 0, ''.join(messages)
