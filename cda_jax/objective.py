@@ -67,7 +67,7 @@ def objective(
     lambda_2: Float[Array, ''],
     progress: Float[Array, ''],
     dropout_keys: Key[Array, ' B'],
-    taps: Float[Array, '2 B D'] | None = None,
+    perturbations: dict | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ''], tuple[Terms, Outputs, dict]]:
     """E of one batch, as this device's share of the sum over all devices.
@@ -84,21 +84,23 @@ def objective(
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
         dropout_keys: A random key for each row.
-        taps: Zeros to differentiate by, as `CDA` takes them; or None.
+        perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
         The scalar to differentiate, and (terms, the network's outputs, new batch statistics).
     """
     labels = jax.nn.one_hot(batch['label'], model.num_classes)
+    variables = {'params': params, 'batch_stats': batch_stats}
+    if perturbations is not None:
+        variables['perturbations'] = perturbations
     outputs, updates = model.apply(
-        {'params': params, 'batch_stats': batch_stats},
+        variables,
         batch['image'],
         labels,
         lambda_1,
         lambda_2,
         dropout_keys,
-        taps,
         mutable=['batch_stats'],
     )
     context = {'axis_name': axis_name, 'progress': progress}

@@ -89,6 +89,7 @@ def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
         jnp.float32(0),
         jnp.float32(0),
         jax.random.split(key, rows),
+        mutable=['params', 'batch_stats'],
     )
 
 
@@ -138,7 +139,7 @@ def train_step(
     # [step 2] E and its gradient: of this device's share, then summed over the devices.
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
 
-    def share_of_objective(params, taps):
+    def share_of_objective(params, perturbations):
         return objective(
             params,
             state.batch_stats,
@@ -149,13 +150,16 @@ def train_step(
             lambda_2=lambda_2,
             progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
-            taps=taps,
+            perturbations=perturbations,
             axis_name=axis_name,
         )
 
-    taps = jnp.zeros((2, len(batch['mask']), model.feature_extractor.feature_size))
+    zeros = jnp.zeros((len(batch['mask']), model.feature_extractor.feature_size))
+    perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
-    (gradients, at_feature), (terms, outputs, batch_stats) = differentiate(state.params, taps)
+    (gradients, at_features), (terms, outputs, batch_stats) = differentiate(
+        state.params, perturbations
+    )
     gradients = jax.lax.psum(gradients, axis_name)
 
     # [step 3] Descend.
@@ -167,7 +171,7 @@ def train_step(
     metrics |= step_metrics.hit_rates(outputs, batch, model, axis_name)
     if model.num_sites:
         metrics |= step_metrics.adversary_metrics(outputs, batch, axis_name)
-        ratio = step_metrics.reversed_gradient_ratio(at_feature, axis_name)
+        ratio = step_metrics.reversed_gradient_ratio(at_features, axis_name)
         metrics |= {'lambda_1': lambda_1, 'reversed_gradient_ratio': ratio}
         if model.has_label_extractor:
             metrics['lambda_2'] = lambda_2

@@ -71,16 +71,18 @@ def adversary_metrics(
     }
 
 
-def reversed_gradient_ratio(at_feature: Float[Array, '2 B D'], axis_name: str) -> Float[Array, '']:
+def reversed_gradient_ratio(
+    at_features: dict[str, Float[Array, 'B D']], axis_name: str
+) -> Float[Array, '']:
     """Norm of the reversed gradient at the features over that of the emotion classifiers.
 
     Args:
-        at_feature: The gradients that come back from the emotion classifiers and from the reversal.
+        at_features: The gradients with respect to `CDA`'s perturbations of the features.
         axis_name: Mapped axis over which the batch is spread.
     """
-    squares = jax.lax.psum(jnp.square(at_feature).sum(axis=(1, 2)), axis_name)
-    direct, reversed_ = jnp.sqrt(squares)
-    return reversed_ / jnp.maximum(direct, jnp.finfo(jnp.float32).tiny)
+    squares = {way: jnp.square(gradient).sum() for way, gradient in at_features.items()}
+    norms = jax.tree.map(jnp.sqrt, jax.lax.psum(squares, axis_name))
+    return norms['to_reversal'] / jnp.maximum(norms['to_emotions'], jnp.finfo(jnp.float32).tiny)
 
 
 def first_fault(

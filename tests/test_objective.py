@@ -152,11 +152,12 @@ def test_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
 
 
-def test_taps_give_the_gradient_at_the_feature_of_each_way():
+def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     model, variables, batch, keys = make()
-    params, taps = variables['params'], jnp.zeros((2, ROWS, 8))
+    params, zeros = variables['params'], jnp.zeros((ROWS, 8))
+    perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
-    at_feature = jax.grad(lambda t: share(params, taps=t)[0])(taps)
+    at_features = jax.grad(lambda p: share(params, perturbations=p)[0])(perturbations)
 
     def features(extractor):
         out, _ = model.feature_extractor.apply(
@@ -171,8 +172,8 @@ def test_taps_give_the_gradient_at_the_feature_of_each_way():
     emotion, _, dataset = separate_terms(model, variables, batch, keys)
     direct = jax.grad(emotion)(params)['feature_extractor']
     reverse = jax.tree.map(lambda g: -0.3 * g, jax.grad(dataset)(params)['feature_extractor'])
-    assert_trees_close(back(at_feature[0])[0], direct)
-    assert_trees_close(back(at_feature[1])[0], reverse)
+    assert_trees_close(back(at_features['to_emotions'])[0], direct)
+    assert_trees_close(back(at_features['to_reversal'])[0], reverse)
 
 
 def test_terms_add_up_to_the_objective():

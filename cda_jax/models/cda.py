@@ -6,6 +6,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.models.mlp import Classifier, LabelExtractor
@@ -17,23 +18,23 @@ class Outputs(NamedTuple):
     """What a training pass puts out.
 
     Attributes:
-        features: float32[B, D], f(x).
-        emotion_logits: float32[H, B, C], e_h(f(x)) of every head.
-        label_codes: float32[B, C], what g makes of the label: its raw output ('hard'), that
-            output's softmax ('soft'), or the label itself without g ('none').
-        dataset_logits: float32[B, K], d(R(f(x)), R(g(y))); None without d.
+        features: f(x).
+        emotion_logits: e_h(f(x)) of every head.
+        label_codes: What g makes of the label: its raw output ('hard'), that output's softmax
+            ('soft'), or the label itself without g ('none').
+        dataset_logits: d(R(f(x)), R(g(y))); None without d.
     """
 
-    features: jax.Array
-    emotion_logits: jax.Array
-    label_codes: jax.Array
-    dataset_logits: jax.Array | None
+    features: Float[Array, 'B D']
+    emotion_logits: Float[Array, 'H B C']
+    label_codes: Float[Array, 'B C']
+    dataset_logits: Float[Array, 'B K'] | None
 
 
 class CDA(nn.Module):
     """The network of cross-dataset adaptation, or a baseline with parts of it left out.
 
-    Source: Han et al. (2020), figure 2 and table 3.
+    Source: Han et al. (2020), figure 2 and table 3, https://doi.org/10.1109/ACCESS.2020.3018738
 
     Attributes:
         feature_extractor: f.
@@ -92,41 +93,42 @@ class CDA(nn.Module):
 
     def __call__(
         self,
-        images: jax.Array,
-        labels: jax.Array,
-        lambda_1: jax.Array,
-        lambda_2: jax.Array,
-        dropout_keys: jax.Array,
-        taps: jax.Array | None = None,
+        images: Float[Array, 'B H W 3'],
+        labels: Float[Array, 'B C'],
+        lambda_1: Float[Array, ''] | float,
+        lambda_2: Float[Array, ''] | float,
+        dropout_keys: Key[Array, ' B'],
     ) -> Outputs:
         """Runs every part for training.
 
+        The gradient that comes back to the features from the emotion classifiers, and that from
+        the reversal, are those with respect to the two arrays of zeros, [B, D], that `apply` takes
+        as the collection 'perturbations': `to_emotions` and `to_reversal`.
+
         Args:
-            images: float[B, H, W, 3].
-            labels: float32[B, C], one-hot.
-            lambda_1: Scalar, strength of the reversal between d and f.
-            lambda_2: Scalar, strength of the reversal between d and g.
-            dropout_keys: key[B], a random key for each row.
-            taps: float32[2, B, D], added to the features that the emotion classifiers see and to
-                those that reach the reversal. At zero they change nothing, and differentiating by
-                them gives the gradient that comes back to the feature on each of the two ways.
+            images: Scaled to about -1 to 1.
+            labels: One-hot.
+            lambda_1: Strength of the reversal between d and f.
+            lambda_2: Strength of the reversal between d and g.
+            dropout_keys: One for each row.
         """
         features = self.feature_extractor(images, train=True)
-        to_emotions, to_reversal = (features, features) if taps is None else features + taps
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
         if self.num_sites:
-            seen_by_d = (
-                reverse_gradient(to_reversal, lambda_1),
-                reverse_gradient(label_codes, lambda_2),
-            )
+            # d descends its loss at full weight; f and g feel it reversed.
+            seen_features = reverse_gradient(self.perturb('to_reversal', features), lambda_1)
+            seen_codes = reverse_gradient(label_codes, lambda_2)
             dataset_logits = self.dataset_classifier(
-                jnp.concatenate(seen_by_d, axis=-1), dropout_keys
+                jnp.concatenate([seen_features, seen_codes], axis=-1), dropout_keys
             )
-        return Outputs(features, self._emotions(to_emotions), label_codes, dataset_logits)
+        emotion_logits = self._emotions(self.perturb('to_emotions', features))
+        return Outputs(features, emotion_logits, label_codes, dataset_logits)
 
-    def classify(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Features float32[B, D] and emotion logits float32[H, B, C], with running statistics."""
+    def classify(
+        self, images: Float[Array, 'B H W 3']
+    ) -> tuple[Float[Array, 'B D'], Float[Array, 'H B C']]:
+        """Features and emotion logits, with batch norm's running statistics."""
         features = self.feature_extractor(images, train=False)
         return features, self._emotions(features)
 
@@ -140,16 +142,11 @@ class CDA(nn.Module):
         return jax.nn.softmax(scores) if self.pseudo_label == 'soft' else scores
 
 
-def pseudo_labels(label_codes: jax.Array, kind: str) -> jax.Array:
+def pseudo_labels(label_codes: Float[Array, 'B C'], kind: str) -> Float[Array, 'B C']:
     """The targets of the emotion classifiers, constants to differentiation.
 
-    Args:
-        label_codes: float32[B, C], as in `Outputs`.
-        kind: 'hard' for the one-hot of the largest code; 'soft' and 'none' take the
-            codes as they are.
-
-    Returns:
-        float32[B, C].
+    They are the one-hot of the largest of the `label_codes` in `Outputs` where the kind is 'hard',
+    and the codes as they are otherwise.
     """
     codes = jax.lax.stop_gradient(label_codes)
     if kind == 'hard':

@@ -1,7 +1,8 @@
 """The label extractor g, the emotion classifiers e and the dataset classifier d.
 
-Table 3 of Han et al. (2020) writes them as 1x1 convolutions on a 1x1 map; those are dense layers.
-All compute in float32: they are a small share of the work, and their outputs enter the losses.
+Table 3 of Han et al. (2020), https://doi.org/10.1109/ACCESS.2020.3018738, writes them as 1x1
+convolutions on a 1x1 map; those are dense layers. All compute in float32: they are a small share of
+the work, and their outputs enter the losses.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 # Far from the label extractor's layers, which draw with the same keys.
 _FIRST_LAYER = 1000
@@ -21,9 +23,9 @@ class Classifier(nn.Module):
 
     Attributes:
         num_classes: Width of the output.
-        widths: Widths of the hidden layers.
+        widths: Of the hidden layers.
         negative_slope: Of LeakyReLU.
-        dropout: Share of the hidden units that is dropped in training.
+        dropout: Share of the hidden units that is dropped where there are keys.
     """
 
     num_classes: int
@@ -32,20 +34,14 @@ class Classifier(nn.Module):
     dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: jax.Array, dropout_keys: jax.Array | None = None) -> jax.Array:
-        """Scores every class for each row.
-
-        Args:
-            x: float32[B, D].
-            dropout_keys: key[B], one for each row; None drops nothing.
-
-        Returns:
-            Logits, float32[B, num_classes].
-        """
+    def __call__(
+        self, x: Float[Array, 'B D'], dropout_keys: Key[Array, ' B'] | None = None
+    ) -> Float[Array, 'B C']:
+        """The logits of every class; without keys nothing is dropped."""
         for index, width in enumerate(self.widths):
             x = nn.Dense(width, name=f'dense{index + 1}')(x)
             if self.dropout and dropout_keys is not None:
-                x = _drop_units(x, dropout_keys, layer=_FIRST_LAYER + index, rate=self.dropout)
+                x = drop_units(x, dropout_keys, layer=_FIRST_LAYER + index, rate=self.dropout)
             x = nn.leaky_relu(x, self.negative_slope)
         return nn.Dense(self.num_classes, name='logits')(x)
 
@@ -57,7 +53,7 @@ class LabelExtractor(nn.Module):
 
     Attributes:
         num_classes: Width of the input and of the output.
-        widths: Widths of the hidden layers.
+        widths: Of the hidden layers.
         dropout: Share of the hidden units that is dropped.
         negative_slope: Of LeakyReLU.
     """
@@ -68,27 +64,26 @@ class LabelExtractor(nn.Module):
     negative_slope: float = 0.2
 
     @nn.compact
-    def __call__(self, labels: jax.Array, dropout_keys: jax.Array) -> jax.Array:
-        """Scores every class for each label.
-
-        Args:
-            labels: float32[B, C], one-hot.
-            dropout_keys: key[B], one for each row, so that a row's draw depends neither on the
-                number of devices nor on its neighbours.
-
-        Returns:
-            float32[B, C].
-        """
+    def __call__(
+        self, labels: Float[Array, 'B C'], dropout_keys: Key[Array, ' B']
+    ) -> Float[Array, 'B C']:
+        """The scores of every class."""
         x = labels
         for index, width in enumerate(self.widths):
             x = nn.Dense(width, name=f'dense{index + 1}')(x)
-            x = _drop_units(x, dropout_keys, layer=index, rate=self.dropout)
+            x = drop_units(x, dropout_keys, layer=index, rate=self.dropout)
             x = nn.leaky_relu(x, self.negative_slope)
         return nn.Dense(self.num_classes, name='logits')(x)
 
 
-def _drop_units(x, keys, *, layer, rate):
-    """Dropout, inverted so that the mean stays, with each row's own key."""
+def drop_units(
+    x: Float[Array, 'B D'], keys: Key[Array, ' B'], *, layer: int, rate: float
+) -> Float[Array, 'B D']:
+    """Dropout that keeps the mean.
+
+    Each row draws by its own key, so that what it drops depends neither on its neighbours nor on
+    the number of devices.
+    """
 
     def kept(key):
         return jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - rate, x.shape[1:])

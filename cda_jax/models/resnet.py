@@ -1,10 +1,12 @@
 """The feature extractor f: a residual network with pre-activation."""
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
 # Depth -> blocks in each stage. From 50 on the blocks are bottlenecks of three convolutions, below
 # they have two. 18 and up are the networks of He et al. (2016); 6 to 10 are for small machines.
@@ -19,7 +21,8 @@ RESNET_DEPTHS = {
     152: (3, 8, 36, 3),
 }
 
-_Conv = functools.partial(
+# Every convolution of the network.
+Conv = functools.partial(
     nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal(), padding='SAME'
 )
 
@@ -27,26 +30,27 @@ _Conv = functools.partial(
 class ResidualBlock(nn.Module):
     """Pre-activation residual block of two 3x3 convolutions, or of a bottleneck 1x1, 3x3, 1x1.
 
-    Source: He et al. (2016), "Identity mappings in deep residual networks", figure 4(e).
+    Source: He et al. (2016), "Identity mappings in deep residual networks", figure 4(e),
+    https://arxiv.org/abs/1603.05027
 
     Attributes:
         features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
-        stride: Of the (first) 3x3 convolution.
-        bottleneck: Which form.
-        norm: Makes a batch norm layer, given its name.
+        stride: Of the first 3x3 convolution.
+        bottleneck: Which of the two forms.
+        norm: Makes a batch norm layer.
         dtype: Of the computation; parameters are float32.
     """
 
     features: int
     stride: int
     bottleneck: bool
-    norm: functools.partial
-    dtype: jnp.dtype
+    norm: Callable[..., nn.Module]
+    dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """float[B, H, W, C] -> float[B, H / stride, W / stride, features (x 4)]."""
-        conv = functools.partial(_Conv, dtype=self.dtype)
+    def __call__(self, x: Float[Array, 'B H W C']) -> Float[Array, 'B h w D']:
+        """What comes in, plus what the convolutions make of it, at 1 / stride of the size."""
+        conv = functools.partial(Conv, dtype=self.dtype)
         strides = (self.stride, self.stride)
         channels = 4 * self.features if self.bottleneck else self.features
 
@@ -69,8 +73,8 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """Residual network with pre-activation, from pictures to features.
 
-    Source: He et al. (2016), "Identity mappings in deep residual networks"; the feature of 1000
-    dimensions is table 3's in Han et al. (2020). The last layer is linear.
+    Source: He et al. (2016), https://arxiv.org/abs/1603.05027; Han et al. (2020), table 3, for the
+    last layer, which is linear and gives 1000 features.
 
     Attributes:
         depth: A key of `RESNET_DEPTHS`.
@@ -84,20 +88,17 @@ class ResNet(nn.Module):
     depth: int = 50
     width: int = 64
     feature_size: int = 1000
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     remat: bool = False
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Extracts features.
+    def __call__(self, x: Float[Array, 'B H W 3'], *, train: bool) -> Float[Array, 'B D']:
+        """The features of pictures that are scaled to about -1 to 1.
 
         Args:
-            x: float[B, H, W, 3], scaled to about -1 to 1.
-            train: Whether batch norm uses (and records) the batch's own statistics.
-
-        Returns:
-            float32[B, feature_size].
+            x: The pictures.
+            train: Whether batch norm uses, and records, the batch's own statistics.
         """
         norm = functools.partial(
             nn.BatchNorm,
@@ -109,7 +110,7 @@ class ResNet(nn.Module):
         )
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
 
-        x = _Conv(self.width, (7, 7), (2, 2), dtype=self.dtype, name='stem')(x.astype(self.dtype))
+        x = Conv(self.width, (7, 7), (2, 2), dtype=self.dtype, name='stem')(x.astype(self.dtype))
         x = nn.max_pool(x, (3, 3), (2, 2), padding='SAME')
         for stage, num_blocks in enumerate(RESNET_DEPTHS[self.depth]):
             for index in range(num_blocks):
