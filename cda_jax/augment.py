@@ -2,24 +2,27 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, UInt8
 
 
 def augment(
-    images: jax.Array, keys: jax.Array, *, image_size: int, random_crop: bool, random_flip: bool
-) -> jax.Array:
-    """Random crop and horizontal flip, each row by its own key, and scaling.
+    images: UInt8[Array, 'B S S 3'],
+    keys: Key[Array, ' B'],
+    *,
+    image_size: int,
+    random_crop: bool,
+    random_flip: bool,
+) -> Float[Array, 'B {image_size} {image_size} 3']:
+    """What training sees: each picture cropped and mirrored by its own key, and scaled to -1..1.
 
-    Source: Han et al. (2020), section III-B.
+    Source: Han et al. (2020), section III-B, https://doi.org/10.1109/ACCESS.2020.3018738
 
     Args:
-        images: uint8[B, S, S, 3].
-        keys: key[B].
+        images: Records.
+        keys: One for each picture.
         image_size: Side of the crop in pixels, at most S.
         random_crop: Draw the crop's corner evenly; else the crop is the centre.
         random_flip: Mirror left and right with probability 1/2.
-
-    Returns:
-        float32[B, image_size, image_size, 3], -1 to 1.
     """
 
     def augment_one(image, key):
@@ -36,21 +39,15 @@ def augment(
     return scale(jax.vmap(augment_one)(images, keys))
 
 
-def centre_crop(images: jax.Array, *, image_size: int) -> jax.Array:
-    """The middle of each picture, scaled: what evaluation sees.
-
-    Args:
-        images: uint8[B, S, S, 3].
-        image_size: Side of the crop in pixels, at most S.
-
-    Returns:
-        float32[B, image_size, image_size, 3], -1 to 1.
-    """
+def centre_crop(
+    images: UInt8[Array, 'B S S 3'], *, image_size: int
+) -> Float[Array, 'B {image_size} {image_size} 3']:
+    """What evaluation sees: the middle of each picture, scaled to -1..1."""
     start = (images.shape[1] - image_size) // 2
     stop = start + image_size
     return scale(images[:, start:stop, start:stop])
 
 
-def scale(images: jax.Array) -> jax.Array:
-    """uint8 pixels 0..255 -> float32 -1..1."""
+def scale(images: UInt8[Array, '*dims']) -> Float[Array, '*dims']:
+    """Pixels 0..255 -> -1..1."""
     return images.astype(jnp.float32) / 127.5 - 1
