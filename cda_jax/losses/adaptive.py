@@ -42,13 +42,13 @@ def adaptive_weights(
 ) -> Float[Array, ' C']:
     """The class weights of ACE.
 
-        d_j = C (1 - b_j / b) / (C - 1)                   how rare class j is among b samples
-        m_j = C r_j / sum_i r_i,  r_j = 1 - h_j / b_j     how badly it is recognised
-        w_j = a + alpha (d_j m_j - a),  a = mean_i d_i m_i
+        w_d = C (1 - b_j / b) / (C - 1)                   how rare class j is among b samples
+        w_p = C r_j / sum_i r_i,  r_j = 1 - h_j / b_j     how badly it is recognised
+        w_j = mean + alpha (w_p w_d - mean)               the mean of w_p w_d over the classes
 
     `alpha` is how far the weights may part, 0 (all have their mean) to 1. A sample is taken for the
     class of its largest logit, the lowest among equals. Where the formulas divide by 0: a class
-    absent from the batch has r_j = 0; if no class has a miss, every m_j is 1; with one class, or
+    absent from the batch has r_j = 0; if no class has a miss, every w_p is 1; with one class, or
     without a sample that counts, every weight is 1.
 
     Source: Han et al. (2020), equations 11 to 13, https://doi.org/10.1109/ACCESS.2020.3018738

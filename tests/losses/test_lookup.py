@@ -1,5 +1,9 @@
 """From a config's words to a loss that is called in one way."""
 
+import functools
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +11,9 @@ import pytest
 
 import cda_jax.losses
 from cda_jax.errors import InputError
-from cda_jax.losses import balanced_softmax, find_loss, ldam_loss
+from cda_jax.losses import balanced_softmax, cross_entropy, find_loss, ldam_loss
 
+DOCUMENTATION = Path(__file__).parents[2] / 'docs' / 'losses.md'
 COUNTS = np.array([50.0, 5.0, 500.0])
 LOGITS = jnp.array([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
 TARGETS = jnp.eye(3)[jnp.array([0, 2])]
@@ -50,20 +55,20 @@ def test_progress_reaches_the_loss_that_names_it():
 
 
 def test_losses_are_found_by_path(tmp_path, monkeypatch):
-    write_module(
-        tmp_path,
-        monkeypatch,
-        'my_lab_losses',
-        'import jax\n'
-        'def brier(logits, targets, mask=None, *, by=1.0):\n'
-        '    return by * ((jax.nn.softmax(logits) - targets) ** 2).sum(axis=-1)\n',
-    )
-    loss = find_loss('my_lab_losses.brier', {'by': 3.0}, class_counts=COUNTS)
-    np.testing.assert_allclose(
-        loss(LOGITS, TARGETS, None, axis_name='data', progress=0.5),
-        3 * jnp.square(jax.nn.softmax(LOGITS) - TARGETS).sum(axis=-1),
-        rtol=1e-6,
-    )
+    """They are those of the documentation, the first without an axis, the second with one."""
+    _, *examples = re.findall(r'```python\n(.*?)```', DOCUMENTATION.read_text(), re.DOTALL)
+    write_module(tmp_path, monkeypatch, 'my_lab_losses', '\n'.join(examples))
+    context = {'axis_name': 'data', 'progress': 0.5}
+
+    def of_two_members(name, args):
+        loss = functools.partial(find_loss(f'my_lab_losses.{name}', args), **context)
+        return jax.vmap(loss, axis_name='data')(LOGITS[:, None], TARGETS[:, None])[:, 0]
+
+    brier = jnp.square(jax.nn.softmax(LOGITS) - TARGETS).sum(axis=-1)
+    np.testing.assert_allclose(of_two_members('brier', {}), brier, rtol=1e-6)
+    # Both classes have half of the batch on the two members together.
+    rarity = 0.5**3 * cross_entropy(LOGITS, TARGETS)
+    np.testing.assert_allclose(of_two_members('rarity', {'strength': 3.0}), rarity, rtol=1e-6)
 
 
 def test_a_loss_gets_from_the_program_what_it_names(tmp_path, monkeypatch):
