@@ -1,0 +1,65 @@
+"""Imports run one way: what does the work does not know who asks for it."""
+
+import ast
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / 'cda_jax'
+
+# What each module or folder of cda_jax may import of the others.
+STEP = {'errors', 'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'schedules'}
+METHOD = STEP | {'metrics', 'step_metrics', 'step'}
+RUN = METHOD | {'config', 'data', 'runtime'}
+MAY_IMPORT = {
+    'errors': set(),
+    'augment': {'errors'},
+    'gradient_reversal': {'errors'},
+    'metrics': {'errors'},
+    'schedules': {'errors'},
+    'losses': {'errors'},
+    'models': {'errors', 'gradient_reversal'},
+    'objective': {'errors', 'gradient_reversal', 'losses', 'models'},
+    'step_metrics': {'errors', 'losses', 'models', 'objective'},
+    'step': STEP | {'step_metrics'},
+    'runtime': {'errors'},
+    'data': {'errors', 'runtime'},
+    'prepare': {'errors', 'runtime', 'data'},
+    'standin': {'errors', 'runtime', 'data', 'prepare'},
+    'config': {'errors'},
+    'experiment': RUN,
+    'trained': RUN | {'experiment'},
+    'evaluate': RUN | {'experiment', 'trained'},
+    'train': RUN | {'experiment', 'trained', 'evaluate'},
+    'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
+    'analysis': RUN | {'experiment', 'trained', 'evaluate'},
+    'suites': RUN | {'experiment', 'trained', 'evaluate', 'analysis', 'prepare', 'standin'},
+}
+# The only libraries that these may import, where not any will do.
+LIBRARIES = {name: {'flax', 'jax', 'jaxtyping', 'numpy', 'optax'} for name in METHOD}
+LIBRARIES['config'] = {'msgspec'}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split('.') for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ([*node.module.split('.'), alias.name] for alias in node.names)
+
+
+def is_allowed(room, first, *rest):
+    if first == 'cda_jax':
+        return not rest or rest[0].startswith('__') or rest[0] in MAY_IMPORT[room] | {room}
+    private = any(name.startswith('_') and not name.startswith('__') for name in rest)
+    libraries = LIBRARIES.get(room, {first}) | sys.stdlib_module_names
+    return first in libraries and not private
+
+
+def test_imports_run_one_way():
+    wrong = []
+    for path in sorted(PACKAGE.rglob('*.py')):
+        module = path.relative_to(PACKAGE).with_suffix('').parts
+        if module != ('__init__',):
+            names = [name for name in imports_of(path) if not is_allowed(module[0], *name)]
+            wrong += [f'{".".join(module)} imports {".".join(name)}' for name in names]
+    assert not wrong, '\n'.join(wrong)
