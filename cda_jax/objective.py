@@ -77,7 +77,7 @@ def objective(
     Args:
         params: Parameters of `model`.
         batch_stats: Batch norm statistics of `model`.
-        batch: `image` float[B, H, W, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
+        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f.

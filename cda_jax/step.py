@@ -202,7 +202,7 @@ def eval_step(
     image_size: int,
     axis_name: str,
     adjust: Callable | None = None,
-) -> Int[Array, 'H+1 C C']:
+) -> Int[Array, 'answers C C']:
     """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
     Args:
@@ -231,7 +231,7 @@ def predict(
     model: CDA,
     image_size: int,
     adjust: Callable | None = None,
-) -> tuple[Float[Array, 'B D'], Int[Array, 'H+1 B']]:
+) -> tuple[Float[Array, 'B D'], Int[Array, 'answers B']]:
     """Features of this device's rows, and the class that every emotion classifier takes them for.
 
     Args:
