@@ -93,7 +93,7 @@ class CDA(nn.Module):
 
     def __call__(
         self,
-        images: Float[Array, 'B H W 3'],
+        images: Float[Array, 'B S S 3'],
         labels: Float[Array, 'B C'],
         lambda_1: Float[Array, ''] | float,
         lambda_2: Float[Array, ''] | float,
@@ -126,7 +126,7 @@ class CDA(nn.Module):
         return Outputs(features, emotion_logits, label_codes, dataset_logits)
 
     def classify(
-        self, images: Float[Array, 'B H W 3']
+        self, images: Float[Array, 'B S S 3']
     ) -> tuple[Float[Array, 'B D'], Float[Array, 'H B C']]:
         """Features and emotion logits, with batch norm's running statistics."""
         features = self.feature_extractor(images, train=False)

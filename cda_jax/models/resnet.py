@@ -93,7 +93,7 @@ class ResNet(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, 'B H W 3'], *, train: bool) -> Float[Array, 'B D']:
+    def __call__(self, x: Float[Array, 'B S S 3'], *, train: bool) -> Float[Array, 'B D']:
         """The features of pictures that are scaled to about -1 to 1.
 
         Args:
