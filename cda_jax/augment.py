@@ -2,11 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, ArrayLike, Float, Key, UInt8
 
 
 def augment(
-    images: UInt8[Array, 'B S S 3'],
+    images: UInt8[ArrayLike, 'B S S 3'],
     keys: Key[Array, ' B'],
     *,
     image_size: int,
@@ -40,7 +40,7 @@ def augment(
 
 
 def centre_crop(
-    images: UInt8[Array, 'B S S 3'], *, image_size: int
+    images: UInt8[ArrayLike, 'B S S 3'], *, image_size: int
 ) -> Float[Array, 'B {image_size} {image_size} 3']:
     """What evaluation sees: the middle of each picture, scaled to -1..1."""
     start = (images.shape[1] - image_size) // 2
@@ -48,6 +48,6 @@ def centre_crop(
     return scale(images[:, start:stop, start:stop])
 
 
-def scale(images: UInt8[Array, '*dims']) -> Float[Array, '*dims']:
+def scale(images: UInt8[ArrayLike, '*dims']) -> Float[Array, '*dims']:
     """Pixels 0..255 -> -1..1."""
-    return images.astype(jnp.float32) / 127.5 - 1
+    return jnp.asarray(images, jnp.float32) / 127.5 - 1
