@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
 import optax
 
@@ -16,6 +15,7 @@ from cda_jax.config import OWN_OF_PROCESS, Config, as_fields
 from cda_jax.data.examples import Batch, Examples, is_kept
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.data.pipeline import Reading, train_batches
+from cda_jax.data.position import DataPosition, identify
 from cda_jax.data.sites import Part, Site, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
@@ -44,42 +44,6 @@ class Experiment(NamedTuple):
     site_shares: tuple[float, ...]
     steps_per_epoch: int
     total_steps: int
-
-
-class SiteIdentity(msgspec.Struct, frozen=True):
-    """What changes when other records are read, or the same pictures prepared otherwise."""
-
-    examples: int
-    rows_sha256: str
-    image_size: int
-    encoding: str
-    quality: int | None
-
-
-class DataPosition(msgspec.Struct, frozen=True):
-    """Where a run stands in its data: which stream of batches it reads, and how many it has read.
-
-    Kept in every checkpoint; a run goes on only in the same stream.
-
-    Attributes:
-        batches_read: Steps done.
-        total_steps: Steps of the whole training.
-        batch_size: Of all devices and processes.
-        seed: Of the shuffling.
-        site_shares: As in `Experiment`.
-        class_names: Names of the labels.
-        head_class_counts: Training examples of every class that each emotion classifier has seen.
-        sites: By name, in their order.
-    """
-
-    batches_read: int
-    total_steps: int
-    batch_size: int
-    seed: int
-    site_shares: list[float]
-    class_names: list[str]
-    head_class_counts: list[list[int]]
-    sites: dict[str, SiteIdentity]
 
 
 def build_experiment(config: Config) -> Experiment:
@@ -195,18 +159,7 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
         head_class_counts=[
             counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
         ],
-        sites={part.site.name: _identity(part) for part in experiment.parts},
-    )
-
-
-def _identity(part: Part) -> SiteIdentity:
-    manifest = part.site.manifest
-    return SiteIdentity(
-        examples=len(part.records),
-        rows_sha256=manifest.rows_sha256,
-        image_size=manifest.image_size,
-        encoding=manifest.encoding,
-        quality=manifest.quality,
+        sites={part.site.name: identify(part) for part in experiment.parts},
     )
 
 

@@ -8,8 +8,9 @@ import jax
 import msgspec
 
 from cda_jax.config import Config, read_config
+from cda_jax.data.position import DataPosition
 from cda_jax.errors import DamagedError, InputError
-from cda_jax.experiment import DataPosition, build_model, class_names
+from cda_jax.experiment import build_model, class_names
 from cda_jax.models import CDA
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.workdir import CHECKPOINTS, read_fields

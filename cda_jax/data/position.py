@@ -1,0 +1,53 @@
+"""Where a run stands in its data, so that it goes on in the same data only."""
+
+import msgspec
+
+from cda_jax.data.sites import Part
+
+
+class SiteIdentity(msgspec.Struct, frozen=True):
+    """What changes when other records are read, or the same pictures prepared otherwise."""
+
+    examples: int
+    rows_sha256: str
+    image_size: int
+    encoding: str
+    quality: int | None
+
+
+class DataPosition(msgspec.Struct, frozen=True):
+    """Where a run stands in its data: which stream of batches it reads, and how many it has read.
+
+    Kept in every checkpoint; a run goes on only in the same stream.
+
+    Attributes:
+        batches_read: Steps done.
+        total_steps: Steps of the whole training.
+        batch_size: Of all devices and processes.
+        seed: Of the shuffling.
+        site_shares: Share of each site in a batch, in proportion to the others.
+        class_names: Names of the labels.
+        head_class_counts: Training examples of every class that each emotion classifier has seen.
+        sites: By name, in their order.
+    """
+
+    batches_read: int
+    total_steps: int
+    batch_size: int
+    seed: int
+    site_shares: list[float]
+    class_names: list[str]
+    head_class_counts: list[list[int]]
+    sites: dict[str, SiteIdentity]
+
+
+def identify(part: Part) -> SiteIdentity:
+    """What a site's training records are known by."""
+    manifest = part.site.manifest
+    return SiteIdentity(
+        examples=len(part.records),
+        rows_sha256=manifest.rows_sha256,
+        image_size=manifest.image_size,
+        encoding=manifest.encoding,
+        quality=manifest.quality,
+    )
