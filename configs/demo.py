@@ -2,16 +2,16 @@
 
     python -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
 
-Data: data/standin, made by tools/make_standin.py and tools/prepare.py --face_size=48 (launch.sh
-does both). The whole method with a small network. Under three minutes of training on two CPU cores;
-accuracy on the test sets, of the sites' own classifiers: 92.9, 83.8 and 73.3 %.
+Data: data/standin, made by tools/make_standin.py (launch.sh does it). The whole method with a small
+network; about three minutes of training on two CPU cores. Accuracy on the test sets, of the sites'
+own classifiers: 92.5, 83.6 and 73.3 %.
 
 Lambda and warm-up were chosen on validation data (`--config.validation_fraction=0.15`; one seed
-each; the chance error of these accuracies is about 1 point). Both maxima at 0, 0.1, 0.3 and 1, each
-with the warm-up: mean accuracy over the sites 82.4, 82.0, 81.8 and 81.8 %, while the dataset
-classifier was right about 70, 59, 56 and 42 % of the last batch. 0.3 is what confuses it without a
-loss in accuracy beyond chance, and away from the end of what was tried. Averaging over the batch
-instead of the site: 82.4 %.
+each; the chance error of these accuracies is about 1 point) while the emotion loss was averaged
+over each site. Both maxima at 0, 0.1, 0.3 and 1, each with the warm-up: mean accuracy over the sites
+82.4, 82.0, 81.8 and 81.8 %, while the dataset classifier was right about 70, 59, 56 and 42 % of the
+last batch. 0.3 confuses it without a loss in accuracy beyond chance, and lies away from the end of
+what was tried. Averaging over the batch, as it is now: 82.4 %.
 """
 
 import runpy
