@@ -32,7 +32,7 @@ def standin(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def data_dir(standin, tmp_path_factory) -> Path:
     """The same three, prepared at 32 pixels."""
-    from cda_jax.standin.prepared import prepare_standin
+    from cda_jax.standin import prepare_standin
 
     out = tmp_path_factory.mktemp('prepared')
     prepare_standin(standin, out, face_size=32, num_processes=1)

@@ -10,9 +10,8 @@ from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.program import run
-from cda_jax.standin import make_standin
+from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.contact_sheet import write_contact_sheet
-from cda_jax.standin.prepared import prepare_standin
 
 _OUT = flags.DEFINE_string('out', None, 'Folder to make; rafdb, expw and affectnet go below it.')
 _SEED = flags.DEFINE_integer('seed', 0, 'The same seed gives the same files.', lower_bound=0)

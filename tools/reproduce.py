@@ -1,6 +1,6 @@
 """Runs a suite of experiments and writes its tables, figures and report.
 
-python tools/reproduce.py --suite=paper --scale=demo            # stand-in data, minutes a run
+python tools/reproduce.py --suite=paper --scale=demo            # stand-in data, minutes per run
 python tools/reproduce.py --suite=ablation --scale=small --seeds=3 --jobs=2
 python tools/reproduce.py --suite=paper --scale=full --data_dir=data --sites=rafdb,expw,affectnet
 
@@ -23,8 +23,8 @@ _SCALE = flags.DEFINE_enum(
     'scale',
     'demo',
     ['demo', 'small', 'full'],
-    'demo: the demonstration, minutes a run; small: smaller pictures, at most two minutes a run '
-    "on two CPU cores; full: the paper's network and training.",
+    'demo: the demonstration, minutes per run; small: smaller pictures, at most two minutes per '
+    "run on two CPU cores; full: the paper's network and training.",
 )
 _OUT = flags.DEFINE_string('out', 'runs/reproduce', 'Folder for runs and reports.')
 _DATA_DIR = flags.DEFINE_string(
@@ -38,21 +38,17 @@ _SET = flags.DEFINE_multi_string(
     'set', [], 'FIELD=VALUE: a config field that differs in every run, such as random_flip=False.'
 )
 _REPORT_ONLY = flags.DEFINE_bool('report_only', False, 'Run nothing; report what is finished.')
+_MARKDOWN = flags.DEFINE_string(
+    'markdown', None, 'Also replace the section of this suite in this Markdown file.'
+)
 
 
 def main() -> None:
     """Does what the flags say."""
-    failed = _reproduce()
-    if failed:
-        logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
-        raise InputError(f'{len(failed)} runs failed; their output:\n  {logs}')
-
-
-def _reproduce() -> dict[str, Path]:
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.suites.reproduce import Request, reproduce
 
-    return reproduce(
+    failed = reproduce(
         Request(
             suite=_SUITE.value,
             scale=_SCALE.value,
@@ -64,8 +60,12 @@ def _reproduce() -> dict[str, Path]:
             jobs=_JOBS.value,
             fields=dict(map(_field, _SET.value)),
             report_only=_REPORT_ONLY.value,
+            markdown=_MARKDOWN.value and Path(_MARKDOWN.value),
         )
     )
+    if failed:
+        logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
+        raise InputError(f'{len(failed)} runs failed; their output:\n  {logs}')
 
 
 def _field(text: str) -> tuple[str, object]:

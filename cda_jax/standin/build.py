@@ -1,5 +1,6 @@
-"""Makes the stand-in: three datasets on the disk, drawn in several processes."""
+"""Draws the stand-in datasets in several processes, and prepares them for training."""
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -8,19 +9,23 @@ from pathlib import Path
 import msgspec
 from tqdm import tqdm
 
+from cda_jax.data.sites import TRUE_LABELS_FILE
 from cda_jax.errors import InputError
+from cda_jax.prepare import readers
 from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.runtime.files import read_json, writing
+from cda_jax.prepare.run import prepare
+from cda_jax.runtime.files import read_json, write_text, writing
 from cda_jax.standin.layouts import LAYOUTS, write_csv
 from cda_jax.standin.photos import Annotation, Photo, draw_photo
 from cda_jax.standin.plan import generator, plan_site
 from cda_jax.standin.styles import SITE_STYLES
 
-VERSION = 1  # raise it whenever the same arguments would give other files
-ARGUMENTS_FILE = 'standin.json'
-TRUTH_FILE = 'true_expressions.csv'
-_PHOTOS_A_TASK = 50
+_VERSION = 1  # raise it whenever the same arguments would give other files
+_ARGUMENTS_FILE = 'standin.json'
+_TRUTH_FILE = 'true_expressions.csv'
+_PHOTOS_PER_TASK = 50
+_SHARD_SIZE = 512  # small, so that several processes have something to do
 
 
 class Arguments(msgspec.Struct, frozen=True):
@@ -54,7 +59,7 @@ def make_standin(
         train_faces: Training faces of the RAF-DB-, ExpW- and AffectNet-like site, each at least
             7; from 280 on, every label occurs at least 20 times.
         test_faces: Test faces of each site, at least 7.
-        num_processes: None takes one a core, up to 8. Unless it is 1, a script that calls this
+        num_processes: None takes one per core, up to 8. Unless it is 1, a script that calls this
             needs the guard `if __name__ == '__main__'`.
         report: Gets a line of text for each site.
 
@@ -62,7 +67,7 @@ def make_standin(
         InputError: An argument is out of range, or `out` exists and is something else.
     """
     out = Path(out)
-    arguments = Arguments(VERSION, seed, tuple(train_faces), test_faces)
+    arguments = Arguments(_VERSION, seed, tuple(train_faces), test_faces)
     fewest = len(EXPRESSIONS)
     if len(train_faces) != len(SITE_STYLES) or min(*train_faces, test_faces) < fewest:
         raise InputError(
@@ -70,7 +75,7 @@ def make_standin(
             f'least {fewest}; found {list(train_faces)} and {test_faces}'
         )
     if out.exists():
-        found = read_arguments(out)
+        found = _read_arguments(out)
         if found != arguments:
             raise InputError(
                 f'{out}: asked for was a stand-in of {arguments}, but the folder holds one of '
@@ -83,27 +88,66 @@ def make_standin(
         _clear(partial)
         _make_sites(partial, arguments, num_processes or min(os.cpu_count() or 1, 8), report)
         text = msgspec.json.format(msgspec.json.encode(arguments), indent=0)
-        (partial / ARGUMENTS_FILE).write_bytes(text + b'\n')
+        (partial / _ARGUMENTS_FILE).write_bytes(text + b'\n')
         partial.replace(out)
 
 
-def read_arguments(root: Path) -> Arguments:
-    """Reads what a stand-in was made with.
-
-    Raises:
-        InputError: `root` is not a stand-in.
-    """
+def _read_arguments(root: Path) -> Arguments:
     try:
-        return read_json(root / ARGUMENTS_FILE, Arguments)
+        return read_json(root / _ARGUMENTS_FILE, Arguments)
     except InputError as error:
         raise InputError(f'{root}: expected a complete stand-in ({error})') from error
+
+
+def prepare_standin(
+    raw: Path,
+    out: Path,
+    *,
+    face_size: int,
+    num_processes: int | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Prepares what `make_standin` drew, and writes the true label of every example beside it.
+
+    What is complete in `out` is left as it is.
+
+    Args:
+        raw: What `make_standin` made.
+        out: Folder for the prepared sites.
+        face_size: Side of the face box in pixels.
+        num_processes: None takes one per processor.
+        report: Gets a line of text for each site that was prepared.
+
+    Raises:
+        InputError: `raw` is not complete, or `out` holds something else.
+    """
+    test_faces = _read_arguments(raw).test_faces
+    for name in [style.name for style in SITE_STYLES]:
+        # ExpW has no split of its own.
+        options = {'num_test': test_faces} if name == 'expw' else {}
+        true_labels = out / name / TRUE_LABELS_FILE
+        was_complete = true_labels.exists()
+        prepare(
+            readers.read(name, raw / name, **options),
+            out / name,
+            name=name,
+            reader=name,
+            reader_options=options,
+            face_size=face_size,
+            shard_size=_SHARD_SIZE,
+            num_processes=num_processes or os.cpu_count() or 1,
+        )
+        if not was_complete:
+            rows = csv.DictReader((raw / name / _TRUTH_FILE).read_text('ascii').splitlines())
+            lines = ['id,true_label', *(f'{row["id"]},{row["expression"]}' for row in rows)]
+            write_text(true_labels, ''.join(f'{line}\n' for line in lines))
+            report(f'{name}: prepared')
 
 
 def _clear(partial: Path) -> None:
     """Removes what a run that was killed left behind, and nothing else."""
     if partial.exists():
-        strange = {path.name for path in partial.iterdir()}
-        strange -= {ARGUMENTS_FILE, *LAYOUTS}
+        strange = {path.name for path in partial.iterdir()} - {_ARGUMENTS_FILE, *LAYOUTS}
         if strange:
             raise InputError(f'{partial}: expected what is left of a stand-in; found {strange}')
         shutil.rmtree(partial)
@@ -120,8 +164,8 @@ def _make_sites(
         for folder in {(pictures / photo.name).parent for photo in photos}:
             folder.mkdir(parents=True, exist_ok=True)
         sites.append((style.name, pictures, photos))
-        for start in range(0, len(photos), _PHOTOS_A_TASK):
-            some = photos[start : start + _PHOTOS_A_TASK]
+        for start in range(0, len(photos), _PHOTOS_PER_TASK):
+            some = photos[start : start + _PHOTOS_PER_TASK]
             tasks.append((pictures, arguments.seed, index, start, some))
     annotations = {}
     results = work_off(_draw_photos, tasks, num_processes)
@@ -133,7 +177,7 @@ def _make_sites(
         truths = [EXPRESSIONS[truth] for photo in photos for truth in photo.expressions]
         labels = [EXPRESSIONS[label] for photo in photos for label in photo.labels]
         table = zip(ids, truths, labels, strict=True)
-        write_csv(root / name / TRUTH_FILE, [('id', 'expression', 'label'), *table])
+        write_csv(root / name / _TRUTH_FILE, [('id', 'expression', 'label'), *table])
         report(f'{name}: {faces:,} training and {arguments.test_faces:,} test faces drawn')
 
 

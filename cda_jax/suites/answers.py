@@ -7,14 +7,14 @@ from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
 from cda_jax.suites.methods import LEFT_OUT_BASES
 from cda_jax.suites.outcomes import Outcomes
-from cda_jax.suites.paper_tables import methods_of_table_4
+from cda_jax.suites.paper import titles_of
 from cda_jax.suites.plan import Method
 from cda_jax.suites.tables import left_out_scores, paired_difference
 
 
 def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
-    """The paper's claims and what was measured of them."""
-    titles = methods_of_table_4(sites)
+    """The paper's claims, beside what was measured."""
+    titles = titles_of(sites)
     for label, figure, reported in (
         ('Accuracy averaged over the test sets', out.average('accuracy'), 'mean_accuracy'),
         ('Macro F1', out.average('macro_f1'), 'mean_f1'),
@@ -34,26 +34,20 @@ def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
             f'pictures (paper: {show_percent(published.DATASET_CLASSIFICATION_ACCURACY)}).'
         )
     probes = {name: out.over_seeds(outcomes.get(name, []), out.probe()) for name in titles}
-    parts = [f'{titles[name]} {show_percent(probe)}' for name, probe in probes.items() if probe]
-    if parts:
-        some = next(name for name, probe in probes.items() if probe)
+    probes = {name: measured for name, measured in probes.items() if measured}
+    if probes:
+        chance = out.chance(outcomes[next(iter(probes))][0])
+        parts = (f'{titles[name]} {show_percent(measured)}' for name, measured in probes.items())
         yield (
             'Dataset bias left in the features, by the balanced accuracy of a fresh linear probe '
-            f'for the site (chance {show_percent(out.chance(outcomes[some][0]))}): '
-            f'{"; ".join(parts)}.'
+            f'for the site (chance {show_percent(chance)}): {"; ".join(parts)}.'
         )
 
 
 def answers_of_comparison(
     methods: Mapping[str, Method], outcomes: Outcomes, reference: str
 ) -> Iterator[str]:
-    """Which method leads in what, and by how much against the reference.
-
-    Args:
-        methods: By name.
-        outcomes: Of `finished`.
-        reference: Name of the method to compare with.
-    """
+    """Which method leads in what, and by how much against the reference."""
     for label, figure, best in (
         ('accuracy averaged over the test sets', out.average('accuracy'), max),
         ('macro F1', out.average('macro_f1'), max),

@@ -99,13 +99,9 @@ LEFT_OUT_BASES = (
 
 
 def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dict[str, Method]:
-    """The methods that a suite compares, by name.
+    """The methods that one of `SUITES` compares, by name; each is tested on all sites.
 
-    Args:
-        suite: One of `SUITES`.
-        sites: All sites; every method is tested on all of them.
-        papers_scale: Whether runs have the paper's size; only then is there one with the paper's
-            other batch size.
+    Only at the paper's scale is there one with the paper's other batch size.
     """
     if suite == 'paper':
         alone = {

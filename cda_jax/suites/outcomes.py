@@ -39,13 +39,13 @@ def finished(runs: Iterable[Run]) -> dict[str, list[Outcome]]:
 
 
 def over_seeds(outcomes: Iterable[Outcome], figure: Figure) -> Measured | None:
-    """A figure of every seed; None if some run has it not, or there is no run."""
+    """A figure of every seed; None if some run lacks it, or there is no run."""
     values = [figure(outcome) for outcome in outcomes]
     return None if not values or None in values else Measured(tuple(values))
 
 
 def mean_of(cells: Sequence[Measured | None]) -> Measured | None:
-    """Mean of several figures, seed by seed; None unless all are there with as many seeds."""
+    """Mean of several figures, seed by seed; None unless all are there, with as many seeds."""
     if not all(cells) or len({len(cell.values) for cell in cells}) > 1:
         return None
     by_seed = zip(*(cell.values for cell in cells), strict=True)
@@ -100,7 +100,7 @@ def probe(kind: str = 'linear', *, within_class: bool = False) -> Figure:
 
 
 def chance(outcome: Outcome) -> float | None:
-    """What a probe that knows nothing is right about, over the sites in turn."""
+    """Balanced accuracy of a probe that knows nothing."""
     probes = outcome.bias and outcome.bias.dataset_classification
     return probes and probes.linear and probes.linear.chance
 
@@ -123,10 +123,8 @@ def mixing(kind: str) -> Figure:
 
 def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarray:
     """int[C, C], summed over the seeds; of one test set, or of all together."""
-    scores = [
-        outcome.results.pooled if site is None else outcome.results.answers()[site]
-        for outcome in outcomes
-    ]
+    found = (outcome.results for outcome in outcomes)
+    scores = (results.answers()[site] if site else results.pooled for results in found)
     return np.sum([each.confusion for each in scores], axis=0)
 
 

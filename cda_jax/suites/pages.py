@@ -7,7 +7,7 @@ from pathlib import Path
 from cda_jax.analysis.report import Link, Page, Section, environment
 from cda_jax.analysis.run_page import data_figure
 from cda_jax.runtime.workdir import REPORT
-from cda_jax.suites import answers, figures, paper_tables, tables
+from cda_jax.suites import answers, paper, tables
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Method, Run
 
@@ -17,33 +17,26 @@ _MAX_NAMED = 5
 def paper_page(
     methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str], data_dir: str
 ) -> Page:
-    """The paper's tables and figures.
-
-    Args:
-        methods: Of the suite, by name.
-        outcomes: Of `finished`.
-        sites: All sites.
-        data_dir: Folder of the prepared sites.
-    """
+    """The paper's tables and figures."""
     recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
     sections = [
-        _section('Baselines and full method', paper_tables.table_4(outcomes, sites)),
+        _section('Baselines and full method', paper.table_4(outcomes, sites)),
         _section(
             'Recall of every class',
-            paper_tables.figure_6_table(outcomes, sites),
-            figures=figures.figure_6(outcomes, sites),
+            paper.figure_6_table(outcomes, sites),
+            figures=paper.figure_6(outcomes, sites),
         ),
         _section(
             'Name that dataset',
-            paper_tables.figure_4_table(outcomes),
-            figures=figures.figure_4(outcomes, sites),
+            paper.figure_4_table(outcomes),
+            figures=paper.figure_4(outcomes, sites),
         ),
-        _section('Cross-dataset recognition', paper_tables.table_2(outcomes, sites)),
-        _section('Comparison with other work', paper_tables.table_1(outcomes)),
+        _section('Cross-dataset recognition', paper.table_2(outcomes, sites)),
+        _section('Comparison with other work', paper.table_1(outcomes)),
         _section(
             'Dataset bias',
             tables.bias_table(recognisers, outcomes),
-            figures=figures.figures_5_and_7(outcomes),
+            figures=paper.figures_5_and_7(outcomes),
         ),
         _section('Data', figures=(data_figure(data_dir, sites),)),
         _section(
@@ -59,14 +52,7 @@ def paper_page(
 def comparison_page(
     title: str, methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]
 ) -> Page:
-    """Any set of methods against the merged baseline.
-
-    Args:
-        title: Of the page.
-        methods: Of the suite, by name.
-        outcomes: Of `finished`.
-        sites: All sites.
-    """
+    """Any set of methods against the merged baseline."""
     sections = [
         _section('Recognition', tables.recognition_table(methods, outcomes, sites)),
         _section('Evenness of recall', tables.recall_table(methods, outcomes, sites)),
@@ -84,30 +70,24 @@ def left_out_page(outcomes: Outcomes, sites: Sequence[str]) -> Page:
         'macro_f1': 'Macro F1',
         'true_accuracy': 'Accuracy against the true labels',
     }
-    found = [
+    found = (
         tables.left_out_table(outcomes, sites, title, score) for score, title in scores.items()
-    ]
+    )
     section = _section('On the site left out', *found)
     return _page('Leave one site out', answers.answers_of_left_out(outcomes, sites), [section])
 
 
 def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
-    """Adds what the runs were: links to their pages, their configs, and which are missing.
-
-    Args:
-        page: Of a suite.
-        runs: Of the suite.
-        folder: Where the page will be.
-    """
-    paths = {run.workdir.name: run.workdir / REPORT for run in runs}
+    """A page for `folder`, with links to its runs' pages, their configs, and which are missing."""
+    reports = [run.workdir / REPORT for run in runs]
     section = Section(
         'Runs',
-        f'The fields in which each method differs from configs/{runs[0].base}.py, of its first '
-        'seed. Each run has a page of its own.',
+        f'The fields in which the first run of each method differs from configs/{runs[0].base}.py. '
+        'Each run has a page of its own.',
         links=tuple(
-            Link(name, Path(os.path.relpath(path, folder)).as_posix())
-            for name, path in paths.items()
-            if path.exists()
+            Link(report.parent.name, Path(os.path.relpath(report, folder)).as_posix())
+            for report in reports
+            if report.exists()
         ),
         folded={run.method: run.fields for run in reversed(runs)} | {'Environment': environment()},
     )

@@ -15,29 +15,18 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Method(NamedTuple):
-    """Something to train.
-
-    Attributes:
-        title: For tables.
-        fields: Config fields that differ from those of the full method.
-    """
+    """Something to train: the config fields in which it differs from the full method."""
 
     title: str
     fields: Fields
 
 
 class Scale(NamedTuple):
-    """How large the runs of a suite are.
+    """How large the runs of a suite are."""
 
-    Attributes:
-        config: Name of the base config, a file of `configs/`, which is the full method.
-        fields: What is different from it in every run.
-        crop_size: Pixels of the crops in the stand-in data; None where the data are the user's.
-    """
-
-    config: str
-    fields: Fields
-    crop_size: int | None
+    config: str  # name of the base config in `configs/`, which is the full method
+    fields: Fields  # what is different from it in every run
+    crop_size: int | None  # pixels in the stand-in data; None where the data are the user's
 
 
 SCALES = {
@@ -48,21 +37,13 @@ SCALES = {
 
 
 class Run(NamedTuple):
-    """A training of one method with one seed.
-
-    Attributes:
-        method: Its name.
-        seed: Of the run.
-        workdir: Where it is.
-        base: Name of the base config.
-        fields: What is different from it.
-    """
+    """A training of one method with one seed."""
 
     method: str
     seed: int
     workdir: Path
-    base: str
-    fields: Fields
+    base: str  # name of the base config
+    fields: Fields  # what is different from it
 
     @property
     def is_done(self) -> bool:
@@ -75,10 +56,9 @@ class Run(NamedTuple):
         return self.workdir.parent / 'logs' / f'{self.workdir.name}.log'
 
     def commands(self, *, embedding: bool) -> list[list[str]]:
-        """What trains it, or goes on where it was stopped, and measures it; none if it is done.
+        """What trains the run, or resumes it, and measures it; nothing if it is done.
 
-        Args:
-            embedding: Whether its own page shows its features in two dimensions.
+        `embedding` says whether its own page shows its features in two dimensions.
         """
         if self.is_done and (self.workdir / REPORT).exists() and (self.workdir / BIAS).exists():
             return []
@@ -98,17 +78,10 @@ class Run(NamedTuple):
 def plan(
     methods: dict[str, Method], num_seeds: int, folder: Path, scale: Scale, fields: Fields
 ) -> list[Run]:
-    """The runs of some methods, all methods with the first seed first.
+    """The runs of some methods, with their workdirs below `folder`; the first seed comes first.
 
-    A method whose config is that of an earlier one is left out: a switch may say what the base
-    config says already.
-
-    Args:
-        methods: By name.
-        num_seeds: Runs of each.
-        folder: Where the workdirs go.
-        scale: Of the runs.
-        fields: What is different from the scale's config in every run.
+    A method whose config equals that of an earlier one is left out: a switch may say what the base
+    config says already. `fields` differ from the scale's config in every run.
 
     Raises:
         InputError: A field is unknown, or has a value that cannot be used.
@@ -131,7 +104,7 @@ def load_config(name: str) -> Fields:
 
 
 def differences_from_cda(name: str) -> Fields:
-    """The fields in which a config of `configs/` differs from the full method's, configs/cda.py."""
+    """The fields in which a config of `configs/` differs from configs/cda.py, the full method."""
     full = load_config('cda')
     return {field: x for field, x in load_config(name).items() if x != full[field]}
 

@@ -2,94 +2,59 @@
 
 Source: Han et al. (2020); each constant names its table, figure or section. Accuracies, F1, recall
 and precision are shares of 1. None stands for a figure that the paper does not give, and for the
-three accuracies of CDA in table 4, which the text that these were transcribed from has lost. The
-class counts of figure 3 and the confusion matrix of figure 4 are pictures there and missing here.
+three accuracies of CDA in table 4, which the text that these were transcribed from has lost.
 """
 
 from typing import NamedTuple
 
 
 class Comparison(NamedTuple):
-    """A row of table 1.
+    """A row of table 1: accuracies on two test sets."""
 
-    Attributes:
-        method: As the paper abbreviates it.
-        reference: Its number among the paper's references; None for the paper's own.
-        pretraining: What the network was trained on before: a data set or a number of images.
-        training: The training sets.
-        backbone: The network.
-        aligned: Whether faces were aligned.
-        affectnet: Accuracy on its test set.
-        rafdb: Accuracy on its test set.
-    """
-
-    method: str
-    reference: int | None
-    pretraining: str | None
-    training: tuple[str, ...]
-    backbone: str
-    aligned: bool
+    method: str  # as the paper abbreviates it
+    reference: int | None  # its number among the paper's references; None for the paper's own
     affectnet: float | None
     rafdb: float | None
 
 
 class Recognition(NamedTuple):
-    """A row of table 4.
+    """A row of table 4; means are unweighted over the test sets."""
 
-    Attributes:
-        accuracy: By test set.
-        mean_accuracy: Unweighted over the test sets.
-        mean_f1: The paper's 'F1. Avg.'.
-    """
-
-    accuracy: dict[str, float | None]
+    accuracy: dict[str, float | None]  # by test set
     mean_accuracy: float
-    mean_f1: float
+    mean_f1: float  # the paper's 'F1. Avg.'
 
 
-class RecallMatrix(NamedTuple):
-    """A panel of figure 6, in the order of `CLASS_NAMES`.
+class ClassScores(NamedTuple):
+    """The diagonal and the last row of a panel of figure 6, in the order of `EXPRESSIONS`."""
 
-    Attributes:
-        recall: By true class (rows) and predicted class; each row a share of the true class.
-        precision: Of every class.
-    """
-
-    recall: tuple[tuple[float, ...], ...]
+    recall: tuple[float, ...]
     precision: tuple[float, ...]
 
 
 class Spread(NamedTuple):
     """A mean over the classes, with their standard deviation.
 
-    The latter is the population's (ddof 0): only so does it follow from the matrices of figure 6.
+    The latter is the population's (ddof 0): only so does it follow from the scores of figure 6.
     """
 
     mean: float
     sd: float
 
 
-CLASS_NAMES = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')
-
-# Section III-A. The classes of AffectNet's test set are equally large there.
-TRAINING_IMAGES = {'rafdb': 12_271, 'expw': 85_100, 'affectnet': 283_901}
-TEST_IMAGES = {'rafdb': 3_068, 'expw': 3_500, 'affectnet': 3_500}
-
 # Table 1. Its last row was trained in batches of 350 (section III-B), all else in the paper in
 # batches of 2048, so that row is not CDA in table 4: figure 6 puts CDA's mean recall on AffectNet's
-# even test set, which is its accuracy there, below 0.615. The paper keeps RAF2.0 apart from RAF.
+# even test set, which is its accuracy there, below 0.615.
 TABLE_1 = (
-    Comparison('Occ. Razor', 35, None, ('affectnet',), 'ResNet-18', False, None, 0.80),
-    Comparison('ECAN', 36, '2.6M', ('raf2.0',), 'VGG-Face', False, 0.5184, None),
-    Comparison('IPA2LT', 29, None, ('rafdb', 'affectnet'), 'ResNet-80', False, 0.5731, 0.8677),
-    Comparison('gACNN', 37, 'ImageNet', ('rafdb',), 'VGG-16', True, None, 0.8507),
-    Comparison('gACNN', 37, 'ImageNet', ('affectnet',), 'VGG-16', True, 0.5878, None),
-    Comparison('Sep. Loss', 38, 'ImageNet', ('rafdb',), 'ResNet-18', False, None, 0.8638),
-    Comparison('Sep. Loss', 38, 'ImageNet', ('affectnet',), 'ResNet-18', False, 0.5889, None),
-    Comparison('Cov. Pool.', 39, None, ('rafdb',), 'CNN', True, None, 0.8700),
-    Comparison(
-        'Ours', None, None, ('rafdb', 'expw', 'affectnet'), 'ResNet-50', False, 0.6157, 0.8683
-    ),
+    Comparison('Occ. Razor', 35, None, 0.80),
+    Comparison('ECAN', 36, 0.5184, None),
+    Comparison('IPA2LT', 29, 0.5731, 0.8677),
+    Comparison('gACNN, trained on RAF-DB', 37, None, 0.8507),
+    Comparison('gACNN, trained on AffectNet', 37, 0.5878, None),
+    Comparison('Sep. Loss, trained on RAF-DB', 38, None, 0.8638),
+    Comparison('Sep. Loss, trained on AffectNet', 38, 0.5889, None),
+    Comparison('Cov. Pool.', 39, None, 0.8700),
+    Comparison('Ours', None, 0.6157, 0.8683),
 )
 
 # Table 2: accuracy by training and test set, and its margins as printed. The text below the table
@@ -116,45 +81,21 @@ DATASET_CLASSIFICATION_ACCURACY = 0.9174
 
 # Figure 6: AffectNet's test set.
 FIGURE_6 = {
-    'baseline-affectnet': RecallMatrix(
-        (
-            (0.41, 0.06, 0.01, 0.18, 0.04, 0.02, 0.27),
-            (0.16, 0.48, 0.02, 0.04, 0.11, 0.05, 0.13),
-            (0.02, 0.02, 0.35, 0.10, 0.10, 0.27, 0.15),
-            (0.00, 0.00, 0.00, 0.95, 0.01, 0.00, 0.05),
-            (0.02, 0.01, 0.02, 0.03, 0.58, 0.07, 0.27),
-            (0.02, 0.02, 0.03, 0.03, 0.04, 0.57, 0.29),
-            (0.03, 0.00, 0.00, 0.10, 0.04, 0.04, 0.79),
-        ),
-        (0.62, 0.80, 0.81, 0.66, 0.64, 0.55, 0.40),
+    'baseline-affectnet': ClassScores(
+        recall=(0.41, 0.48, 0.35, 0.95, 0.58, 0.57, 0.79),
+        precision=(0.62, 0.80, 0.81, 0.66, 0.64, 0.55, 0.40),
     ),
-    'baseline': RecallMatrix(
-        (
-            (0.36, 0.10, 0.01, 0.17, 0.05, 0.02, 0.27),
-            (0.16, 0.48, 0.02, 0.04, 0.12, 0.05, 0.12),
-            (0.01, 0.04, 0.36, 0.11, 0.11, 0.20, 0.16),
-            (0.00, 0.00, 0.00, 0.95, 0.00, 0.00, 0.05),
-            (0.01, 0.01, 0.02, 0.03, 0.56, 0.07, 0.31),
-            (0.03, 0.02, 0.06, 0.04, 0.07, 0.49, 0.28),
-            (0.02, 0.01, 0.01, 0.12, 0.05, 0.04, 0.77),
-        ),
-        (0.61, 0.74, 0.75, 0.65, 0.58, 0.56, 0.39),
+    'baseline': ClassScores(
+        recall=(0.36, 0.48, 0.36, 0.95, 0.56, 0.49, 0.77),
+        precision=(0.61, 0.74, 0.75, 0.65, 0.58, 0.56, 0.39),
     ),
-    'cda': RecallMatrix(
-        (
-            (0.54, 0.09, 0.02, 0.08, 0.06, 0.02, 0.19),
-            (0.19, 0.49, 0.02, 0.03, 0.12, 0.09, 0.07),
-            (0.03, 0.02, 0.39, 0.07, 0.13, 0.26, 0.10),
-            (0.02, 0.00, 0.00, 0.89, 0.01, 0.00, 0.07),
-            (0.02, 0.02, 0.02, 0.02, 0.67, 0.08, 0.17),
-            (0.03, 0.03, 0.06, 0.02, 0.08, 0.61, 0.18),
-            (0.05, 0.01, 0.01, 0.07, 0.08, 0.09, 0.68),
-        ),
-        (0.60, 0.75, 0.75, 0.76, 0.59, 0.53, 0.47),
+    'cda': ClassScores(
+        recall=(0.54, 0.49, 0.39, 0.89, 0.67, 0.61, 0.68),
+        precision=(0.60, 0.75, 0.75, 0.76, 0.59, 0.53, 0.47),
     ),
 }
 
-# Section III-E, of the matrices above. For the first baseline the text gives no mean precision.
+# Section III-E, of these scores. For the first baseline the text gives no mean precision.
 MEAN_RECALL = {
     'baseline-affectnet': Spread(0.59, 0.20),
     'baseline': Spread(0.57, 0.20),
@@ -165,6 +106,3 @@ MEAN_PRECISION = {
     'baseline': Spread(0.61, 0.11),
     'cda': Spread(0.64, 0.11),
 }
-
-# Section III-E: how many of AffectNet's test images are taken for Neutral.
-NEUTRAL_PREDICTIONS = {'baseline': 981, 'cda': 733}

@@ -1,48 +1,50 @@
 """A suite from its data to its report."""
 
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.analysis.report import Page, write_report
 from cda_jax.errors import InputError
-from cda_jax.standin import make_standin
-from cda_jax.standin.prepared import prepare_standin
+from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
+from cda_jax.suites.markdown import comparison_plots, write_section
 from cda_jax.suites.methods import methods_of
-from cda_jax.suites.outcomes import finished
+from cda_jax.suites.outcomes import Outcomes, finished
 from cda_jax.suites.pages import comparison_page, left_out_page, paper_page, with_runs
-from cda_jax.suites.plan import SCALES, Fields, Method, Run, Scale, plan
+from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
 from cda_jax.suites.runner import Task, check_jobs, run_tasks
+from cda_jax.suites.tables import by_title
 
 _STANDIN = Path('data/standin')
 
 
 class Request(NamedTuple):
-    """What to run and where.
+    """What to run and where; the flags of `tools/reproduce.py`."""
 
-    Attributes:
-        suite: One of `SUITES`.
-        scale: A name of `SCALES`.
-        out: Folder for everything that is written.
-        data_dir: Folder of the prepared sites; None for the stand-in.
-        sites: Their names.
-        num_seeds: Runs of each method.
-        methods: Names of the methods to run; empty for all of the suite.
-        jobs: Runs at once.
-        fields: Config fields that differ in every run.
-        report_only: Whether to run nothing.
-    """
-
-    suite: str
-    scale: str
-    out: Path
-    data_dir: str | None
+    suite: str  # one of `SUITES`
+    scale: str  # a name of `SCALES`
+    out: Path  # folder for runs and reports
+    data_dir: str | None  # of the prepared sites; None for the stand-in
     sites: tuple[str, ...]
     num_seeds: int
-    methods: tuple[str, ...]
-    jobs: int
-    fields: Fields
+    methods: tuple[str, ...]  # names; empty for all methods of the suite
+    jobs: int  # runs at once
+    fields: Fields  # config fields that differ in every run
     report_only: bool
+    markdown: Path | None = None  # file that gets the tables and plots as well
+
+    def command(self, num_seeds: int, methods: Iterable[str]) -> str:
+        """The command that makes these runs."""
+        flags = {'suite': self.suite, 'scale': self.scale, 'seeds': num_seeds}
+        if self.data_dir is not None:
+            flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
+        words = [f'--{name}={value}' for name, value in flags.items()]
+        words += [f'--set={name}={value}' for name, value in self.fields.items()]
+        return shlex.join(
+            ['python', 'tools/reproduce.py', *words, f'--methods={",".join(methods)}']
+        )
 
 
 def reproduce(request: Request) -> dict[str, Path]:
@@ -57,7 +59,7 @@ def reproduce(request: Request) -> dict[str, Path]:
     check_jobs(request.jobs)
     scale = SCALES[request.scale]
     methods = _chosen(request)
-    data_dir = request.data_dir or make_standin_data(scale, request.sites)
+    data_dir = request.data_dir or _make_standin_data(scale, request.sites)
     fields = {'data_dir': data_dir, 'sites': request.sites, 'test_sites': request.sites}
     folder = request.out / request.scale
     runs = plan(methods, request.num_seeds, folder / 'runs', scale, fields | request.fields)
@@ -70,26 +72,23 @@ def reproduce(request: Request) -> dict[str, Path]:
         ]
         print(f'{len(runs)} runs, {len(runs) - len(tasks)} of them done before', flush=True)
         failed = run_tasks(tasks, jobs=request.jobs)
-    folder = folder / request.suite
-    page = with_runs(_page(request, methods, runs, data_dir), runs, folder)
+    folder, outcomes = folder / request.suite, finished(runs)
+    page = with_runs(_page(request, methods, outcomes, data_dir), runs, folder)
     path = write_report(folder, page)
+    if request.markdown is not None:
+        by_seeds = {}
+        for name, found in outcomes.items():
+            by_seeds.setdefault(len(found), []).append(name)
+        commands = [request.command(*each) for each in by_seeds.items()]
+        rows = by_title(methods, outcomes) if request.suite == 'ablation' else {}
+        plots = comparison_plots(rows, request.sites) if rows else {}
+        write_section(request.markdown, request.suite, commands, page, plots)
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
     return failed
 
 
-def make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
-    """Draws and prepares the stand-in below `data/standin`, unless it is there.
-
-    Args:
-        scale: Of the runs.
-        sites: Their sites.
-
-    Returns:
-        The folder of the prepared sites.
-
-    Raises:
-        InputError: The scale is not made for the stand-in, or the sites are not its own.
-    """
+def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
+    """Draws and prepares the stand-in, unless it is there; gives the folder of the sites."""
     if scale.crop_size is None:
         raise InputError('--data_dir: missing; expected a folder of prepared sites at this scale')
     unknown = set(sites) - {style.name for style in SITE_STYLES}
@@ -106,17 +105,16 @@ def make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
 
 def _chosen(request: Request) -> dict[str, Method]:
     methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
-    for name in request.methods:
-        if name not in methods:
-            raise InputError(
-                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
-                f'{", ".join(methods)}'
-            )
+    unknown = [name for name in request.methods if name not in methods]
+    if unknown:
+        raise InputError(
+            f'--methods: the suite {request.suite} has no {unknown[0]!r}; expected some of '
+            f'{", ".join(methods)}'
+        )
     return {name: methods[name] for name in request.methods or methods}
 
 
-def _page(request: Request, methods: dict[str, Method], runs: list[Run], data_dir: str) -> Page:
-    outcomes = finished(runs)
+def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data_dir: str) -> Page:
     if request.suite == 'paper':
         return paper_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'leave-one-site-out':

@@ -33,7 +33,7 @@ def recognition_table(
     return table_of(
         'recognition',
         'Accuracy on each test set',
-        _by_title(methods, outcomes),
+        by_title(methods, outcomes),
         figures,
         'Of the classifier that answers for the site. The average is unweighted over the test '
         'sets, as are macro F1 and true accuracy, which is against what there is to see instead of '
@@ -50,7 +50,7 @@ def recall_table(methods: Mapping[str, Method], outcomes: Outcomes, sites: Seque
     return table_of(
         'recall',
         'Recall over the classes of each test set',
-        _by_title(methods, outcomes),
+        by_title(methods, outcomes),
         figures,
         'sd: standard deviation over the classes; the smaller, the more even.',
     )
@@ -71,7 +71,7 @@ def bias_table(methods: Mapping[str, Method], outcomes: Outcomes) -> Table:
     return table_of(
         'bias',
         'Dataset bias in the features of the test sets',
-        _by_title(methods, outcomes),
+        by_title(methods, outcomes),
         figures,
         'Balanced accuracy with which a fresh probe names the site, over all examples and within '
         'each class; mean proxy A-distance of the pairs of sites, 0 to 2; effective number of '
@@ -82,24 +82,22 @@ def bias_table(methods: Mapping[str, Method], outcomes: Outcomes) -> Table:
 def difference_table(
     methods: Mapping[str, Method], outcomes: Outcomes, reference: str
 ) -> Table | None:
-    """Differences from one method, seed by seed; None without two seeds of both anywhere."""
+    """Differences from one method, seed by seed; None where no two share several seeds."""
     rows = []
     for name, method in methods.items():
         changes = [
             paired_difference(outcomes, name, reference, figure) for figure in HEADLINES.values()
         ]
         if name != reference and any(changes):
-            cells = ((change, change and _interval(change)) for change in changes)
-            rows.append((method.title, *(cell for pair in cells for cell in pair)))
+            rows.append((method.title, *beside(changes, map(_interval, changes))))
     if not rows:
         return None
-    columns = [Column('Method')]
-    for name in HEADLINES:
-        columns += [Column(name, 'percent'), Column(f'{name}, 95 %')]
+    figures = (Column(name, 'percent') for name in HEADLINES)
+    intervals = (Column(f'{name}, 95 %') for name in HEADLINES)
     return Table(
         f'difference-from-{reference}',
         f'Difference from: {methods[reference].title}',
-        tuple(columns),
+        (Column('Method'), *beside(figures, intervals)),
         rows,
         'In percentage points, of runs with the same seed; the interval of the mean is '
         "Student's t over the seeds.",
@@ -117,14 +115,7 @@ def paired_difference(
 
 
 def left_out_table(outcomes: Outcomes, sites: Sequence[str], title: str, score: str) -> Table:
-    """One score of every method on each site that it was not trained on.
-
-    Args:
-        outcomes: Of `finished`.
-        sites: All sites.
-        title: What the score is.
-        score: 'accuracy', 'macro_f1' or 'true_accuracy'.
-    """
+    """One score ('accuracy', 'macro_f1', 'true_accuracy') of every method on sites left out."""
     rows = []
     for name, method in LEFT_OUT_BASES.items():
         cells = left_out_scores(outcomes, name, sites, score)
@@ -155,7 +146,8 @@ def left_out_scores(
     ]
 
 
-def _by_title(methods, outcomes) -> dict[str, list[Outcome]]:
+def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> dict[str, list[Outcome]]:
+    """The outcomes of the methods that have any, by the methods' titles."""
     return {method.title: outcomes[name] for name, method in methods.items() if name in outcomes}
 
 
@@ -189,6 +181,5 @@ def beside(measured: Iterable, reported: Iterable) -> list:
     return [cell for pair in zip(measured, reported, strict=True) for cell in pair]
 
 
-def _interval(change: Measured) -> str:
-    low, high = change.interval
-    return f'{100 * low:+.1f} to {100 * high:+.1f}'
+def _interval(change: Measured | None) -> str | None:
+    return change and '{:+.1f} to {:+.1f}'.format(*(100 * bound for bound in change.interval))

@@ -16,12 +16,11 @@ from helpers.programs import REPOSITORY, start_program
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.standin import geometry, make_standin
+from cda_jax.standin import geometry, make_standin, prepare_standin
 from cda_jax.standin.contact_sheet import write_contact_sheet
 from cda_jax.standin.drawing import draw_face
 from cda_jax.standin.faces import FULL_EXPRESSIONS, Face, Muscles, random_person
 from cda_jax.standin.plan import class_counts, plan_site, true_given_label
-from cda_jax.standin.prepared import prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
 
 SMALL = {'seed': 3, 'train_faces': (30, 60, 30), 'test_faces': 25}

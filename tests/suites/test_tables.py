@@ -7,7 +7,7 @@ from helpers.suites import SITES, pretend, runs_of
 from cda_jax.analysis.seeds import Measured
 from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
-from cda_jax.suites.paper_tables import figure_4_table, figure_6_table, table_1, table_2, table_4
+from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
 from cda_jax.suites.tables import bias_table, difference_table, left_out_table, recognition_table
 

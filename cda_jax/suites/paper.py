@@ -1,10 +1,15 @@
-"""The paper's tables, measured beside published."""
+"""The paper's tables and figures, measured beside published."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from cda_jax.analysis.features import read_features
+from cda_jax.analysis.figures import confusion_figure
+from cda_jax.analysis.report import Picture
+from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.analysis.tables import Column, Table
+from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
 from cda_jax.suites.outcomes import Outcomes
@@ -48,7 +53,7 @@ def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         _PAPER_NOTE,
         first='Trained on',
         reported={
-            site: [*(row.get(test) for test in sites), published.TABLE_2_MEAN_BY_TRAINING[site]]
+            site: [*map(row.get, sites), published.TABLE_2_MEAN_BY_TRAINING[site]]
             for site, row in published.TABLE_2.items()
         },
     )
@@ -68,7 +73,7 @@ def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         Column('average', 'percent'): out.average('accuracy'),
         Column('F1 average', 'percent'): out.average('macro_f1'),
     }
-    titles = methods_of_table_4(sites)
+    titles = titles_of(sites)
     return table_of(
         'table-4',
         'Table 4: recognition by the baselines and the full method',
@@ -77,19 +82,15 @@ def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         f'Averages are unweighted over the test sets. {_PAPER_NOTE} Three of its figures are not '
         'in the text that these were taken from.',
         reported={
-            titles[name]: [
-                *(row.accuracy.get(site) for site in sites),
-                row.mean_accuracy,
-                row.mean_f1,
-            ]
+            titles[name]: [*map(row.accuracy.get, sites), row.mean_accuracy, row.mean_f1]
             for name, row in published.TABLE_4.items()
             if name in titles
         },
     )
 
 
-def methods_of_table_4(sites: Sequence[str]) -> dict[str, str]:
-    """Methods of table 4 and figure 6, with their titles."""
+def titles_of(sites: Sequence[str]) -> dict[str, str]:
+    """The methods of table 4 and figure 6, with their titles there."""
     last = sites[-1]
     return {
         f'baseline-{last}': f'Baseline, {last}',
@@ -116,7 +117,7 @@ def figure_4_table(outcomes: Outcomes) -> Table:
 
 def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """Mean and spread of recall and precision on the last site's test set."""
-    site, titles = sites[-1], methods_of_table_4(sites)
+    site, titles = sites[-1], titles_of(sites)
     reported = {}
     for name in filter(published.MEAN_RECALL.__contains__, titles):
         recall, precision = published.MEAN_RECALL[name], published.MEAN_PRECISION[name]
@@ -134,3 +135,39 @@ def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         f'Means over the classes; sd: over the classes. {_PAPER_NOTE}',
         reported=reported,
     )
+
+
+def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> tuple[Picture, ...]:
+    """Confusion of the sites by a network that was trained to name them; none without a run."""
+    runs = outcomes.get('dataset-id')
+    if not runs:
+        return ()
+    picture = Picture(
+        confusion_figure({'': out.confusion(runs)}, sites),
+        'Name that dataset (figure 4 of the paper). Rows: the site of a test picture; columns: the '
+        'site that the network names.',
+        'Confusion matrix of the sites.',
+    )
+    return (picture,)
+
+
+def figure_6(outcomes: Outcomes, sites: Sequence[str]) -> tuple[Picture, ...]:
+    """Recall of both baselines and the full method on the last site; none without a run."""
+    runs = {title: outcomes[name] for name, title in titles_of(sites).items() if name in outcomes}
+    if not runs:
+        return ()
+    confusions = {title: out.confusion(each, sites[-1]) for title, each in runs.items()}
+    class_names = next(iter(runs.values()))[0].results.class_names
+    return (recall_picture(confusions, class_names),)
+
+
+def figures_5_and_7(outcomes: Outcomes) -> tuple[Picture, ...]:
+    """Features of the merged baseline beside those of the full method, if both are measured."""
+    files = {
+        title: outcomes[name][0].run.workdir / FEATURES
+        for name, title in (('baseline', 'Baseline, merged'), ('cda', 'CDA + ACE'))
+        if name in outcomes
+    }
+    if len(files) < 2 or not all(path.exists() for path in files.values()):
+        return ()
+    return planes({title: read_features(path) for title, path in files.items()})

@@ -1,0 +1,98 @@
+"""What a suite found as a section of a Markdown file, whose other parts stay as they are."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from cda_jax.analysis.figures.style import COLOURS, MARKERS, STYLE, WIDTH, in_style
+from cda_jax.analysis.report import Page
+from cda_jax.analysis.seeds import Measured
+from cda_jax.analysis.tables import as_markdown
+from cda_jax.errors import InputError
+from cda_jax.runtime.files import replacing, write_text
+from cda_jax.suites import outcomes as out
+from cda_jax.suites.outcomes import Outcome
+
+_END = '<!-- end -->'
+# Standard deviations over the seeds.
+_BARS = {'linestyle': '', 'elinewidth': 0.7, 'capsize': 1.5}
+
+
+def write_section(
+    path: Path, suite: str, commands: Sequence[str], page: Page, plots: Mapping[str, Figure]
+) -> None:
+    """Replaces what stands between `<!-- generated: SUITE -->` and the next `<!-- end -->`.
+
+    A file without the former gets both at its end. `plots`, by caption, go beside it as SVG.
+
+    Raises:
+        InputError: The latter is missing, or a file cannot be written.
+    """
+    text = path.read_text('utf-8') if path.exists() else ''
+    start = f'<!-- generated: {suite} -->'
+    if start not in text:
+        text = f'{text}\n{start}\n{_END}\n'.lstrip()
+    before, _, rest = text.partition(start)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise InputError(f'{path}: expected a line {_END} after {start}')
+    parts = ['\n'.join(['```sh', *commands, '```']), '\n'.join(f'- {line}' for line in page.answer)]
+    for number, (caption, figure) in enumerate(plots.items(), 1):
+        picture = path.with_name(f'{path.stem}-{suite}-{number}.svg')
+        with replacing(picture) as temporary, mpl.rc_context(STYLE):
+            figure.savefig(temporary, format='svg', metadata={'Date': None, 'Creator': None})
+        parts.append(f'![{caption}]({picture.name})\n\n{caption}')
+    parts += [as_markdown(table).strip() for section in page.sections for table in section.tables]
+    write_text(path, '\n\n'.join([before + start, *parts, _END + after]))
+
+
+def comparison_plots(
+    rows: Mapping[str, Sequence[Outcome]], sites: Sequence[str]
+) -> dict[str, Figure]:
+    """Three plots, by caption, of the runs of each method."""
+    return {
+        'Accuracy against the site left in the features. The best place is at the upper left; '
+        'bars: standard deviation over the seeds.': _trade_off(rows),
+        'Spread of recall over the classes of each test set: the smaller, the more even.': _by_site(
+            rows, sites, 'recall_sd', 'standard deviation of recall (points)'
+        ),
+        'Accuracy on each test set.': _by_site(rows, sites, 'accuracy', 'accuracy (%)'),
+    }
+
+
+@in_style
+def _trade_off(rows) -> Figure:
+    figure = Figure((WIDTH, 1.2 + 0.18 * len(rows)))
+    axes = figure.subplots()
+    for number, (title, runs) in enumerate(rows.items(), 1):
+        (x, xerr), (y, yerr) = _percent(runs, out.probe()), _percent(runs, out.average('accuracy'))
+        colour, size = COLOURS[number % len(COLOURS)], 4 + 3 * len(str(number))
+        axes.errorbar(x, y, yerr, xerr, color=colour, alpha=0.5, **_BARS)
+        axes.plot(x, y, ls='', marker=f'${number}$', ms=size, color=colour, label=title)
+    axes.set(xlabel='balanced accuracy of the linear site probe (%)', ylabel='mean accuracy (%)')
+    figure.legend(loc='outside right upper')
+    return figure
+
+
+@in_style
+def _by_site(rows, sites, score, label) -> Figure:
+    figure = Figure((WIDTH, 1.2 + 0.18 * len(rows)))
+    axes = figure.subplots(subplot_kw={'xlabel': label})
+    for site, marker, colour in zip(sites, MARKERS, COLOURS, strict=False):
+        cells = [_percent(runs, out.of_site(site, score)) for runs in rows.values()]
+        means, sds = zip(*cells, strict=True)
+        look = {'marker': marker, 'ms': 4, 'color': colour}
+        axes.errorbar(means, range(len(rows)), xerr=sds, label=site, **look, **_BARS)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    axes.grid(axis='y')
+    figure.legend(loc='outside upper left', ncols=len(sites))
+    return figure
+
+
+def _percent(runs, figure) -> tuple[float, float]:
+    measured: Measured | None = out.over_seeds(runs, figure)
+    return (100 * measured.mean, 100 * (measured.sd or 0)) if measured else (math.nan, math.nan)
