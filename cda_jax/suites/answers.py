@@ -82,9 +82,8 @@ def answers_of_left_out(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[st
 
 
 def _change(outcomes, name, reference, figure) -> str:
-    """The interval of the difference over the seeds that both have, if they are several."""
     change = paired_difference(outcomes, name, reference, figure)
     if change is None:
-        return 'one seed'
+        return 'one seed in common'
     low, high = (f'{100 * bound:+.1f}' for bound in change.interval)
     return f'difference {low} to {high} points, 95 %, {len(change.values)} seeds'

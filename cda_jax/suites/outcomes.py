@@ -1,4 +1,4 @@
-"""What finished runs say, gathered over seeds."""
+"""The figures of finished runs, gathered over seeds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -42,9 +42,8 @@ class Request(NamedTuple):
             flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
         words = [f'--{name}={value}' for name, value in flags.items()]
         words += [f'--set={name}={value}' for name, value in self.fields.items()]
-        return shlex.join(
-            ['python', 'tools/reproduce.py', *words, f'--methods={",".join(methods)}']
-        )
+        words.append(f'--methods={",".join(methods)}')
+        return shlex.join(['python', 'tools/reproduce.py', *words])
 
 
 def reproduce(request: Request) -> dict[str, Path]:
@@ -78,7 +77,7 @@ def reproduce(request: Request) -> dict[str, Path]:
     if request.markdown is not None:
         by_seeds = {}
         for name, found in outcomes.items():
-            by_seeds.setdefault(len(found), []).append(name)
+            by_seeds.setdefault(found[-1].run.seed + 1, []).append(name)
         commands = [request.command(*each) for each in by_seeds.items()]
         rows = by_title(methods, outcomes) if request.suite == 'ablation' else {}
         plots = comparison_plots(rows, request.sites) if rows else {}

@@ -1,4 +1,4 @@
-"""Works off the runs of a suite, several at once, and says how far it has come."""
+"""Works through the runs of a suite, several at once, and reports progress."""
 
 import os
 import re
@@ -22,30 +22,18 @@ _TAIL_BYTES = 2000
 
 
 class Task(NamedTuple):
-    """Commands that have to succeed one after another.
+    """Commands that have to succeed one after another; their output is appended to `log`."""
 
-    Attributes:
-        name: For the console.
-        commands: To be run.
-        log: Where their output goes, appended.
-    """
-
-    name: str
+    name: str  # for the console
     commands: Sequence[Sequence[str]]
     log: Path
 
 
 def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
-    """Runs every task to its end, also if others fail.
+    """Runs every task to its end, even if others fail; gives the logs of those that failed.
 
-    Children die with this process, however it ends; what they have done stays.
-
-    Args:
-        tasks: To do.
-        jobs: How many at once; each gets its share of the processors.
-
-    Returns:
-        The logs of the tasks that failed, by name.
+    So many `jobs` run at once, each with its share of the processors. They die with this process,
+    however it ends; what they have done stays.
     """
     waiting, active, failed, done = deque(tasks), {}, {}, 0
     with tqdm(
@@ -79,17 +67,13 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
 
 
 def check_jobs(jobs: int) -> None:
-    """Checks that the machine has a processor for every job.
-
-    Raises:
-        InputError: It has not.
-    """
+    """Raises InputError unless the machine has a processor for every job."""
     if not 1 <= jobs <= (os.cpu_count() or 1):
         raise InputError(f'jobs is {jobs}, expected 1 to the {os.cpu_count()} processors there are')
 
 
 def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:
-    """Yields None while a command runs, and at the end whether all went well."""
+    """Yields None while a command runs, and at the end whether all succeeded."""
     task.log.parent.mkdir(parents=True, exist_ok=True)
     for command in task.commands:
         with task.log.open('ab') as log:
@@ -112,7 +96,7 @@ def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:
 
 
 def _share_done(log: Path) -> float:
-    """How far a training has come by its own last word."""
+    """How far a training has come, by the last step in its log."""
     with log.open('rb') as file:
         file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
         steps = _STEP.findall(file.read())

@@ -1,14 +1,19 @@
 """What is made of the results of runs: tables and sentences, from given outcomes."""
 
+import re
+import shlex
+
 import numpy as np
 import pytest
 from helpers.suites import SITES, pretend, runs_of
 
 from cda_jax.analysis.seeds import Measured
+from cda_jax.errors import InputError
 from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
+from cda_jax.suites.reproduce import Request, reproduce
 from cda_jax.suites.tables import bias_table, difference_table, left_out_table, recognition_table
 
 
@@ -86,7 +91,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
     one_seed = {name: each[:1] for name, each in outcomes.items()}
     *_, truth, site = answers_of_comparison(methods, one_seed, 'baseline')
     assert truth == (
-        'Best accuracy against the true labels: Full, 50.0 %; Base: 25.0 % (one seed).'
+        'Best accuracy against the true labels: Full, 50.0 %; Base: 25.0 % (one seed in common).'
     )
     assert site == (
         'Best site left in the features (linear probe; lower is better): Base, 50.0 %; '
@@ -143,3 +148,37 @@ def test_leaving_sites_out_counts_the_site_that_was_left_out(tmp_path):
     assert list(answers_of_left_out(outcomes, SITES)) == [
         'Accuracy on the site left out, averaged over the sites: Baseline, all sites merged 70.0 %.'
     ]
+
+
+def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
+    methods, runs = runs_of('ablation', tmp_path / 'small' / 'runs', seeds=2)
+    pretend(runs[0], (9, 8, 7), bias_of(0.7, 0.5))
+    pretend(runs[1], (9, 8, 7))
+    pretend(next(run for run in runs if run.seed and run.method == 'baseline'), (8, 8, 7))
+    path = tmp_path / 'results.md'
+    path.write_text('Reading.\n\n<!-- generated: ablation -->\nold\n<!-- end -->\nafter\n')
+    request = Request(
+        'ablation', 'small', tmp_path, 'my data', SITES, 2, (), jobs=1, fields={'dropout': 0.1},
+        report_only=True, markdown=path,
+    )  # fmt: skip
+    reproduce(request)
+    text = path.read_text()
+    assert text.startswith('Reading.\n\n<!-- generated: ablation -->\n\n```sh\n')
+    assert text.endswith('\n\n<!-- end -->\nafter\n')
+    assert 'old' not in text
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith('python ')]
+    assert [(flags[4], flags[-1]) for flags in commands] == [
+        ('--seeds=2', '--methods=baseline'), ('--seeds=1', '--methods=baseline-ace')
+    ]  # fmt: skip
+    assert {'--data_dir=my data', '--set=dropout=0.1'} <= set(commands[0])
+    for picture in re.findall(r'\]\((.*\.svg)\)', text):
+        assert '<svg' in (tmp_path / picture).read_text()
+    assert text.count('.svg)') == 3
+    assert '| Baseline, all sites merged | 2 ' in text
+    reproduce(request)
+    assert path.read_text() == text
+    reproduce(request._replace(suite='losses'))
+    assert path.read_text().startswith(text)
+    path.write_text('<!-- generated: ablation -->')
+    with pytest.raises(InputError, match='expected a line <!-- end --> after'):
+        reproduce(request)
