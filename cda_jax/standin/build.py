@@ -56,9 +56,8 @@ def make_standin(
     Args:
         out: Folder to make. If it holds a stand-in of the same arguments, nothing is done.
         seed: Not negative.
-        train_faces: Training faces of the RAF-DB-, ExpW- and AffectNet-like site, each at least
-            7; from 280 on, every label occurs at least 20 times.
-        test_faces: Test faces of each site, at least 7.
+        train_faces: Of each site, at least 7; from 280 on, every label occurs at least 20 times.
+        test_faces: Of each site, at least 7.
         num_processes: None takes one per core, up to 8. Unless it is 1, a script that calls this
             needs the guard `if __name__ == '__main__'`.
         report: Gets a line of text for each site.
@@ -66,9 +65,8 @@ def make_standin(
     Raises:
         InputError: An argument is out of range, or `out` exists and is something else.
     """
-    out = Path(out)
+    out, fewest = Path(out), len(EXPRESSIONS)
     arguments = Arguments(_VERSION, seed, tuple(train_faces), test_faces)
-    fewest = len(EXPRESSIONS)
     if len(train_faces) != len(SITE_STYLES) or min(*train_faces, test_faces) < fewest:
         raise InputError(
             f'train_faces and test_faces: expected {len(SITE_STYLES)} numbers and one, each at '
@@ -109,20 +107,13 @@ def prepare_standin(
 ) -> None:
     """Prepares what `make_standin` drew, and writes the true label of every example beside it.
 
-    What is complete in `out` is left as it is.
-
-    Args:
-        raw: What `make_standin` made.
-        out: Folder for the prepared sites.
-        face_size: Side of the face box in pixels.
-        num_processes: None takes one per processor.
-        report: Gets a line of text for each site that was prepared.
+    Sites that are complete in `out` are left as they are.
 
     Raises:
         InputError: `raw` is not complete, or `out` holds something else.
     """
     test_faces = _read_arguments(raw).test_faces
-    for name in [style.name for style in SITE_STYLES]:
+    for name in LAYOUTS:
         # ExpW has no split of its own.
         options = {'num_test': test_faces} if name == 'expw' else {}
         true_labels = out / name / TRUE_LABELS_FILE

@@ -37,11 +37,7 @@ class Annotation(NamedTuple):
 def draw_photo(
     rng: np.random.Generator, style: SiteStyle, expressions: tuple[int, ...]
 ) -> tuple[bytes, list[Annotation]]:
-    """Draws a photo of faces with these true expressions, from left to right.
-
-    Returns:
-        The content of a JPEG file, and the annotations of the faces.
-    """
+    """Draws faces with these true expressions from left to right: a JPEG, and their annotations."""
     faces, (width, height) = _seat_people(rng, style, expressions)
     shape = (height * _SUPERSAMPLING, width * _SUPERSAMPLING, 3)
     canvas = BACKGROUNDS[style.capture.background](rng, shape)
@@ -50,8 +46,9 @@ def draw_photo(
         draw_face(canvas, face._replace(centre=centre, scale=face.scale * _SUPERSAMPLING))
     picture = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     picture = _take_picture(rng, style.capture, picture, faces[0].scale)
-    data = _encode_jpeg(rng, style.capture, picture)
-    return data, [_annotate(rng, face) for face in faces]
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*style.capture.jpeg_quality))]
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
+    return data.tobytes(), [_annotate(rng, face) for face in faces]
 
 
 def _seat_people(
@@ -110,13 +107,6 @@ def _take_picture(
             for plane, gain, level in channels
         ]
     )
-
-
-def _encode_jpeg(rng: np.random.Generator, capture: Capture, picture: np.ndarray) -> bytes:
-    quality = int(rng.integers(*capture.jpeg_quality))
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
 
 
 def _studio(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:

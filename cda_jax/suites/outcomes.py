@@ -1,11 +1,11 @@
 """The figures of finished runs, gathered over seeds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cda_jax.analysis.bias.report import BiasReport, Estimate, read_bias
+from cda_jax.analysis.bias.report import BiasReport, read_bias
 from cda_jax.analysis.seeds import Measured
 from cda_jax.metrics import score
 from cda_jax.runtime.results import Results, read_results
@@ -76,8 +76,8 @@ def true_accuracy(site: str) -> Figure:
     """Accuracy against what there is to see, not against the annotators' labels."""
 
     def figure(outcome):
-        annotation = outcome.bias and outcome.bias.annotation
-        return annotation and _value(annotation.by_site[site].accuracy_against_truth)
+        by_site = _attribute(outcome.bias, 'annotation', 'by_site')
+        return by_site and _attribute(by_site[site], 'accuracy_against_truth', 'value')
 
     return figure
 
@@ -89,36 +89,24 @@ def average_true_accuracy(outcome: Outcome) -> float | None:
 
 def probe(kind: str = 'linear', *, within_class: bool = False) -> Figure:
     """Balanced accuracy of a fresh probe ('linear' or 'mlp') that names the site of a feature."""
-
-    def figure(outcome):
-        part = 'within_class' if within_class else 'dataset_classification'
-        probes = outcome.bias and getattr(outcome.bias, part)
-        found = probes and getattr(probes, kind)
-        return found and _value(found.balanced_accuracy)
-
-    return figure
+    part = 'within_class' if within_class else 'dataset_classification'
+    return lambda outcome: _attribute(outcome.bias, part, kind, 'balanced_accuracy', 'value')
 
 
 def chance(outcome: Outcome) -> float | None:
     """Balanced accuracy of a probe that knows nothing."""
-    probes = outcome.bias and outcome.bias.dataset_classification
-    return probes and probes.linear and probes.linear.chance
+    return _attribute(outcome.bias, 'dataset_classification', 'linear', 'chance')
 
 
 def a_distance(outcome: Outcome) -> float | None:
     """Mean proxy A-distance over the pairs of sites."""
-    pairs = (outcome.bias and outcome.bias.pairs) or ()
-    return _mean([_value(pair.a_distance) for pair in pairs])
+    pairs = _attribute(outcome.bias, 'pairs') or ()
+    return _mean([_attribute(pair, 'a_distance', 'value') for pair in pairs])
 
 
 def mixing(kind: str) -> Figure:
     """Local inverse Simpson index: 'ilisi' of the sites, 'clisi' of the classes."""
-
-    def figure(outcome):
-        found = outcome.bias and getattr(outcome.bias, kind)
-        return found and found.estimate.value
-
-    return figure
+    return lambda outcome: _attribute(outcome.bias, kind, 'estimate', 'value')
 
 
 def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarray:
@@ -128,8 +116,11 @@ def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarra
     return np.sum([each.confusion for each in scores], axis=0)
 
 
-def _value(estimate: Estimate | None) -> float | None:
-    return estimate and estimate.value
+def _attribute(value, *names) -> Any:
+    """An attribute of an attribute and so on; None where one of them is missing."""
+    for name in names:
+        value = value and getattr(value, name)
+    return value
 
 
 def _mean(values) -> float | None:

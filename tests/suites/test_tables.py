@@ -151,7 +151,7 @@ def test_leaving_sites_out_counts_the_site_that_was_left_out(tmp_path):
 
 
 def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
-    methods, runs = runs_of('ablation', tmp_path / 'small' / 'runs', seeds=2)
+    _, runs = runs_of('ablation', tmp_path / 'small' / 'runs', seeds=2)
     pretend(runs[0], (9, 8, 7), bias_of(0.7, 0.5))
     pretend(runs[1], (9, 8, 7))
     pretend(next(run for run in runs if run.seed and run.method == 'baseline'), (8, 8, 7))
