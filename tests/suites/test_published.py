@@ -10,26 +10,18 @@ METHODS = ('baseline-affectnet', 'baseline', 'cda')
 
 
 def assert_rounds_to(exact, printed, decimals):
-    """Whether a figure from printed cells may be printed so: float noise apart, half a digit."""
+    """The printed figure may be half a digit off."""
     np.testing.assert_allclose(exact, printed, rtol=0, atol=0.5 * 10.0**-decimals + 1e-9)
 
 
 def test_the_tables_are_keyed_by_the_same_names():
-    for by_site in (
-        published.TABLE_2,
-        published.TABLE_2_MEAN_BY_TRAINING,
-        published.TABLE_2_MEAN_BY_TEST,
-        *published.TABLE_2.values(),
-        *(row.accuracy for row in published.TABLE_4.values()),
-    ):
-        assert tuple(by_site) == SITES
-    for by_method in (
-        published.TABLE_4,
-        published.FIGURE_6,
-        published.MEAN_RECALL,
-        published.MEAN_PRECISION,
-    ):
-        assert tuple(by_method) == METHODS
+    by_site = [published.TABLE_2, *published.TABLE_2.values()]
+    by_site += [published.TABLE_2_MEAN_BY_TRAINING, published.TABLE_2_MEAN_BY_TEST]
+    by_site += [row.accuracy for row in published.TABLE_4.values()]
+    assert {tuple(figures) for figures in by_site} == {SITES}
+    by_method = [published.TABLE_4, published.FIGURE_6]
+    by_method += [published.MEAN_RECALL, published.MEAN_PRECISION]
+    assert {tuple(figures) for figures in by_method} == {METHODS}
 
 
 def test_table_1_gives_the_margins_that_the_text_states():
@@ -45,12 +37,6 @@ def test_the_margins_of_table_2_are_the_means_of_its_cells():
     cells = np.array([list(row.values()) for row in published.TABLE_2.values()])
     assert_rounds_to(cells.mean(axis=1), list(published.TABLE_2_MEAN_BY_TRAINING.values()), 4)
     assert_rounds_to(cells.mean(axis=0), list(published.TABLE_2_MEAN_BY_TEST.values()), 4)
-
-
-def test_a_network_does_best_on_its_own_site_of_table_2():
-    for test_site in SITES:
-        column = {site: row[test_site] for site, row in published.TABLE_2.items()}
-        assert max(column, key=column.get) == test_site
 
 
 @pytest.mark.parametrize('method', ['baseline-affectnet', 'baseline'])

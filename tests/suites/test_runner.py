@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from helpers.programs import start_program
@@ -43,13 +44,10 @@ def test_tasks_run_side_by_side_and_one_that_fails_stops_no_other(tmp_path, caps
 def test_jobs_share_out_the_processors(tmp_path):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip('one processor cannot be shared out')
-    code = 'import os; print(*sorted(os.sched_getaffinity(0)))'
-    tasks = [
-        Task(str(n), [python(code + '\nimport time; time.sleep(1)')], tmp_path / str(n))
-        for n in range(2)
-    ]
+    code = 'import os, time; print(*os.sched_getaffinity(0)); time.sleep(1)'
+    tasks = [Task(name, [python(code)], tmp_path / name) for name in '01']
     assert run_tasks(tasks, jobs=2) == {}
-    shares = [set((tmp_path / str(n)).read_text().split()) for n in range(2)]
+    shares = [set((tmp_path / name).read_text().split()) for name in '01']
     assert not shares[0] & shares[1]
     assert shares[0] | shares[1] == {str(n) for n in os.sched_getaffinity(0)}
 
@@ -72,14 +70,14 @@ def test_runs_die_with_the_suite(tmp_path):
     process.kill()
     process.communicate()
     pid = int((tmp_path / 'pid').read_text())
-    while os.path.exists(f'/proc/{pid}') and state_of(pid) != 'Z':
+    while runs(pid):
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
-def state_of(pid):
+def runs(pid):
     try:
-        with open(f'/proc/{pid}/stat') as file:
-            return file.read().rsplit(')', 1)[1].split()[0]
+        state = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0]
     except FileNotFoundError:
-        return 'Z'
+        return False
+    return state != 'Z'
