@@ -1,3 +1,3 @@
-"""Suites of experiments: what they train, how runs are worked off, and what is made of them."""
+"""Suites of experiments: what they train, how their runs are made, and what these show."""
 
 SUITES = ('paper', 'ablation', 'losses', 'leave-one-site-out')

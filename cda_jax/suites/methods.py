@@ -1,4 +1,4 @@
-"""What is compared: each method as the config fields in which it differs from the full method."""
+"""The methods: each as the config fields in which it differs from the full method."""
 
 from cda_jax.suites.plan import Fields, Method, differences_from_cda
 

@@ -1,4 +1,4 @@
-"""Trainings of a suite: their configs, their places, and what is still to be done for them."""
+"""The runs of a suite: their configs, their workdirs, and the commands that they still need."""
 
 import runpy
 import sys

@@ -25,18 +25,8 @@ class Recognition(NamedTuple):
     mean_f1: float  # the paper's 'F1. Avg.'
 
 
-class ClassScores(NamedTuple):
-    """The diagonal and the last row of a panel of figure 6, in the order of `EXPRESSIONS`."""
-
-    recall: tuple[float, ...]
-    precision: tuple[float, ...]
-
-
 class Spread(NamedTuple):
-    """A mean over the classes, with their standard deviation.
-
-    The latter is the population's (ddof 0): only so does it follow from the scores of figure 6.
-    """
+    """A mean over the classes, with their standard deviation: the population's (ddof 0)."""
 
     mean: float
     sd: float
@@ -79,23 +69,8 @@ TABLE_4 = {
 # Figure 4 and section III-D: "name that dataset", all test images together.
 DATASET_CLASSIFICATION_ACCURACY = 0.9174
 
-# Figure 6: AffectNet's test set.
-FIGURE_6 = {
-    'baseline-affectnet': ClassScores(
-        recall=(0.41, 0.48, 0.35, 0.95, 0.58, 0.57, 0.79),
-        precision=(0.62, 0.80, 0.81, 0.66, 0.64, 0.55, 0.40),
-    ),
-    'baseline': ClassScores(
-        recall=(0.36, 0.48, 0.36, 0.95, 0.56, 0.49, 0.77),
-        precision=(0.61, 0.74, 0.75, 0.65, 0.58, 0.56, 0.39),
-    ),
-    'cda': ClassScores(
-        recall=(0.54, 0.49, 0.39, 0.89, 0.67, 0.61, 0.68),
-        precision=(0.60, 0.75, 0.75, 0.76, 0.59, 0.53, 0.47),
-    ),
-}
-
-# Section III-E, of these scores. For the first baseline the text gives no mean precision.
+# Section III-E, of the matrices of figure 6, on AffectNet's test set. For the first baseline the
+# text gives no mean precision.
 MEAN_RECALL = {
     'baseline-affectnet': Spread(0.59, 0.20),
     'baseline': Spread(0.57, 0.20),

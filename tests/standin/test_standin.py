@@ -17,7 +17,6 @@ from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.standin import geometry, make_standin, prepare_standin
-from cda_jax.standin.contact_sheet import write_contact_sheet
 from cda_jax.standin.drawing import draw_face
 from cda_jax.standin.faces import FULL_EXPRESSIONS, Face, Muscles, random_person
 from cda_jax.standin.plan import class_counts, plan_site, true_given_label
@@ -260,12 +259,6 @@ def test_turning_the_head_moves_the_nose_not_the_outline():
     np.testing.assert_allclose(rolled, expected, atol=1e-9)
 
 
-def test_contact_sheet_is_a_small_png(tmp_path):
-    write_contact_sheet(tmp_path / 'sheet.png', seed=1)
-    assert (tmp_path / 'sheet.png').stat().st_size < 300_000
-    assert cv2.imread(str(tmp_path / 'sheet.png')).std() > 30
-
-
 @pytest.mark.slow
 def test_command_line(tmp_path):
     def run(*flags):
@@ -274,9 +267,12 @@ def test_command_line(tmp_path):
         return process.returncode, out, err
 
     sizes = ('--train_faces=14,14,14', '--test_faces=7')
-    out, prepared = tmp_path / 'out', tmp_path / 'prepared'
-    code, said, err = run(f'--out={out}', f'--prepare={prepared}', '--face_size=16', *sizes)
+    out, prepared, sheet = tmp_path / 'out', tmp_path / 'prepared', tmp_path / 'sheet.png'
+    flags = (f'--prepare={prepared}', '--face_size=16', f'--contact_sheet={sheet}')
+    code, said, err = run(f'--out={out}', *flags, *sizes)
     assert code == 0, err
+    assert sheet.stat().st_size < 300_000
+    assert cv2.imread(str(sheet)).std() > 30
     assert [line.split(':')[0] for line in said.splitlines()] == [*NAMES, *NAMES]
     assert json.loads((out / 'standin.json').read_text())['train_faces'] == [14] * 3
     assert json.loads((prepared / 'expw' / 'manifest.json').read_text())['face_size'] == 16
