@@ -8,6 +8,7 @@ from cda_jax.evaluate import score_confusions
 from cda_jax.runtime.results import write_results
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.plan import SCALES, plan
+from cda_jax.suites.reproduce import Request
 
 SITES = ('rafdb', 'expw', 'affectnet')
 
@@ -16,6 +17,10 @@ def runs_of(suite, folder, scale='small', seeds=1):
     methods = methods_of(suite, SITES, papers_scale=scale == 'full')
     fields = {'sites': SITES, 'test_sites': SITES, 'data_dir': 'somewhere'}
     return methods, plan(methods, seeds, folder, SCALES[scale], fields)
+
+
+def report_of(suite, out, data_dir):
+    return Request(suite, 'small', out, str(data_dir), SITES, 1, (), 1, {}, report_only=True)
 
 
 def pretend(run, hits, bias=None):

@@ -1,17 +1,14 @@
 """A suite from its flags to its page, killed in between."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 
 import pytest
 from helpers.programs import REPOSITORY, SMALL_RUN, start_program
-from helpers.suites import SITES, pretend, runs_of
+from helpers.suites import pretend, report_of, runs_of
 
 from cda_jax.suites import SUITES
-from cda_jax.suites.reproduce import Request, reproduce
+from cda_jax.suites.reproduce import reproduce
 
 TOOL = REPOSITORY / 'tools' / 'reproduce.py'
 
@@ -28,10 +25,7 @@ def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_d
     _, runs = runs_of(suite, tmp_path / 'small' / 'runs')
     for run in runs[1:]:
         pretend(run, (9, 8, 7))
-    request = Request(
-        suite, 'small', tmp_path, str(data_dir), SITES, 1, (), jobs=1, fields={}, report_only=True
-    )
-    assert reproduce(request) == {}
+    assert reproduce(report_of(suite, tmp_path, data_dir)) == {}
     page = (tmp_path / 'small' / suite / 'report.html').read_text()
     missing = f'1 runs are not finished: {runs[0].workdir.name}.'
     assert missing in page
@@ -61,21 +55,21 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
     killed.kill()
     killed.communicate()
 
-    again = start_program(TOOL, *arguments)
-    out, err = again.communicate(timeout=200)
-    assert again.returncode == 0, err
-    assert '1 runs, 0 of them done before' in out
-    log = (tmp_path / 'small' / 'runs' / 'logs' / 'baseline-seed0.log').read_text()
-    assert 'going on after step' in log
+    def run_again():
+        again = start_program(TOOL, *arguments)
+        out, err = again.communicate(timeout=200)
+        assert again.returncode == 0, err
+        log = (workdir.parent / 'logs' / 'baseline-seed0.log').read_text()
+        return out, log, (workdir / 'results.json').stat().st_mtime_ns
+
+    said, *made = run_again()
+    assert '1 runs, 0 of them done before' in said
+    assert 'going on after step' in made[0]
     assert (workdir / 'report.html').exists()
     assert 'probe' in (tmp_path / 'small' / 'ablation' / 'report.html').read_text()
-
-    before = (workdir / 'results.json').stat().st_mtime_ns, log
-    third = start_program(TOOL, *arguments)
-    out, err = third.communicate(timeout=200)
-    assert '1 runs, 1 of them done before' in out, err
-    log = (tmp_path / 'small' / 'runs' / 'logs' / 'baseline-seed0.log').read_text()
-    assert before == ((workdir / 'results.json').stat().st_mtime_ns, log)
+    said, *now = run_again()
+    assert '1 runs, 1 of them done before' in said
+    assert now == made
 
 
 @pytest.mark.slow
@@ -91,12 +85,9 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(arguments, message, tmp_path):
-    done = subprocess.run(
-        [sys.executable, TOOL, *arguments, f'--out={tmp_path / "out"}'],
-        capture_output=True, text=True, cwd=REPOSITORY, timeout=120,
-        env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith('error: ')
-    assert message in done.stderr
+    process = start_program(TOOL, *arguments, f'--out={tmp_path / "out"}')
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.startswith('error: ')
+    assert message in err
     assert not (tmp_path / 'out').exists()

@@ -5,7 +5,7 @@ import shlex
 
 import numpy as np
 import pytest
-from helpers.suites import SITES, pretend, runs_of
+from helpers.suites import SITES, pretend, report_of, runs_of
 
 from cda_jax.analysis.seeds import Measured
 from cda_jax.errors import InputError
@@ -13,7 +13,7 @@ from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, a
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
-from cda_jax.suites.reproduce import Request, reproduce
+from cda_jax.suites.reproduce import reproduce
 from cda_jax.suites.tables import bias_table, difference_table, left_out_table, recognition_table
 
 
@@ -157,10 +157,8 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
     pretend(next(run for run in runs if run.seed and run.method == 'baseline'), (8, 8, 7))
     path = tmp_path / 'results.md'
     path.write_text('Reading.\n\n<!-- generated: ablation -->\nold\n<!-- end -->\nafter\n')
-    request = Request(
-        'ablation', 'small', tmp_path, 'my data', SITES, 2, (), jobs=1, fields={'dropout': 0.1},
-        report_only=True, markdown=path,
-    )  # fmt: skip
+    request = report_of('ablation', tmp_path, 'my data')
+    request = request._replace(num_seeds=2, fields={'dropout': 0.1}, markdown=path)
     reproduce(request)
     text = path.read_text()
     assert text.startswith('Reading.\n\n<!-- generated: ablation -->\n\n```sh\n')
