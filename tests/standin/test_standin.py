@@ -183,12 +183,11 @@ def test_label_noise_by_hand():
     )
 
 
-@pytest.mark.parametrize(('index', 'right'), [(0, 0.92), (1, 0.84), (2, 0.82)], ids=NAMES)
-def test_labels_follow_the_documented_confusion_and_skew(index, right):
+@pytest.mark.parametrize('index', range(3), ids=NAMES)
+def test_labels_follow_the_documented_confusion_and_skew(index):
     style = SITE_STYLES[index]
     np.testing.assert_allclose(style.confusion.sum(axis=1), 1.0)
     assert np.all(style.confusion > 0)
-    assert abs(np.diag(style.confusion).mean() - right) < 0.01
     photos = plan_site(0, index, train_faces=30_000, test_faces=30_000)
     for split, weights in (('train', style.train_weights), ('test', style.test_weights)):
         counts = np.zeros((7, 7))
