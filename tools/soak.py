@@ -122,7 +122,7 @@ def _start(run: Path, arguments: list[str]) -> subprocess.Popen:
     with _log(run).open('ab') as log:
         command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments]
         # Bound to this process: two runs at once in one folder would refuse each other.
-        command = bound(command, slot=0, slots=1)
+        command = bound(command)
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 

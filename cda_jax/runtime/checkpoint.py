@@ -1,9 +1,9 @@
-"""Checkpoints: the newest, the best, and what becomes of one that is damaged."""
+"""Checkpoints: saves, finds the newest and the best, and passes over those that are damaged."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 from jax.experimental import multihost_utils
@@ -15,32 +15,18 @@ from cda_jax.runtime.files import writing
 from cda_jax.runtime.integrity import Seal, checksums, kinds, seal, unseal
 from cda_jax.runtime.multihost import all_processes, of_first_process
 
-_Tree = TypeVar('_Tree')
-_Read = TypeVar('_Read')
+T = TypeVar('T')
 
-
-class _Facts(NamedTuple):
-    """What a checkpoint says of itself; it has no seal if it is older than seals are."""
-
-    data: dict
-    seal: Seal | None
-    score: float | None
+_ELSEWHERE = 'another process cannot read it'
 
 
 class Checkpoints:
-    """The checkpoints of one working directory.
+    """The checkpoints in a folder: the latest `keep`, and the best by validation, if any.
 
-    A checkpoint is written while training goes on, and bears its final name only when complete.
+    A checkpoint is written while training goes on, and gets its final name only when complete.
     Each holds checksums of all its content. One that is damaged is never restored, and counts
-    neither as the newest nor as the best once it is known to be.
-
-    Args:
-        folder: Where they are.
-        keep: How many of the latest stay. The best by validation, if any, stays besides.
-        read_only: Whether to leave the folder as it is; else it is made if needed.
-
-    Raises:
-        InputError: The folder cannot be made.
+    neither as the newest nor as the best once it is known to be. With `read_only`, the folder is
+    left as it is; otherwise it is made if needed.
     """
 
     def __init__(self, folder: str | Path, *, keep: int = 1, read_only: bool = False):
@@ -57,14 +43,13 @@ class Checkpoints:
     ) -> None:
         """Starts to write a checkpoint, unless there is one of this step.
 
+        An `InputError` says if it, or the one before, cannot be written.
+
         Args:
-            state: A tree of arrays; their memory may be used again as soon as this returns.
+            state: A tree of arrays, which may be donated as soon as this returns.
             step: Steps done.
             data: A tree for JSON, kept beside the state.
             validation_accuracy: Makes the checkpoint a candidate for the best.
-
-        Raises:
-            InputError: This checkpoint or the one before cannot be written.
         """
         with orbax_files.refusals(self._folder):
             if self._writer is None:
@@ -79,32 +64,25 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """Steps done in the checkpoint that was best in validation; None without validation."""
-        scores = {s: facts.score for s, facts in self._facts().items() if facts.score is not None}
+        scores = {step: found.validation_accuracy for step, (_, found) in self._facts().items()}
+        scored = [step for step, score in scores.items() if score is not None]
         # Among equals the latest, which is also the one that Orbax keeps.
-        return max(scores, key=lambda step: (scores[step], step), default=None)
+        return max(scored, key=lambda step: (scores[step], step), default=None)
 
     def faults(self) -> dict[int, str]:
-        """What is known to be wrong with damaged checkpoints, by step."""
+        """The faults that were found in damaged checkpoints, by step."""
         self._facts()
         return dict(self._faults)
 
-    def resume(self, like: _Tree) -> tuple[_Tree, dict, int] | None:
-        """Reads the newest checkpoint that is not damaged, to go on from it.
+    def resume(self, like: T) -> tuple[T, dict, int] | None:
+        """Restores the newest checkpoint that is not damaged, to go on from it.
 
-        Damaged ones, also among the best, are put aside under another name, so that a run can
-        write these steps again.
-
-        Args:
-            like: A state of the same shapes; may be abstract.
+        Damaged ones, also among the best, are renamed, so that a run can write these steps again.
 
         Returns:
-            The state, the `data` it was saved with, and the steps done; None if there is no
-            checkpoint at all.
-
-        Raises:
-            InputError: All are damaged, or the newest does not fit `like`.
+            As `restore`, and the steps done; None if there is no checkpoint at all.
         """
-        # First the best, of which nothing is kept in memory.
+        # The best is only checked; it is read first, so that two states are never in memory.
         if self.best_step() not in (None, self.latest_step()):
             self.read_first(self.best_step, lambda step: self.restore(step, like)[1])
         found = self.read_first(self.latest_step, lambda step: self.restore(step, like))
@@ -115,19 +93,13 @@ class Checkpoints:
         return state, data, step
 
     def read_first(
-        self, choose: Callable[[], int | None], read: Callable[[int], _Read]
-    ) -> tuple[int, _Read] | None:
-        """Reads a checkpoint; if it is damaged, says so and lets another be chosen.
-
-        Args:
-            choose: Such as `best_step`.
-            read: From a step to whatever is wanted of it.
+        self, choose: Callable[[], int | None], read: Callable[[int], T]
+    ) -> tuple[int, T] | None:
+        """Has a checkpoint read; where it is damaged, says so and has another one chosen.
 
         Returns:
-            The step, and what was read; None if there is no checkpoint at all.
-
-        Raises:
-            InputError: All are damaged; says of each in which way.
+            The step, and what `read` made of it; None if there is no checkpoint at all. If all are
+            damaged, an `InputError` says how.
         """
         while (step := choose()) is not None:
             try:
@@ -136,47 +108,45 @@ class Checkpoints:
                 self._note(step, error)
         if not self._faults:
             return None
-        reasons = [fault for _, fault in sorted(self._faults.items())]
-        raise InputError(
-            f'{self._folder}: every checkpoint is damaged; expected one that is whole, or none:\n  '
-            + '\n  '.join(reasons)
-        )
+        lines = [
+            f'{self._folder}: every checkpoint is damaged; expected one that is whole, or none:',
+            *(fault for _, fault in sorted(self._faults.items())),
+        ]
+        raise InputError('\n  '.join(lines))
 
-    def restore(self, step: int, like: _Tree) -> tuple[_Tree, dict]:
-        """Reads a checkpoint onto the devices of this run, whatever they were when it was written.
+    def restore(self, step: int, like: T, *, partly: bool = False) -> tuple[T, dict]:
+        """Reads a state onto the devices that there are now, and the data it was saved with.
 
         Args:
-            step: Which.
-            like: A state of the same shapes; may be abstract.
-
-        Returns:
-            The state, replicated, and the `data` it was saved with.
+            step: Steps done at the checkpoint.
+            like: A tree of the same shapes; may be abstract.
+            partly: Whether the checkpoint may hold more than that.
 
         Raises:
             DamagedError: The checkpoint is not what was saved.
-            InputError: It does not fit `like`.
+            InputError: The checkpoint is of another network.
         """
-        facts = self._facts_of(step)
-        saved = facts.seal.kinds if facts.seal else {}
-        self._check_fit(step, facts.seal, dict.fromkeys(saved, 'nothing') | kinds(like))
-        return self._read(step, facts.seal, like), facts.data
+        data, found = self._facts_of(step)
+        surplus = {} if partly else dict.fromkeys(found.kinds, 'nothing')
+        for name, kind in (surplus | kinds(like)).items() if found.kinds else ():
+            saved = found.kinds.get(name, 'nothing')
+            if saved != kind:
+                raise InputError(
+                    f'{self._at(step)}: cannot be restored for this config: {name} is {saved} '
+                    f'there, {kind} here'
+                )
+        return self._read(step, found, like), data
 
-    def restore_weights(self, step: int, like: _Tree) -> _Tree:
-        """As `restore`, of some branches of a state, such as what a trained network needs."""
-        facts = self._facts_of(step)
-        self._check_fit(step, facts.seal, kinds(like))
-        return self._read(step, facts.seal, like)
+    def restore_weights(self, step: int, like: T) -> T:
+        """As `restore`, but reads some branches of a state only, such as a network's weights."""
+        return self.restore(step, like, partly=True)[0]
 
     def position(self, step: int) -> dict:
-        """As `restore`, only of the `data` that the state was saved with."""
-        return self._facts_of(step).data
+        """The data that a state was saved with."""
+        return self._facts_of(step)[0]
 
     def finish(self) -> None:
-        """Waits until everything is written.
-
-        Raises:
-            InputError: It cannot be written.
-        """
+        """Waits until everything is written; an `InputError` says if it cannot be."""
         if self._writer is not None:
             with orbax_files.refusals(self._folder):
                 self._writer.wait_until_finished()
@@ -193,10 +163,10 @@ class Checkpoints:
         except InputError as failure:
             if error is None:
                 raise
-            error.add_note(str(failure))  # what ended the run is told first
+            error.add_note(str(failure))  # the error that ended the run comes first
 
-    def _facts(self) -> dict[int, _Facts]:
-        """Of every checkpoint, by step, but those that are known to be damaged."""
+    def _facts(self) -> dict[int, tuple[dict, Seal]]:
+        """Data and seal of every checkpoint that is not known to be damaged, by step."""
         read, errors = {}, {}
         steps = set(orbax_files.list_steps(self._folder)) - self._faults.keys()
         steps = of_first_process(sorted(steps))
@@ -206,61 +176,46 @@ class Checkpoints:
             except DamagedError as error:
                 errors[step] = error
         for step, is_whole in zip(steps, all_processes([s in read for s in steps]), strict=True):
-            if is_whole:
-                continue
-            read.pop(step, None)
-            if self._at(step).exists():  # a run beside this one removes its older checkpoints
-                self._note(step, errors.get(step, self._elsewhere(step)))
+            if not is_whole:
+                read.pop(step, None)
+                # A run beside this one may have removed it meanwhile.
+                if self._at(step).exists():
+                    self._note(step, errors.get(step, f'{self._at(step)}: {_ELSEWHERE}'))
         return read
 
-    def _facts_of(self, step: int) -> _Facts:
+    def _facts_of(self, step: int) -> tuple[dict, Seal]:
         try:
-            sealed, score = orbax_files.read_data(self._folder, step)
-            data, found = unseal(sealed)
-            if found is not None and score != found.validation_accuracy:
-                saved = found.validation_accuracy
-                raise DamagedError(f'validation_accuracy is {score}, was saved as {saved}')
+            return unseal(*orbax_files.read_data(self._folder, step))
         except PermissionError as error:
             raise InputError(f'{self._at(step)}: cannot be read: {error.strerror}') from error
-        except Exception as error:  # anything may come out of damaged files
+        except Exception as error:  # damaged files may raise anything
             raise DamagedError(f'{self._at(step)}: {_in_short(error)}') from error
-        return _Facts(data, found, score)
 
-    def _check_fit(self, step: int, found: Seal | None, expected: dict[str, str]) -> None:
-        for name, kind in expected.items() if found else ():
-            saved = found.kinds.get(name, 'nothing')
-            if saved != kind:
-                raise InputError(
-                    f'{self._at(step)}: cannot be restored for this config: {name} is {saved} '
-                    f'there, {kind} here'
-                )
-
-    def _read(self, step: int, found: Seal | None, like: _Tree) -> _Tree:
-        """Reads and verifies arrays; where several processes read, with one verdict of all."""
+    def _read(self, step: int, found: Seal, like: T) -> T:
+        """Reads and verifies arrays; several processes come to one verdict."""
         fault = None
         try:
             restored = orbax_files.read_arrays(self._folder, step, like)
-            for name, checksum in checksums(restored).items() if found else ():
+            for name, checksum in checksums(restored).items() if found.checksums else ():
                 if checksum != found.checksums[name]:
                     raise DamagedError(f'{name} has other values than when it was saved')
         except (jax.errors.JaxRuntimeError, MemoryError, PermissionError):
-            raise  # these say nothing of the checkpoint
-        except Exception as error:  # anything may come out of damaged files
+            raise  # not the fault of the checkpoint
+        except Exception as error:  # damaged files may raise anything
             fault = error
         if not all_processes([fault is None])[0]:
-            if fault is None:
-                raise self._elsewhere(step)
-            raise DamagedError(f'{self._at(step)}: {_in_short(fault)}') from fault
-        if found is None:
+            reason = _ELSEWHERE if fault is None else _in_short(fault)
+            raise DamagedError(f'{self._at(step)}: {reason}') from fault
+        if not found.checksums:
             _say(f'{self._at(step)}: written without checksums; it is taken as it is, unverified')
         return replicate(restored)
 
-    def _note(self, step: int, error: DamagedError) -> None:
-        self._faults[step] = str(error)
-        _say(f'damaged checkpoint: {error}')
+    def _note(self, step: int, fault: object) -> None:
+        self._faults[step] = str(fault)
+        _say(f'damaged checkpoint: {fault}')
 
     def _put_aside(self) -> None:
-        """Renames damaged checkpoints, which would be in the way when the step is saved again."""
+        """Renames damaged checkpoints, so that their steps can be saved again."""
         for step in self._faults if jax.process_index() == 0 else ():
             number = 1
             while (new := self._folder / f'{step}.damaged.{number}').exists():
@@ -275,12 +230,9 @@ class Checkpoints:
     def _at(self, step: int) -> Path:
         return self._folder / str(step)
 
-    def _elsewhere(self, step: int) -> DamagedError:
-        return DamagedError(f'{self._at(step)}: another process cannot read it')
-
 
 def _in_short(error: BaseException) -> str:
-    """The first line of what an error comes from."""
+    """The first line of the error that was the cause of all."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip().partition('\n')[0][:400]

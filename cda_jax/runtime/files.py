@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and JSON files that are what they should be."""
+"""Files that are whole or not there, and JSON files whose every field is checked."""
 
 import contextlib
 import os
@@ -17,15 +17,8 @@ T = TypeVar('T')
 def replacing(path: Path) -> Iterator[Path]:
     """Makes a file appear, or be replaced, only when all of it is written.
 
-    Args:
-        path: The file.
-
-    Yields:
-        A path beside it to write to. It bears the final name once the block ends without an error,
-        and is removed if there is one.
-
-    Raises:
-        InputError: The file cannot be written.
+    The block writes to the path that it is given. That file gets the final name once the block
+    ends, and is removed if there is an error; an `InputError` says if it cannot be written.
     """
     temporary = path.with_name(f'{path.name}.tmp')
     try:
@@ -40,14 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into an error that names what was to be written.
-
-    Args:
-        path: A file or directory.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Turns what the file system refuses into an `InputError` that names the file or directory."""
     try:
         yield
     except OSError as error:
@@ -55,38 +41,21 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Writes a text file, whole or not at all; an `InputError` says if it cannot be written."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file, whole or not at all.
-
-    Args:
-        path: The file.
-        value: Structs, dictionaries, lists, texts and numbers. NaN becomes null.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Writes structs, dictionaries and lists as `write_text` does; NaN becomes null."""
     with replacing(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value)) + b'\n')
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """Reads a JSON file into a type, every field checked.
+    """Reads a JSON file as the type it must hold, such as a `msgspec.Struct` or `dict[str, int]`.
 
-    Args:
-        path: The file.
-        kind: What it must hold, such as a `msgspec.Struct` or `dict[str, int]`.
-
-    Raises:
-        InputError: Names the file, and the field where it is not what was expected.
+    An `InputError` names the file, and the field where it is not what was expected.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

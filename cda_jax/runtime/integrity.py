@@ -1,5 +1,6 @@
-"""What a checkpoint says of its own content, so that damage shows when it is read."""
+"""Checksums that a checkpoint keeps of its own content, so that damage shows when it is read."""
 
+import functools
 import json
 import zlib
 from typing import Any
@@ -14,61 +15,41 @@ _SEAL = 'integrity'
 
 
 class Seal(msgspec.Struct):
-    """What is needed to check a checkpoint.
-
-    Attributes:
-        kinds: Data type and shape of every array, by its place.
-        checksums: CRC-32 of the bytes of every array.
-        validation_accuracy: The checkpoint's score, if it has one.
-        own_checksum: CRC-32 of all else that the checkpoint has in JSON.
-    """
+    """What a checkpoint is checked against; empty if it is from before there were checksums."""
 
     kinds: dict[str, str]
     checksums: dict[str, int]
     validation_accuracy: float | None
-    own_checksum: int = 0
+    own_checksum: int = 0  # CRC-32 of all else that the checkpoint has in JSON
 
 
 def seal(data: dict, arrays: Any, validation_accuracy: float | None) -> dict:
-    """Adds to the JSON data of a checkpoint what is needed to check all of it.
-
-    Returns:
-        A tree for JSON; `unseal` takes it apart.
-    """
+    """Adds to the JSON data of a checkpoint what is needed to check all of it."""
     own = msgspec.to_builtins(Seal(kinds(arrays), checksums(arrays), validation_accuracy))
     own['own_checksum'] = _own_checksum(data, own)
     return data | {_SEAL: own}
 
 
-def unseal(sealed: Any) -> tuple[dict, Seal | None]:
-    """Takes apart what `seal` made.
-
-    Returns:
-        The data, and the seal; None in its place if the data were never sealed.
-
-    Raises:
-        DamagedError: It is not what `seal` made.
-    """
+def unseal(sealed: Any, validation_accuracy: float | None) -> tuple[dict, Seal]:
+    """Takes what `seal` made apart; a `DamagedError` says if it or the score has changed."""
     if not isinstance(sealed, dict):
         raise DamagedError('expected what belongs to a checkpoint')
     data = {name: value for name, value in sealed.items() if name != _SEAL}
     if _SEAL not in sealed:
-        return data, None
+        return data, Seal({}, {}, validation_accuracy)
     try:
         found = msgspec.convert(sealed[_SEAL], Seal)
     except msgspec.ValidationError as error:
         raise DamagedError(f'{_SEAL}: {error}') from error
     if found.own_checksum != _own_checksum(data, sealed[_SEAL]):
         raise DamagedError('its checksum is another than when it was saved')
+    if (saved := found.validation_accuracy) != validation_accuracy:
+        raise DamagedError(f'validation_accuracy is {validation_accuracy}, was saved as {saved}')
     return data, found
 
 
 def kinds(tree: Any) -> dict[str, str]:
-    """Data type and shape of every array, by its place: `{'params/dense1/bias': 'float32[512]'}`.
-
-    Args:
-        tree: Of arrays, which may be abstract.
-    """
+    """Types and shapes of arrays, which may be abstract: `{'params/a/bias': 'float32[512]'}`."""
     return {
         name: f'{leaf.dtype}[{",".join(map(str, leaf.shape))}]'
         for name, leaf in _leaves(tree).items()
@@ -76,27 +57,22 @@ def kinds(tree: Any) -> dict[str, str]:
 
 
 def checksums(tree: Any) -> dict[str, int]:
-    """CRC-32 of the bytes of every array, by its place.
+    """CRC-32 of the bytes of every array, by its place in the tree.
 
-    One array at a time is on the host; no copy stays behind.
-
-    Args:
-        tree: Of arrays that are the same on every device; of each the first local copy is read.
+    The arrays are the same on every device. One at a time is copied to the host.
     """
-    return {name: zlib.crc32(_bytes(leaf)) for name, leaf in _leaves(tree).items()}
+    return {name: zlib.crc32(_as_bytes(leaf)) for name, leaf in _leaves(tree).items()}
 
 
 def _leaves(tree):
-    return {
-        jax.tree_util.keystr(path, simple=True, separator='/'): leaf
-        for path, leaf in jax.tree.leaves_with_path(tree)
-    }
+    name = functools.partial(jax.tree_util.keystr, simple=True, separator='/')
+    return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
-def _bytes(leaf) -> np.ndarray:
+def _as_bytes(leaf) -> np.ndarray:
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
-    # Of a fresh array for one device: the leaf itself would keep the copy that is made here.
+    # Through an array on one device, because the leaf itself would keep the copy that is made here.
     if isinstance(leaf, jax.Array):
         leaf = leaf.addressable_data(0)
     return np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)

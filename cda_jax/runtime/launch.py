@@ -24,18 +24,12 @@ from cda_jax.runtime.signals import Preempted
 
 # A process that has been silent for so long counts as dead, and JAX ends the others.
 _HEARTBEAT_SECONDS = 30
-# The others speak through process 0: it leaves last, so that they can say what they have to.
+# Process 0 ends last: the others need it to report their own errors.
 _FAREWELL_SECONDS = 3
 
 
 class Place(NamedTuple):
-    """Which process this is, as its user says.
-
-    Attributes:
-        coordinator: 'HOST:PORT' of process 0, where the others find it; any free port.
-        num_processes: How many processes there are.
-        process_id: Which of them this is, from 0.
-    """
+    """Which process this is, by the flags of `cda_jax.main`; JAX finds it where all are None."""
 
     coordinator: str | None
     num_processes: int | None
@@ -46,23 +40,16 @@ class Place(NamedTuple):
 def joined(place: Place, timeout: int) -> Iterator[None]:
     """Makes this process one of several while the block lasts, if it was started as one of several.
 
-    Without a place, JAX finds out under SLURM, Open MPI and on Cloud TPUs. Where there are others,
-    an error that leaves the block is printed here and ends this process with exit code 1 at once;
-    the others end by themselves within a minute. Nothing may be computed before.
-
-    Args:
-        place: Of this process; all of it or nothing.
-        timeout: Seconds to wait for the others at the start; then an error is printed, and this
-            process ends with exit code 1.
-
-    Raises:
-        InputError: The place is not one, or JAX cannot find it out.
+    Without a place, JAX finds it under SLURM, Open MPI and on Cloud TPUs. Nothing may be computed
+    before. If the others are not there after `timeout` seconds, an error is printed, and this
+    process ends with exit code 1. So it does at an error that leaves the block; then the others
+    end by themselves within a minute. A place that is wrong or not to be found is an `InputError`.
     """
-    if any(part is not None for part in place):
+    if place == (None, None, None):
+        several = was_launched_as_several()
+    else:
         _check(place)
         several = place.num_processes > 1
-    else:
-        several = was_launched_as_several()
     if several:
         _initialize(place, timeout)
     try:
@@ -70,17 +57,13 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
     except (SystemExit, Preempted):  # all processes leave together
         raise
     except BaseException as error:
-        if not several:
-            raise
-        _end(error)
+        if several:
+            _end(error)
+        raise
 
 
 def was_launched_as_several() -> bool:
-    """Whether the environment says that this is one of several processes, which JAX can find.
-
-    Raises:
-        InputError: It is one of several, but JAX could not find the first.
-    """
+    """Whether the environment says that this is one of several processes, which JAX can find."""
     names = 'SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE', 'MEGASCALE_NUM_SLICES'
     slurm, open_mpi, slices = (int(os.environ.get(name) or 1) for name in names)
     if open_mpi > 1 and slurm == 1 and 'OMPI_MCA_orte_hnp_uri' not in os.environ:
@@ -90,14 +73,12 @@ def was_launched_as_several() -> bool:
             '--process_id'
         )
     hosts = os.environ.get('TPU_PROCESS_ADDRESSES', os.environ.get('TPU_WORKER_HOSTNAMES'))
-    # On Google's own machines it is not in the environment how many there are; JAX asks for it.
-    asks = hosts is None and _has_tpu() and os.environ.get('TPU_SKIP_MDS_QUERY') is None
-    return max(slurm, open_mpi, slices, len((hosts or '').split(','))) > 1 or asks
-
-
-def _has_tpu() -> bool:
-    chips = [*Path('/dev').glob('accel[0-9]*'), *Path('/dev/vfio').glob('[0-9]*')]
-    return bool(chips) and importlib.util.find_spec('libtpu') is not None
+    if hosts is None and os.environ.get('TPU_SKIP_MDS_QUERY') is None:
+        # On Google's own machines the environment does not say how many there are, but JAX can ask.
+        chips = [*Path('/dev').glob('accel[0-9]*'), *Path('/dev/vfio').glob('[0-9]*')]
+        if chips and importlib.util.find_spec('libtpu') is not None:
+            return True
+    return max(slurm, open_mpi, slices, len((hosts or '').split(','))) > 1
 
 
 def _check(place: Place) -> None:
@@ -150,28 +131,22 @@ def _give_up(place: Place, timeout: int) -> None:
         why = 'expected all of those that the launcher has started'
     elif place.process_id == 0:
         why = f'process 0 waits at {where}; expected {place.num_processes} processes to come there'
-    elif _answers(where):
-        why = f'process 0 answers at {where}, but not all of the others are there'
     else:
         why = f'nothing answers at {where}; expected process 0 there'
+        host, port = where.rsplit(':', 1)
+        with contextlib.suppress(OSError), socket.create_connection((host.strip('[]'), port), 2):
+            why = f'process 0 answers at {where}, but not all of the others are there'
     _say(f'error: the processes did not join within {timeout} s: {why}')
     os._exit(1)
 
 
-def _answers(address: str) -> bool:
-    host, port = address.rsplit(':', 1)
-    with contextlib.suppress(OSError), socket.create_connection((host.strip('[]'), port), 2):
-        return True
-    return False
-
-
 def _end(error: BaseException) -> None:
-    """Ends this process at once: to leave JAX in order it would have to wait for the others."""
+    """Ends this process at once: JAX's own way to end would wait for the others."""
     if isinstance(error, InputError | DivergenceError):
         _say(f'error: {error}')
     else:
-        _say(''.join(traceback.format_exception(error)).rstrip())
         _say(
+            f'{"".join(traceback.format_exception(error))}'
             f'error: process {jax.process_index()} stopped: {in_words(error)}; where another '
             'process failed first, its own output says why'
         )

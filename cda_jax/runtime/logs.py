@@ -1,7 +1,7 @@
-"""Where figures of a run go: console, JSON lines and TensorBoard."""
+"""Writes the figures of a run to the console, to JSON lines and for TensorBoard."""
 
 import contextlib
-import math
+import itertools
 import time
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from cda_jax.errors import InputError
 from cda_jax.runtime.files import write_text, writing
 from cda_jax.runtime.workdir import METRICS
 
-# What tells of the machine and not of the run: it may differ where all else is the same.
+# Figures of the machine and not of the training: they may differ where all else is the same.
 TIMING = frozenset({'images_per_second', 'seconds_left'})
 
-# Shown on the console, with a short name each; the files hold everything.
+# The figures that the console shows, by short names; the files hold all of them.
 _CONSOLE = {
     'loss_emotion': 'L_e',
     'loss_label': 'L_2',
@@ -34,16 +34,10 @@ class _Line(msgspec.Struct):
 
 
 class Logs:
-    """The log files of one working directory. Only process 0 of several writes.
+    """The log files of a working directory; an `InputError` says if one cannot be written.
 
-    Args:
-        workdir: Where the files are.
-        first_step: Steps already done. Lines of later steps, written after the checkpoint that the
-            run goes on from, are removed: the run writes them again.
-        active: Whether to write at all.
-
-    Raises:
-        InputError: They cannot be written, from here or from any method.
+    The run goes on after `first_step`: lines of later steps, written since the checkpoint, are
+    removed. Only the first of several processes is `active` and writes.
     """
 
     def __init__(self, workdir: Path, *, first_step: int, active: bool):
@@ -56,18 +50,12 @@ class Logs:
             self._file = self._lines.open('ab')
         with writing(self._events):
             self._board = EventsWriter(str(workdir / 'events'))
-        # TensorBoard forgets what a stopped run wrote from this step on.
+        # TensorBoard drops what a stopped run wrote from this step on.
         start = SessionLog(status=SessionLog.START)
         self._add_events(Event(step=first_step + 1, session_log=start))
 
     def write(self, kind: str, step: int, figures: dict[str, float]) -> None:
-        """Writes figures to both files.
-
-        Args:
-            kind: 'train' or 'validation'; in TensorBoard the group.
-            step: Steps done.
-            figures: By name; NaN is written as null to the lines.
-        """
+        """Writes figures by name to both files, NaN as null; `kind` is 'train' or 'validation'."""
         if not self._active:
             return
         with writing(self._lines):
@@ -77,7 +65,7 @@ class Logs:
         self._add_events(*(Event(step=step, summary=summary) for summary in summaries))
 
     def say(self, text: str) -> None:
-        """Prints a line to the console."""
+        """Prints a line on the console."""
         if self._active:
             print(text, flush=True)
 
@@ -93,7 +81,7 @@ class Logs:
         except InputError as failure:
             if error is None:
                 raise
-            error.add_note(str(failure))  # what ended the run is told first
+            error.add_note(str(failure))  # the error that ended the run comes first
 
     def _add_events(self, *events: Event) -> None:
         # Not by tensorboardX's own thread, which dies of a full disk and then blocks the run.
@@ -105,13 +93,7 @@ class Logs:
 
 
 class Clock:
-    """Measures the pace of training since it was made.
-
-    Args:
-        step: Steps done by then.
-        total_steps: Steps of the whole training.
-        batch_size: Images a step.
-    """
+    """Measures the pace of training from this step on."""
 
     def __init__(self, step: int, total_steps: int, batch_size: int):
         self._total_steps = total_steps
@@ -123,35 +105,24 @@ class Clock:
 
         Both are missing where no step was done since the last lap.
         """
-        now = (step, time.monotonic())
-        steps, seconds = now[0] - self._last[0], now[1] - self._last[1]
-        all_steps, all_seconds = now[0] - self._first[0], now[1] - self._first[1]
-        self._last = now
-        if not steps:
+        (first, start), (last, before), now = self._first, self._last, time.monotonic()
+        self._last = step, now
+        if step == last:
             return {}
         return {
-            'images_per_second': steps * self._batch_size / max(seconds, 1e-9),
-            'seconds_left': (self._total_steps - step) * all_seconds / all_steps,
+            'images_per_second': (step - last) * self._batch_size / max(now - before, 1e-9),
+            'seconds_left': (self._total_steps - step) * (now - start) / (step - first),
         }
 
 
 def console_line(step: int, total_steps: int, figures: dict[str, float]) -> str:
-    """One line on the state of training.
-
-    Args:
-        step: Steps done.
-        total_steps: Steps of the whole training.
-        figures: Metrics of the step, `epoch`, and those of `Clock.lap`.
-    """
-    shown = '  '.join(
-        f'{short} {figures[name]:.3g}' for name, short in _CONSOLE.items() if name in figures
-    )
-    pace = ''
+    """One line from the metrics of a step, its `epoch`, and the figures of `Clock.lap`."""
+    shown = [f'{short} {figures[name]:.3g}' for name, short in _CONSOLE.items() if name in figures]
     if 'images_per_second' in figures:
-        left = duration(figures['seconds_left'])
-        pace = f'  {figures["images_per_second"]:,.0f} images/s  {left} left'
-    width = len(str(total_steps))
-    return f'step {step:>{width}}/{total_steps}  epoch {figures["epoch"]:5.1f}  {shown}{pace}'
+        shown.append(f'{figures["images_per_second"]:,.0f} images/s')
+        shown.append(f'{duration(figures["seconds_left"])} left')
+    start = f'step {step:>{len(str(total_steps))}}/{total_steps}  epoch {figures["epoch"]:5.1f}'
+    return '  '.join([start, *shown])
 
 
 def duration(seconds: float) -> str:
@@ -162,19 +133,16 @@ def duration(seconds: float) -> str:
 
 
 def _cut(path: Path, last_step: int) -> None:
-    """Keeps the lines up to a step; a line that a crash broke off, or damaged, is the end too."""
+    """Keeps the lines up to a step, or to the first that is damaged or that a crash broke off."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True):
-        if not line.endswith('\n') or _step_of(line) > last_step:
-            break
-        kept.append(line)
-    write_text(path, ''.join(kept))
 
+    def is_kept(line: str) -> bool:
+        try:
+            step = msgspec.json.decode(line, type=_Line).step
+        except (msgspec.MsgspecError, UnicodeError):
+            return False
+        return step <= last_step and line.endswith('\n')
 
-def _step_of(line: str) -> float:
-    try:
-        return msgspec.json.decode(line, type=_Line).step
-    except (msgspec.MsgspecError, UnicodeError):
-        return math.inf
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
+    write_text(path, ''.join(itertools.takewhile(is_kept, lines)))

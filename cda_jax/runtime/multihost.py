@@ -1,4 +1,4 @@
-"""What several processes tell each other: that they are about to do the same, and what failed."""
+"""What several processes tell each other: what they are about to do, and which error ended them."""
 
 import collections
 import contextlib
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -15,18 +16,17 @@ import cda_jax
 from cda_jax.errors import InputError
 from cda_jax.runtime.workdir import CHECKPOINTS
 
+T = TypeVar('T')
+
 _MISSING = 'missing'
 _SHOWN = 5
 
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Lets an error that one process meets in the block end all processes with its message.
+    """Lets an error that one process meets in the block end all, as an `InputError` in the others.
 
-    All must enter it, at the same point of their work. Within it they may not wait for each other.
-
-    Raises:
-        InputError: Another process met an error.
+    All must enter it at the same point of their work. Within it they may not wait for each other.
     """
     if not jax.distributed.is_initialized():
         yield
@@ -42,15 +42,10 @@ def together() -> Iterator[None]:
 
 
 def check_agreement(facts: dict[str, object], workdir: Path) -> None:
-    """Checks that all processes are about to do the same; all must ask.
+    """Checks that all processes are about to do the same; all must call it.
 
-    Args:
-        facts: What they must agree on, for JSON, by the name that an error gives it. Versions, code
-            and the content of the workdir are added.
-        workdir: Of the run.
-
-    Raises:
-        InputError: In every process, naming those that differ from the others and in what.
+    They must agree on these facts, on versions and code, and on the content of the workdir. If not,
+    an `InputError` in every process names those that differ from the others, and in what.
     """
     if jax.process_count() == 1:
         return
@@ -62,20 +57,12 @@ def check_agreement(facts: dict[str, object], workdir: Path) -> None:
         'the content of the workdir': _content(workdir),
     }
     gathered = gather_texts(json.dumps(own | facts))
-    found = disagreements([json.loads(text) for text in gathered])
-    if found:
+    if found := disagreements([json.loads(text) for text in gathered]):
         raise InputError(f'the processes do not agree: {found}')
 
 
 def check_devices(process_of_device: Sequence[int]) -> None:
-    """Checks that every process has as many devices as the others.
-
-    Args:
-        process_of_device: Number of the process of each device.
-
-    Raises:
-        InputError: They have different numbers.
-    """
+    """Checks that every process has as many devices as the others."""
     counts = collections.Counter(process_of_device)
     if len(set(counts.values())) > 1:
         shown = ', '.join(f'process {number} has {counts[number]}' for number in sorted(counts))
@@ -91,49 +78,37 @@ def digest_code(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def disagreements(of_processes: Sequence[dict[str, object]]) -> str:
-    """Says which processes differ from the others, and in what; '' where none does.
+def disagreements(facts: Sequence[dict[str, object]]) -> str:
+    """Says which processes have other facts than most, and which; '' where all have the same.
 
-    Those that agree with the most others are taken for right; among equals, the first.
-
-    Args:
-        of_processes: The facts of each process, as JSON gives them back.
+    The facts that most processes have are taken for right; among equals, those of the first.
     """
-    keys = [json.dumps(one, sort_keys=True) for one in of_processes]
+    keys = [json.dumps(own, sort_keys=True) for own in facts]
     # Among equals, `most_common` has the one that was met first.
-    usual = json.loads(collections.Counter(keys).most_common(1)[0][0])
-    base = next(number for number, one in enumerate(of_processes) if one == usual)
+    base = keys.index(collections.Counter(keys).most_common(1)[0][0])
     texts = [
-        f'process {number} differs from process {base} in {_differences(one, usual)}'
-        for number, one in enumerate(of_processes)
-        if one != usual
+        f'process {number} differs from process {base} in {_differences(own, facts[base])}'
+        for number, own in enumerate(facts)
+        if own != facts[base]
     ]
     more = [f'{len(texts) - _SHOWN} more processes differ'] if len(texts) > _SHOWN else []
     return '; '.join(texts[:_SHOWN] + more)
 
 
 def all_processes(flags: list[bool]) -> list[bool]:
-    """Which flags are set in all processes; all must ask, with as many flags."""
+    """Which flags are set in all processes; all must call it with as many flags."""
     if jax.process_count() == 1 or not flags:
         return flags
     return multihost_utils.process_allgather(np.array(flags)).all(axis=0).tolist()
 
 
-def of_first_process(numbers: list[int]) -> list[int]:
-    """What the first process has; all must ask.
-
-    Args:
-        numbers: Of this process, from 0 to 2^31 - 1; the others' are ignored.
-    """
-    if jax.process_count() == 1:
-        return numbers
-    count = int(multihost_utils.broadcast_one_to_all(np.int32(len(numbers))))
-    padded = np.resize(np.array([*numbers, 0], np.int32), count)
-    return multihost_utils.broadcast_one_to_all(padded).tolist()
+def of_first_process(value: T) -> T:
+    """The value, fit for JSON, that the first process has; all must call it."""
+    return json.loads(gather_texts(json.dumps(value))[0])
 
 
 def gather_texts(text: str) -> list[str]:
-    """The texts of all processes, in their order; all must ask."""
+    """The texts of all processes, in their order; all must call it."""
     if jax.process_count() == 1:
         return [text]
     mine = np.frombuffer(text.encode(), np.uint8)
@@ -145,24 +120,18 @@ def gather_texts(text: str) -> list[str]:
 
 
 def in_words(error: BaseException) -> str:
-    """The error as another process tells of it."""
+    """The error in the words in which another process reports it."""
     text = str(error)
     return text if isinstance(error, InputError) else f'{type(error).__name__}: {text}'
 
 
-def _differences(one, usual) -> str:
-    names = [
-        name
-        for name in dict.fromkeys([*usual, *one])
-        if one.get(name, _MISSING) != usual.get(name, _MISSING)
-    ]
-    return ', '.join(
-        f'{name} ({one.get(name, _MISSING)!r}, not {usual.get(name, _MISSING)!r})' for name in names
-    )
+def _differences(own: dict, usual: dict) -> str:
+    pairs = {name: (own.get(name, _MISSING), usual.get(name, _MISSING)) for name in usual | own}
+    return ', '.join(f'{name} ({a!r}, not {b!r})' for name, (a, b) in pairs.items() if a != b)
 
 
 def _content(workdir: Path) -> str:
-    """What tells a workdir that all processes share from one of each process."""
+    """Tells a workdir that all processes share from one that each has for itself."""
     names = [path.name for path in workdir.glob('*')]
     names += [f'{CHECKPOINTS}/{path.name}' for path in workdir.glob(f'{CHECKPOINTS}/*')]
     digest = hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:8]

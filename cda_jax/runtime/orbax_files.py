@@ -1,4 +1,4 @@
-"""How a checkpoint is written and read; the only file that knows Orbax."""
+"""Writes and reads the files of checkpoints; the only module that knows Orbax."""
 
 import contextlib
 import functools
@@ -15,58 +15,41 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import SingleDeviceSharding
-from orbax.checkpoint.checkpoint_managers import preservation_policy
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
 from cda_jax.errors import InputError
 
+T = TypeVar('T')
 Writer = ocp.CheckpointManager
-
 _SCORE = 'validation_accuracy'
-_Tree = TypeVar('_Tree')
 
 
 def open_writer(folder: Path, keep: int) -> Writer:
-    """Opens a folder to save in; damaged checkpoints must be out of the way.
+    """Opens a folder without damaged checkpoints to save in; the latest few and the best stay."""
+    _report_errors_once()
 
-    Args:
-        folder: Of the checkpoints.
-        keep: How many of the latest stay. The best, if any has a score, stays besides.
-    """
-    _tell_errors_once()
-
-    def score(metrics: dict) -> float:  # one without comes after all others
+    def score(metrics: dict) -> float:  # a checkpoint without one comes after all others
         return metrics.get(_SCORE, -np.inf)
 
-    latest = preservation_policy.LatestN(keep)
-    best = preservation_policy.BestN(
-        get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False
-    )
-    # Both are needed: the policy alone would write no scores.
+    latest = policies.LatestN(keep)
+    best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
     options = ocp.CheckpointManagerOptions(
-        best_fn=score,
-        preservation_policy=preservation_policy.AnyPreservationPolicy([latest, best]),
-        cleanup_tmp_directories=True,  # what killed runs left half written
+        best_fn=score,  # needed besides the policy, which alone would write no scores
+        preservation_policy=policies.AnyPreservationPolicy([latest, best]),
+        cleanup_tmp_directories=True,  # which killed runs leave behind
     )
     return ocp.CheckpointManager(folder, options=options)
 
 
 def write(writer: Writer, step: int, arrays: Any, data: dict, score: float | None) -> None:
-    """Starts to write a checkpoint.
-
-    Args:
-        writer: Of `open_writer`.
-        step: Its number.
-        arrays: A tree; their memory may be used again as soon as this returns.
-        data: A tree for JSON.
-        score: Makes the checkpoint a candidate for the best.
-    """
+    """Starts to write a tree of arrays and one for JSON; the arrays may be donated at once."""
     parts = ocp.args.Composite(state=ocp.args.StandardSave(arrays), data=ocp.args.JsonSave(data))
     metrics = {} if score is None else {_SCORE: score}
     writer.save(step, args=parts, metrics=metrics, force=True)
 
 
 def list_steps(folder: Path) -> list[int]:
-    """All that bear the name of a checkpoint, whole or damaged."""
+    """The steps of all checkpoints in a folder, whole or damaged."""
     if not folder.is_dir():
         return []
     with _open_reader(folder) as reader:
@@ -74,25 +57,16 @@ def list_steps(folder: Path) -> list[int]:
 
 
 def read_data(folder: Path, step: int) -> tuple[Any, float | None]:
-    """Reads the JSON of a checkpoint, and its score. Of damaged files, any error may come."""
+    """Reads the JSON of a checkpoint, and its score. Damaged files may raise any error."""
     with _open_reader(folder) as reader:
         parts = ocp.args.Composite(data=ocp.args.JsonRestore())
         data = reader.restore(step, args=parts).data
         return data, (reader.metrics(step) or {}).get(_SCORE)
 
 
-def read_arrays(folder: Path, step: int, like: _Tree) -> _Tree:
-    """Reads all arrays of a checkpoint, or some branches. Of damaged files, any error may come.
-
-    Args:
-        folder: Of the checkpoints.
-        step: Which.
-        like: What to read: a tree of the same shapes, which may be abstract.
-
-    Returns:
-        The same tree, on the host.
-    """
-    _tell_errors_once()
+def read_arrays(folder: Path, step: int, like: T) -> T:
+    """Reads arrays of these shapes and types onto the host. Damaged files may raise any error."""
+    _report_errors_once()
     here = SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), like)
     how = ocp.checkpoint_utils.construct_restore_args(target)
@@ -105,7 +79,7 @@ def read_arrays(folder: Path, step: int, like: _Tree) -> _Tree:
 
 
 def _on_host(leaf: jax.Array):
-    """Bound to no device, so that it can be placed on any."""
+    # Such a leaf is bound to no device and can be placed on any.
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         bits = np.asarray(jax.random.key_data(leaf))
         return jax.random.wrap_key_data(bits, impl=jax.random.key_impl(leaf))
@@ -113,35 +87,31 @@ def _on_host(leaf: jax.Array):
 
 
 @functools.cache
-def _tell_errors_once() -> None:
-    """Keeps errors off the error output that are raised as well, by what stores arrays.
+def _report_errors_once() -> None:
+    """Keeps errors that are raised anyway from being printed, too.
 
-    Where one array fails, Orbax logs that in each of its threads, and gives up the others; Python
-    would tell of every one of these when it ends.
+    Where one array fails, Orbax logs it in each of its threads and abandons the others; Python
+    would report every one of these when it ends.
     """
     for name in ('absl', 'asyncio'):
         logging.getLogger(name).addFilter(lambda record: not record.exc_info)
-    tell = sys.unraisablehook
+    report = sys.unraisablehook
 
     def hook(unraisable):
-        is_given_up = isinstance(unraisable.object, types.CoroutineType)
-        if not is_given_up and str(unraisable.exc_value) != 'Event loop is closed':
-            tell(unraisable)
+        is_abandoned = isinstance(unraisable.object, types.CoroutineType)
+        if not is_abandoned and str(unraisable.exc_value) != 'Event loop is closed':
+            report(unraisable)
 
     sys.unraisablehook = hook
 
 
 @contextlib.contextmanager
 def refusals(folder: Path) -> Iterator[None]:
-    """What the disk refuses becomes an error.
-
-    Raises:
-        InputError: A checkpoint cannot be written.
-    """
+    """Turns what the disk refuses while checkpoints are written into an `InputError`."""
     try:
         yield
     except (OSError, ValueError) as error:
-        # TensorStore has no class for what the system refuses.
+        # TensorStore raises ValueError for an error of the system, and has its number in the text.
         number = re.search(r"os_error_code='(\d+)'", str(error))
         if number is None and not isinstance(error, OSError):
             raise
@@ -152,9 +122,9 @@ def refusals(folder: Path) -> Iterator[None]:
 
 
 def _open_reader(folder: Path) -> ocp.CheckpointManager:
-    """A fresh one, because a manager that saved is bound to the form in which it saved."""
+    # A new one, because a manager that saved can read only what it would save.
     options = ocp.CheckpointManagerOptions(create=False, lightweight_initialize=True)
-    if jax.process_count() > 1:  # others must not wait for one that meets a fault
+    if jax.process_count() > 1:  # none may wait for another that meets a fault
         me = jax.process_index()
         options.multiprocessing_options = ocp.options.MultiprocessingOptions(
             primary_host=me, active_processes={me}, barrier_sync_key_prefix=f'process{me}'

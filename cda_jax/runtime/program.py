@@ -14,14 +14,10 @@ from cda_jax.runtime.signals import EXIT_CODE, Preempted
 
 
 def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
-    """Runs a command once its flags are read.
+    """Runs a command once its flags are read; with `passes_on`, on the list of what follows `--`.
 
-    What the user can mend becomes one line, `error: ...`, and exit code 1; so do Ctrl-C and a
-    config that cannot be read. A training that was asked to stop, and saved, ends with 75.
-
-    Args:
-        command: Does what the flags say.
-        passes_on: Whether it takes what follows `--`, as a list, to pass it on to another command.
+    What the user can mend becomes one line, `error: ...`, and exit code 1; so does a config that
+    cannot be read. Ctrl-C ends with 1, too; a training that was asked to stop, and saved, with 75.
     """
 
     def guarded(argv: list[str]) -> None:
@@ -45,22 +41,16 @@ def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
 
 
 def config_flag() -> flags.FlagHolder:
-    """Defines --config and the flags that change its fields; `config_fields` reads it."""
+    """Defines --config and the flags that change its fields; `config_fields` reads them."""
     holder = config_flags.DEFINE_config_file(
-        'config',
-        help_string='Config file; change a field with --config.FIELD=VALUE.',
-        lock_config=True,
+        'config', help_string='Config file; change a field with --config.FIELD=VALUE.'
     )
     flags.mark_flag_as_required('config')
     return holder
 
 
 def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
-    """The fields of the config that the flag names.
-
-    Raises:
-        InputError: The file cannot be used.
-    """
+    """The fields of the config that the flag names; an `InputError` if its file cannot be used."""
     try:
         return holder.value.to_dict()  # here an unreadable file shows
     except (OSError, ImportError, SyntaxError, AttributeError, TypeError) as error:
@@ -70,9 +60,9 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
 
 
 def _settle() -> None:
-    """What must be done before JAX is imported, unless the user decided otherwise."""
+    """Sets what must be set before JAX is imported, unless the user decided otherwise."""
     if not flags.FLAGS['verbosity'].present:
-        logging.set_verbosity(logging.WARNING)  # libraries would tell every move
+        logging.set_verbosity(logging.WARNING)  # libraries report a lot
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
         os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')

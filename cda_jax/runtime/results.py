@@ -12,12 +12,12 @@ from cda_jax.runtime.workdir import RESULTS
 
 
 class HeadScores(msgspec.Struct, frozen=True):
-    """What one classifier made of one test set. Shares lie between 0 and 1.
+    """The scores of one classifier on one test set. Shares lie between 0 and 1.
 
     Attributes:
-        recall: Of each class; None for a class without examples, which no mean includes.
-        precision: Of each class; 0 for a class that was never predicted.
-        confusion: C times C, examples of a class (rows) taken for a class (columns).
+        recall: By class; None for a class without examples, which no mean includes.
+        precision: By class; 0 for a class that was never predicted.
+        confusion: C times C, how many examples of a class (rows) were taken for a class (columns).
     """
 
     num_examples: int
@@ -31,7 +31,7 @@ class HeadScores(msgspec.Struct, frozen=True):
 
 
 class Averages(msgspec.Struct, frozen=True):
-    """Unweighted means over the test sets, of the heads that answer there."""
+    """Unweighted means over the test sites of the scores of the heads that answer there."""
 
     accuracy: float
     macro_f1: float
@@ -39,14 +39,11 @@ class Averages(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """An evaluation.
+    """An evaluation of the checkpoint after so many steps.
 
     Attributes:
-        step: Steps done at the checkpoint.
-        class_names: Names of the C classes.
         test_sites: By test site and head; the first head of a site is the one that answers there.
-        average: Over the test sites.
-        pooled: Of all test sites' examples together.
+        pooled: The scores on the examples of all test sites together.
     """
 
     step: int
@@ -61,42 +58,28 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def write_results(workdir: Path, results: Results, stem: str = RESULTS) -> None:
-    """Writes `<stem>.csv`, then `<stem>.json`; both whole.
-
-    Args:
-        workdir: Where to.
-        results: What to write.
-        stem: Name of the files without their ending. 'results' marks a training as finished.
-
-    Raises:
-        InputError: They cannot be written.
-    """
+    """Writes `STEM.csv`, then `STEM.json`; results.json marks a training as finished."""
     write_text(workdir / f'{stem}.csv', _as_csv(results))
     write_json(workdir / f'{stem}.json', results)
 
 
 def read_results(workdir: Path) -> Results | None:
-    """Reads `results.json`; None if there is none.
-
-    Raises:
-        InputError: The file is damaged.
-    """
+    """The results of the run in this directory, or None; an `InputError` if they are damaged."""
     path = workdir / f'{RESULTS}.json'
     return read_json(path, Results) if path.exists() else None
 
 
 def format_results(results: Results) -> str:
     """A table of scores, and the recall and precision of every class."""
-    names = results.class_names
     scores = [['test set', 'head', 'examples', 'accuracy', 'macro F1', 'recall +- sd']]
-    recalls, precisions = [['recall', 'head', *names]], [['precision', 'head', *names]]
-    for site, heads in results.test_sites.items():
-        for head, of in heads.items():
-            shares = [_percent(of.accuracy), _percent(of.macro_f1)]
-            recall = f'{_percent(of.mean_recall)} +- {_percent(of.recall_sd)}'
-            scores.append([site, head, f'{of.num_examples:,}', *shares, recall])
-            recalls.append([site, head, *map(_percent, of.recall)])
-            precisions.append([site, head, *map(_percent, of.precision)])
+    recalls = [['recall', 'head', *results.class_names]]
+    precisions = [['precision', 'head', *results.class_names]]
+    for site, head, of in _rows(results):
+        shares = [_percent(of.accuracy), _percent(of.macro_f1)]
+        recall = f'{_percent(of.mean_recall)} +- {_percent(of.recall_sd)}'
+        scores.append([site, head, f'{of.num_examples:,}', *shares, recall])
+        recalls.append([site, head, *map(_percent, of.recall)])
+        precisions.append([site, head, *map(_percent, of.precision)])
     scores.append(['average', '', '', *map(_percent, msgspec.structs.astuple(results.average))])
     tables = '\n\n'.join(_align(rows) for rows in (scores, recalls, precisions))
     return f'Results after {results.step:,} steps, in %\n\n{tables}'
@@ -108,11 +91,14 @@ def _as_csv(results: Results) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['test_site', 'head', *singles, *classes])
-    for site, heads in results.test_sites.items():
-        for head, of in heads.items():
-            values = [getattr(of, name) for name in singles]
-            writer.writerow([site, head, *values, *of.recall, *of.precision])
+    for site, head, of in _rows(results):
+        values = [getattr(of, name) for name in singles]
+        writer.writerow([site, head, *values, *of.recall, *of.precision])
     return text.getvalue()
+
+
+def _rows(results: Results) -> list[tuple[str, str, HeadScores]]:
+    return [(site, *row) for site, heads in results.test_sites.items() for row in heads.items()]
 
 
 def _percent(share: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it saves, and leaves with an exit code of its own."""
+"""Signals that ask a run to stop: it saves, and ends with an exit code of its own."""
 
 import contextlib
 import os
@@ -13,16 +13,14 @@ _SIGNALS = signal.SIGTERM, signal.SIGINT
 
 
 class Preempted(Exception):  # noqa: N818 (nothing went wrong)
-    """The run stopped because it was asked to. The message says where it will go on."""
+    """The run stopped because it was asked to; the message says where it will go on."""
 
 
 class StopSignals:
-    """What becomes of SIGTERM and SIGINT while this is entered.
+    """Handles SIGTERM and SIGINT from when it is entered until it is left.
 
     Within `deferred()` the first of them only sets `requested`, so that the run can save. The
     second, and any outside of it, end the process at once: its files are whole at every instant.
-
-    Never entered, it leaves the signals alone, and nothing is ever requested.
     """
 
     def __init__(self):
@@ -47,7 +45,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """The time in which a signal is a request, and the run looks at `requested`."""
+        """Makes the first signal in the block a request, which the run finds in `requested`."""
         self._deferring = True
         try:
             yield
@@ -66,7 +64,7 @@ class StopSignals:
             _say(f'{number.name}: saving and stopping; once more stops at once')
             return
         _say(f'{number.name}: stopped; the same command goes on from the last checkpoint')
-        # What was asked for before, and is not there yet, may be missing.
+        # A run that was asked to stop before may not have saved yet.
         os._exit(128 + number if self._deferring else EXIT_CODE)
 
 

@@ -1,4 +1,4 @@
-"""The working directory of a run: what lies in it, and whose it is."""
+"""The working directory of a run: what lies in it, and which run it belongs to."""
 
 import contextlib
 import fcntl
@@ -23,11 +23,7 @@ _LOCK = 'lock'
 
 
 def read_fields(workdir: Path) -> dict:
-    """The config fields of the run in this directory.
-
-    Raises:
-        InputError: There are none, or they are damaged.
-    """
+    """The config fields of the run in this directory; an `InputError` if it is of no run."""
     path = workdir / CONFIG
     if not path.exists():
         raise InputError(f'{path}: no such file; expected the workdir of a run')
@@ -35,50 +31,22 @@ def read_fields(workdir: Path) -> dict:
 
 
 def check_owner(workdir: Path, fields: dict, *, changeable: Collection[str]) -> None:
-    """Checks that the directory is new, or of a run with these config fields.
+    """Checks that the directory is new, or that its run has these config fields, read from JSON.
 
-    Args:
-        workdir: The directory.
-        fields: Of this run, as JSON gives them back.
-        changeable: Names of fields that may be others than when the directory was made.
-
-    Raises:
-        InputError: It belongs to another run; names the fields that differ.
+    Those named `changeable` may differ; an `InputError` names all others that do.
     """
     if (workdir / CONFIG).exists():
-        old = read_fields(workdir)
-        _refuse(workdir, differences(old, fields, (old.keys() | fields.keys()) - set(changeable)))
+        own = read_fields(workdir)
+        _compare(workdir, own, fields, (own.keys() | fields.keys()) - set(changeable))
 
 
 def check_network(workdir: Path, fields: dict, *, network: Collection[str]) -> None:
-    """Checks that the checkpoints of a directory are of this network.
-
-    Args:
-        workdir: Of a run.
-        fields: Of the config that asks.
-        network: Names of the fields that say which network it is.
-
-    Raises:
-        InputError: They are of another, or there was no run.
-    """
-    _refuse(workdir, differences(read_fields(workdir), fields, network))
-
-
-def differences(old: dict, new: dict, names: Collection[str]) -> list[str]:
-    """Describes which of the named fields differ, one text each."""
-    return [
-        f'{name}: {old.get(name)!r} there, {new.get(name)!r} here'
-        for name in sorted(names)
-        if old.get(name) != new.get(name)
-    ]
+    """Checks as `check_owner`, but that there was a run, and only the fields of these names."""
+    _compare(workdir, read_fields(workdir), fields, network)
 
 
 def claim(workdir: Path, fields: dict) -> None:
-    """Makes the directory, if it is new, and these config fields its own.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Makes the directory for a run with these config fields, unless it is there already."""
     if (workdir / CONFIG).exists():
         if not os.access(workdir, os.W_OK):
             raise InputError(f'workdir {workdir} cannot be written: no permission')
@@ -90,12 +58,9 @@ def claim(workdir: Path, fields: dict) -> None:
 
 @contextlib.contextmanager
 def occupied(workdir: Path) -> Iterator[None]:
-    """Keeps other trainings out of the directory while the block lasts.
+    """Keeps other trainings out of the directory; an `InputError` if there is one already.
 
-    The lock goes with its process, however that ends.
-
-    Raises:
-        InputError: Another process trains in it.
+    The lock ends with its process, however that ends.
     """
     with (workdir / _LOCK).open('a+', encoding='utf-8') as file:
         try:
@@ -111,7 +76,12 @@ def occupied(workdir: Path) -> Iterator[None]:
         yield
 
 
-def _refuse(workdir: Path, found: list[str]) -> None:
+def _compare(workdir: Path, own: dict, fields: dict, names: Collection[str]) -> None:
+    found = [
+        f'{name}: {own.get(name)!r} there, {fields.get(name)!r} here'
+        for name in sorted(names)
+        if own.get(name) != fields.get(name)
+    ]
     if found:
         raise InputError(
             f'workdir {workdir} belongs to a run of another config; expected the same, or a new '

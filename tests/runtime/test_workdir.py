@@ -3,7 +3,7 @@
 import pytest
 
 from cda_jax.errors import InputError
-from cda_jax.runtime.workdir import check_network, check_owner, claim, differences, read_fields
+from cda_jax.runtime.workdir import check_network, check_owner, claim, read_fields
 
 FIELDS = {'seed': 0, 'log_every_steps': 5, 'sites': ['a', 'b']}
 
@@ -17,8 +17,11 @@ def test_a_directory_is_of_the_run_that_claimed_it(tmp_path):
     with pytest.raises(InputError, match=r'another config.*\n  seed: 0 there, 1 here$'):
         check_owner(workdir, FIELDS | {'seed': 1}, changeable={'log_every_steps'})
     check_network(workdir, FIELDS | {'seed': 1}, network={'sites'})
-    with pytest.raises(InputError, match=r"sites: \['a', 'b'\] there, \['a'\] here"):
+    sites = r"sites: \['a', 'b'\] there, \['a'\] here"
+    with pytest.raises(InputError, match=sites):
         check_network(workdir, FIELDS | {'sites': ['a']}, network={'sites'})
+    with pytest.raises(InputError, match=rf'\n  seed: 0 there, None here\n  {sites}$'):
+        check_network(workdir, {'sites': ['a']}, network=['sites', 'seed'])
 
 
 def test_a_directory_of_no_run(tmp_path):
@@ -27,11 +30,3 @@ def test_a_directory_of_no_run(tmp_path):
     (tmp_path / 'config.json').write_text('[1]')
     with pytest.raises(InputError, match=r'config\.json: Expected `object`'):
         read_fields(tmp_path)
-
-
-def test_differences_are_described():
-    assert differences(FIELDS, FIELDS, FIELDS) == []
-    assert differences(FIELDS, {'sites': ['a']}, ['sites', 'seed']) == [
-        'seed: 0 there, None here',
-        "sites: ['a', 'b'] there, ['a'] here",
-    ]
