@@ -1,4 +1,4 @@
-"""Runs a training and writes down how much memory it takes as its epochs go by; Linux only.
+"""Runs a training and prints how much memory it takes from epoch to epoch; Linux only.
 
 python tools/memory.py --workdir=runs/memory -- --config=configs/demo.py --config.num_epochs=200
 
@@ -7,6 +7,7 @@ processes share counts in part.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ from cda_jax.runtime.workdir import METRICS
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.', required=True)
 _LINES = flags.DEFINE_integer('lines', 10, 'Lines of the table; each covers a share of the run.')
 _SECONDS = 1.0
-_MIB = 1024
 
 
 def main(arguments: list[str]) -> None:
@@ -55,18 +55,13 @@ def _last_epoch(file: Path) -> float | None:
 
 
 def _proportional_mib(pid: int) -> float:
-    lines = dict(
-        line.split(':') for line in _read(Path(f'/proc/{pid}/smaps_rollup')).splitlines()[1:]
-    )
-    return int(lines['Pss'].split()[0]) / _MIB if lines else 0.0
-
-
-def _read(file: Path) -> str:
-    """Text of a file of the kernel's; empty if the process is gone."""
+    """The proportional set size of a process; 0 if it is gone."""
     try:
-        return file.read_text()
+        text = Path(f'/proc/{pid}/smaps_rollup').read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return ''
+        return 0.0
+    found = re.search(r'^Pss: +(\d+) kB', text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 if __name__ == '__main__':

@@ -3,10 +3,11 @@
 python tools/soak.py --workdir=runs/soak --kills=30 -- --config=configs/demo.py
 
 What follows `--` goes to `cda_jax.main`. Most stops are SIGKILL, which leaves a run no time for
-anything; the others SIGTERM and SIGINT, at which it saves. A run that ends before all stops were
-made is compared and followed by a new one. Exit code 1 means that a run was not the same.
+anything; the others are SIGTERM and SIGINT, at which it saves. A run that ends before all stops are
+made is compared, and a new one follows. Exit code 1 means that a run was not the same.
 """
 
+import itertools
 import json
 import random
 import shutil
@@ -23,6 +24,7 @@ from absl import flags
 from cda_jax.runtime.children import bound
 from cda_jax.runtime.logs import TIMING
 from cda_jax.runtime.program import run as run_program
+from cda_jax.runtime.signals import EXIT_CODE
 from cda_jax.runtime.workdir import CHECKPOINTS, METRICS, RESULTS
 from cda_jax.trained import load_trained
 
@@ -34,16 +36,16 @@ _KILLS = flags.DEFINE_integer('kills', 30, 'How often to stop a run.', lower_bou
 _LONGEST = flags.DEFINE_float('longest', 30, 'Seconds that a run may live, at most.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Decides the instants.')
 
+_RESULTS_FILE = f'{RESULTS}.json'
 _SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _SECONDS_TO_SAVE = 60
-_SAVED = 75
 
 
 def main(arguments: list[str]) -> None:
     """Does what the flags say."""
     folder = Path(_WORKDIR.value)
     undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
-    if not (undisturbed / f'{RESULTS}.json').exists():
+    if not (undisturbed / _RESULTS_FILE).exists():
         _finish(undisturbed, arguments)
     is_same = True
     for run in _stopped_runs(folder, arguments):
@@ -54,14 +56,7 @@ def main(arguments: list[str]) -> None:
 
 
 def differences(expected: Path, run: Path) -> list[str]:
-    """In what a finished run is not the same as another: weights, lines of metrics, results.
-
-    Fields that tell how fast a run was are left out.
-
-    Args:
-        expected: Workdir of a run.
-        run: That of the other.
-    """
+    """What two finished runs do not have in common of weights, metrics but speed, and results."""
     found = []
     left, right = (jax.tree.leaves_with_path(load_trained(w).weights) for w in (expected, run))
     for (path, one), (_, other) in zip(left, right, strict=True):
@@ -69,21 +64,21 @@ def differences(expected: Path, run: Path) -> list[str]:
             found.append(f'other weights {jax.tree_util.keystr(path)}')
     if _metrics(expected) != _metrics(run):
         found.append(f'another {METRICS}')
-    if (expected / 'results.json').read_text() != (run / 'results.json').read_text():
-        found.append('another results.json')
+    if (expected / _RESULTS_FILE).read_text() != (run / _RESULTS_FILE).read_text():
+        found.append(f'another {_RESULTS_FILE}')
     return found
 
 
 def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
-    """Finished runs, with all the stops that were asked for between them."""
-    instants, number, stops = random.Random(_SEED.value), 1, 0
-    run = _new_run(folder, number)
+    """Finished runs; there are as many stops between them as were asked for."""
+    instants, stops = random.Random(_SEED.value), 0
+    runs = _new_runs(folder)
+    run = next(runs)
     while stops < _KILLS.value:
         how, life = instants.choice(_SIGNALS), instants.uniform(0, _LONGEST.value)
         if _live(run, arguments, how, life):
             yield run
-            number += 1
-            run = _new_run(folder, number)
+            run = next(runs)
             continue
         stops += 1
         names = [path.name for path in (run / CHECKPOINTS).glob('*')]
@@ -93,21 +88,22 @@ def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
     yield run
 
 
-def _new_run(folder: Path, number: int) -> Path:
-    run = folder / f'stopped-{number}'
-    shutil.rmtree(run, ignore_errors=True)
-    return run
+def _new_runs(folder: Path) -> Iterator[Path]:
+    for number in itertools.count(1):
+        run = folder / f'stopped-{number}'
+        shutil.rmtree(run, ignore_errors=True)
+        yield run
 
 
 def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> bool:
-    """Lets a run live for so many seconds; whether it came to its end."""
+    """Lets a run live for so many seconds; says whether it finished."""
     process = _start(run, arguments)
     try:
         process.wait(life)
     except subprocess.TimeoutExpired:
         process.send_signal(how)
     code = process.wait(_SECONDS_TO_SAVE)
-    if code not in (0, _SAVED, -how):
+    if code not in (0, EXIT_CODE, -how):
         sys.exit(f'{run}: exit code {code}; its output is in {_log(run)}')
     return code == 0
 

@@ -93,8 +93,7 @@ class AnyProcess:
         """Takes this process's word and returns the answer; all call it once per step."""
         if jax.process_count() == 1:
             return flag
-        flags = np.full(jax.local_device_count(), flag)
-        of_all = put_batch({'flags': flags})['flags']
+        of_all = put_batch({'flags': np.full(jax.local_device_count(), flag)})['flags']
         self._answers.append(jax.jit(jnp.any, out_shardings=NamedSharding(_mesh(), P()))(of_all))
         return len(self._answers) > _BATCHES_AHEAD and bool(self._answers.popleft())
 

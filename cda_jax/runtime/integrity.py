@@ -33,7 +33,7 @@ def seal(data: dict, arrays: Any, validation_accuracy: float | None) -> dict:
 def unseal(sealed: Any, validation_accuracy: float | None) -> tuple[dict, Seal]:
     """Takes what `seal` made apart; a `DamagedError` says if it or the score has changed."""
     if not isinstance(sealed, dict):
-        raise DamagedError('expected what belongs to a checkpoint')
+        raise DamagedError('expected an object in its JSON')
     data = {name: value for name, value in sealed.items() if name != _SEAL}
     if _SEAL not in sealed:
         return data, Seal({}, {}, validation_accuracy)

@@ -132,7 +132,6 @@ def _differences(own: dict, usual: dict) -> str:
 
 def _content(workdir: Path) -> str:
     """Tells a workdir that all processes share from one that each has for itself."""
-    names = [path.name for path in workdir.glob('*')]
-    names += [f'{CHECKPOINTS}/{path.name}' for path in workdir.glob(f'{CHECKPOINTS}/*')]
-    digest = hashlib.sha256('\n'.join(sorted(names)).encode()).hexdigest()[:8]
-    return f'{len(names)} files, {digest}'
+    paths = sorted([*workdir.glob('*'), *workdir.glob(f'{CHECKPOINTS}/*')])
+    names = '\n'.join(path.relative_to(workdir).as_posix() for path in paths)
+    return f'{len(paths)} files, {hashlib.sha256(names.encode()).hexdigest()[:8]}'

@@ -44,8 +44,7 @@ def open_writer(folder: Path, keep: int) -> Writer:
 def write(writer: Writer, step: int, arrays: Any, data: dict, score: float | None) -> None:
     """Starts to write a tree of arrays and one for JSON; the arrays may be donated at once."""
     parts = ocp.args.Composite(state=ocp.args.StandardSave(arrays), data=ocp.args.JsonSave(data))
-    metrics = {} if score is None else {_SCORE: score}
-    writer.save(step, args=parts, metrics=metrics, force=True)
+    writer.save(step, args=parts, metrics={} if score is None else {_SCORE: score}, force=True)
 
 
 def list_steps(folder: Path) -> list[int]:

@@ -17,17 +17,17 @@ def test_who_differs_in_what():
 
 
 def test_code_has_the_same_digest_only_where_it_is_the_same(tmp_path):
-    for name in ('left', 'right'):
-        (tmp_path / name / 'below').mkdir(parents=True)
-        (tmp_path / name / 'below' / 'a.py').write_text('x = 1\n')
-        (tmp_path / name / 'notes.txt').write_text(name)
-    left, right = tmp_path / 'left', tmp_path / 'right'
-    assert digest_code(left) == digest_code(right)
-    (right / 'below' / 'a.py').write_text('x = 2\n')
-    assert digest_code(left) != digest_code(right)
-    (right / 'below' / 'a.py').write_text('x = 1\n')
-    (right / 'below' / 'a.py').rename(right / 'a.py')
-    assert digest_code(left) != digest_code(right)
+    def digest(folder, name, code):
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True)
+        path.write_text(code)
+        path.with_name('notes.txt').write_text(folder)
+        return digest_code(tmp_path / folder)
+
+    one = digest('one', 'below/a.py', 'x = 1')
+    assert digest('same', 'below/a.py', 'x = 1') == one
+    assert digest('other code', 'below/a.py', 'x = 2') != one
+    assert digest('other place', 'a.py', 'x = 1') != one
 
 
 def test_all_have_as_many_devices():

@@ -1,14 +1,19 @@
-"""How several real processes end when one of them fails or differs from the others."""
+"""How several real processes go on, or end, when one of them fails or differs from the others."""
 
 import json
 import shutil
 import signal
 
 import pytest
+from helpers.checkpoints import small_state
 from helpers.programs import REPOSITORY, start_program
 from helpers.several import ends, free_address, start_several
 
+from cda_jax.runtime.checkpoint import Checkpoints
+
 pytestmark = pytest.mark.slow
+
+HELPERS = REPOSITORY / 'tests' / 'helpers'
 
 
 def test_all_stop_where_one_differs(start_main, data_dir, tmp_path):
@@ -42,10 +47,7 @@ def test_all_stop_where_one_lacks_data(start_main, data_dir, tmp_path):
 
 def test_four_count_each_example_once_and_end_without_the_first():
     address = free_address()
-    peers = [
-        start_program(REPOSITORY / 'tests' / 'helpers' / 'peers.py', address, 4, i)
-        for i in range(4)
-    ]
+    peers = [start_program(HELPERS / 'peers.py', address, 4, i) for i in range(4)]
     for peer in peers:
         lines = iter(peer.stdout.readline, '')
         line = next((line for line in lines if line.startswith('{')), None)
@@ -58,3 +60,25 @@ def test_four_count_each_example_once_and_end_without_the_first():
     codes, _, _ = ends(peers, timeout=60)
     assert codes[0] == -signal.SIGKILL
     assert not {0, 75} & set(codes[1:])
+
+
+def test_a_checkpoint_that_one_process_cannot_read_is_passed_over_by_all(tmp_path):
+    folders = tmp_path / 'shared', tmp_path / 'other'
+    with Checkpoints(folders[0], keep=2) as checkpoints:
+        for step in (2, 3):
+            checkpoints.save(small_state(step), step, data={'read': step})
+    # A second view of the same folder, in which a file is damaged.
+    shutil.copytree(*folders)
+    manifest = folders[1] / '3' / 'state' / 'manifest.ocdbt'
+    manifest.write_bytes(manifest.read_bytes()[:20])
+
+    program, address = HELPERS / 'restoring_process.py', free_address()
+    pair = [start_program(program, address, 2, k, folder) for k, folder in enumerate(folders)]
+    codes, outs, errors = ends(pair, timeout=120)
+    assert codes == [0, 0], errors
+    assert all(out.endswith("resumed 2 {'read': 2} on {2}\n") for out in outs), outs
+    assert errors[0].splitlines() == [
+        f'damaged checkpoint: {folders[0]}/3: another process cannot read it',
+        f'{folders[0]}/3 is now 3.damaged.1; nothing reads it any more',
+    ]
+    assert sorted(path.name for path in folders[0].iterdir()) == ['2', '3.damaged.1']

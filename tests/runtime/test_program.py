@@ -1,7 +1,9 @@
-"""How a command ends, whatever becomes of it."""
+"""How a command ends: its exit code and its last words."""
 
 import pytest
 from helpers.programs import start_program
+
+pytestmark = pytest.mark.slow
 
 CODE = """
 from cda_jax.errors import InputError

@@ -1,20 +1,16 @@
 """Runs that are asked to stop, by real signals."""
 
 import os
-import shutil
 import signal
 import time
 
 import pytest
-from helpers.programs import REPOSITORY, small_run_flags, start_program
 from helpers.runs import assert_same_bits, final_parameters, metrics
 from helpers.several import ends, start_several
 
 from cda_jax.runtime.workdir import occupied
 
 pytestmark = pytest.mark.slow
-
-TOOLS = REPOSITORY / 'tools'
 
 
 def wait_for(process, start):
@@ -79,9 +75,7 @@ def test_a_second_training_in_the_same_workdir_is_refused(run_main, tmp_path):
     assert not (tmp_path / 'checkpoints').exists()
 
 
-def test_while_results_are_made_a_signal_stops_at_once_with_everything_saved(
-    finished, start_main, run_main, tmp_path
-):
+def test_a_signal_while_results_are_made_loses_nothing(finished, start_main, run_main, tmp_path):
     process = start_main(tmp_path)
     wait_for(process, 'step 36')
     while not (tmp_path / 'checkpoints' / '36').exists():
@@ -107,24 +101,3 @@ def test_all_processes_stop_at_the_same_step_when_one_is_asked(start_main, tmp_p
     (notice,) = {error.splitlines()[-1] for error in errors}
     step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
     assert notice == f'saved after step {step} of 360; the same command goes on'
-
-
-def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
-    arguments = [f'--undisturbed={finished[0]}', '--kills=3', '--longest=9']
-    flags = [f'--workdir={tmp_path}', *arguments, '--', *small_run_flags(data_dir)]
-    process = start_program(TOOLS / 'soak.py', *flags)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    assert [line.partition(':')[0] for line in out.splitlines() if ' after ' in line] == list('123')
-    assert out.count('the same weights, metrics and results') >= 1
-
-
-def test_the_soak_notices_a_run_that_is_not_the_same(finished, tmp_path):
-    other = shutil.copytree(finished[0], tmp_path / 'other')
-    lines = (other / 'metrics.jsonl').read_text().splitlines(keepends=True)
-    (other / 'metrics.jsonl').write_text(''.join([*lines, lines[-1]]))
-    code = f'from pathlib import Path; import soak; print(soak.differences(Path({str(other)!r}), '
-    code += f'Path({str(finished[0])!r})))'
-    path = os.pathsep.join([str(REPOSITORY), str(TOOLS)])
-    out, err = start_program('-c', code, environment={'PYTHONPATH': path}).communicate(timeout=60)
-    assert out == "['another metrics.jsonl']\n", err
