@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from cda_jax.errors import InputError
 
-# The mapped axis: what a step sums over, to speak to the other devices.
+# The mapped axis: a step sums over it to combine what the devices have.
 AXIS = 'data'
 
 _BATCHES_AHEAD = 2

@@ -23,7 +23,7 @@ _LOCK = 'lock'
 
 
 def read_fields(workdir: Path) -> dict:
-    """The config fields of the run in this directory; an `InputError` if it is of no run."""
+    """The config fields of the run in this directory; an `InputError` if there was none."""
     path = workdir / CONFIG
     if not path.exists():
         raise InputError(f'{path}: no such file; expected the workdir of a run')
