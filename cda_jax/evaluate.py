@@ -55,9 +55,7 @@ def evaluate(config: Config, workdir: Path) -> Results:
     other test sites than the run's own, before the end of its training, or beside damaged
     checkpoints, are written under a name of their own.
 
-    Args:
-        config: Its network is the run's; test sites, data and devices may be others.
-        workdir: The run's directory.
+    The config's network must be the run's; test sites, data and devices may be others.
 
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
@@ -75,10 +73,6 @@ def evaluate(config: Config, workdir: Path) -> Results:
 def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[EvaluationSet]]:
     """Loads a run's network and opens the config's test sites.
 
-    Args:
-        config: Its network is the run's; test sites, data and devices may be others.
-        workdir: The run's directory.
-
     Raises:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
@@ -91,13 +85,7 @@ def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[Ev
 
 
 def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int]]) -> Callable:
-    """The evaluation step over all devices.
-
-    Args:
-        model: The network.
-        config: Its `posthoc_tau` is the strength of the logit adjustment.
-        class_counts: H times C, the training examples that each emotion classifier has seen.
-    """
+    """The evaluation step over all devices, with the logit adjustment that the config asks for."""
     return devices.lift_eval_step(
         functools.partial(
             eval_step,
@@ -114,12 +102,8 @@ def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Calla
 
     Source: Menon et al. (2021); see `cda_jax.losses.adjust_logits`.
 
-    Args:
-        tau: Strength; 0 is none.
-        class_counts: H times C.
-
     Returns:
-        Function of float32[H, B, C], or None.
+        Function of float32[H, B, C]; None at a strength `tau` of 0.
     """
     if not tau:
         return None
@@ -131,12 +115,7 @@ def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Calla
 def open_sets(
     config: Config, expected_classes: tuple[str, ...], split: str = 'test'
 ) -> list[EvaluationSet]:
-    """Opens what the config evaluates on.
-
-    Args:
-        config: Names the sites.
-        expected_classes: Names of the labels in training.
-        split: 'test', of the test sites; or 'validation', of the training sites.
+    """Opens the test data of the test sites, or the validation data of the training sites.
 
     Raises:
         InputError: Some of the data is missing or does not fit.
@@ -156,15 +135,7 @@ def open_sets(
 def evaluate_weights(
     config: Config, evaluation: Callable, weights: dict, sets: list[EvaluationSet], step: int
 ) -> Results:
-    """Evaluates weights; every process gets the results.
-
-    Args:
-        config: How to read.
-        evaluation: Of `over_devices`.
-        weights: `params` and `batch_stats`, replicated.
-        sets: Of `open_sets`.
-        step: Steps done, for the results.
-    """
+    """Evaluates weights on every device by the step of `over_devices`; all processes get results."""
     confusions = {}
     for entry in sets:
         counts = _confusions(config, evaluation, weights, entry)
@@ -181,8 +152,7 @@ def score_confusions(
     """Computes all scores of an evaluation.
 
     Args:
-        confusions: int[C, C] by test site and head; the first head of a site is the one that
-            answers there.
+        confusions: int[C, C] by test site and head; a site's first head is the one that answers.
         class_names: Names of the C classes.
         step: Steps done at the checkpoint.
     """
