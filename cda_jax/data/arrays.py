@@ -1,4 +1,4 @@
-"""NumPy's files from any source: nothing in them is unpickled, and their size is asked first."""
+"""NumPy's files from any source: nothing is unpickled, and the size is checked before reading."""
 
 import os
 from pathlib import Path
@@ -9,15 +9,7 @@ from cda_jax.errors import InputError
 
 
 def read_npy(path: Path, max_bytes: int) -> np.ndarray:
-    """Reads a file of one array.
-
-    Args:
-        path: The file.
-        max_bytes: The most that the file may have.
-
-    Raises:
-        InputError: It cannot be read, or is larger, damaged or of Python objects.
-    """
+    """Reads a file of one array; raises InputError if it is anything else, or larger."""
     arrays = _load(path, max_bytes)
     if '' not in arrays:
         raise InputError(f'{path}: expected an npy file of one array, found several')
@@ -25,15 +17,7 @@ def read_npy(path: Path, max_bytes: int) -> np.ndarray:
 
 
 def read_npz(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
-    """Reads a file of named arrays.
-
-    Args:
-        path: The file.
-        max_bytes: The most that its arrays may take when they are unpacked.
-
-    Raises:
-        InputError: It cannot be read, or is larger, damaged, of Python objects or of one array.
-    """
+    """Reads a file of named arrays; raises InputError if it is anything else, or larger."""
     arrays = _load(path, max_bytes)
     if '' in arrays:
         raise InputError(f'{path}: expected an npz file of named arrays, found a single array')

@@ -14,29 +14,23 @@ from cda_jax.errors import InputError
 
 Batch = dict[str, np.ndarray]
 
-# Stands for an example where a row is only to fill the batch.
+# The number of a row that only fills up the batch.
 PADDING = -1
 
-# What a container may take, in the two versions of Linux's control groups.
-_MEMORY_LIMITS = (
-    '/sys/fs/cgroup/memory.max',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-)
+# Where Linux's control groups, version 2 and 1, state how much memory a container may take.
+_MEMORY_LIMITS = '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'
 
 
 class Examples:
-    """Random access to the examples of some parts, which are numbered part after part.
-
-    Any number of threads may read at once.
+    """Random access to the examples of some parts, numbered part after part; threads may share it.
 
     Args:
-        parts: Of one image size.
-        sites: For each part the number of its site, as the dataset classifier counts.
-        label_is_site: Whether that number is what there is to learn, and not the recorded label.
-        keep: Whether each example's pixels stay in memory from its first reading on.
+        sites: The site of each part, as the dataset classifier counts.
+        label_is_site: Whether the label to learn is the site rather than the recorded one.
+        keep: Whether decoded pixels stay in memory once they have been read.
 
     Raises:
-        InputError: There is no memory to keep them in.
+        InputError: There is not enough memory to keep them.
     """
 
     def __init__(
@@ -53,7 +47,7 @@ class Examples:
         self._first = np.cumsum(self.sizes) - self.sizes
         self._part = np.repeat(np.arange(len(parts)), self.sizes)
         self._site = np.repeat(np.array(sites, np.int32), self.sizes)
-        # Every record is held against it, so it need not be asked again.
+        # From the index, against which every record is checked when it is read.
         label = np.concatenate([part.index.label for part in parts]).astype(np.int32)
         self._label = self._site if label_is_site else label
         self._sources = [
@@ -68,34 +62,31 @@ class Examples:
                 self._kept = np.empty((len(self), *self._shape), np.uint8)
             except MemoryError as error:
                 raise InputError(
-                    f'decoded pixels take {decoded_bytes(parts) / 2**30:.1f} GiB, more than there '
-                    "is; expected keep_decoded to be 'no'"
+                    f'decoded pixels take {decoded_bytes(parts) / 2**30:.1f} GiB, more memory than '
+                    "there is; expected keep_decoded to be 'no'"
                 ) from error
 
     def __len__(self) -> int:
         return sum(self.sizes)
 
     def batch(self, numbers: np.ndarray) -> Batch:
-        """Reads and decodes examples.
-
-        Args:
-            numbers: int64[b]; for `PADDING` come rows of zeros that the mask leaves out.
+        """Reads and decodes the examples with these numbers, int64[b].
 
         Returns:
-            `image` uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b].
+            `image` uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. The mask
+            leaves out the rows of `PADDING`, which are zeros.
 
         Raises:
-            InputError: A record is damaged, or is not the one that the index tells of.
+            InputError: A record is damaged or differs from the index.
         """
         mask = numbers != PADDING
         real = numbers[mask]
-        columns = {
-            'image': self._pixels(real),
-            'label': self._label[real],
-            'site': self._site[real],
-        }
+        images, labels, sites = self._pixels(real), self._label[real], self._site[real]
+        columns = {'image': images, 'label': labels, 'site': sites}
         if not mask.all():
-            columns = {name: _spread(values, mask) for name, values in columns.items()}
+            for name, values in columns.items():
+                columns[name] = np.zeros((len(mask), *values.shape[1:]), values.dtype)
+                columns[name][mask] = values
         return columns | {'mask': mask}
 
     def _pixels(self, numbers: np.ndarray) -> np.ndarray:
@@ -105,7 +96,7 @@ class Examples:
                 pixels[row] = self._decode(number)
             return pixels
         for number in numbers[~self._is_kept[numbers]].tolist():
-            # Two threads may do the same here: they write the same pixels.
+            # Where two threads decode the same example, they write the same pixels.
             self._kept[number] = self._decode(number)
             self._is_kept[number] = True
         return self._kept[numbers]
@@ -121,7 +112,7 @@ class Examples:
                 encoding=manifest.encoding,
             )
         except (ValueError, RuntimeError, LookupError, OSError) as error:
-            reason = ' '.join(str(error).split())  # Those of C++ may have several lines.
+            reason = ' '.join(str(error).split())  # messages from C++ may have several lines
             raise InputError(
                 f'{part.site.folder}: record {place} cannot be read: {reason}'
             ) from error
@@ -130,13 +121,9 @@ class Examples:
 
 
 def is_kept(setting: str, parts: Sequence[Part], process_count: int) -> bool:
-    """Whether decoded pixels stay in memory.
+    """Whether decoded pixels stay in memory: 'yes', 'no', or 'auto' if they fit a quarter of it.
 
-    Args:
-        setting: 'yes', 'no', or 'auto' for whether they fit a quarter of the memory.
-        parts: What is read.
-        process_count: How many processes read them. Each sees all of them in time, and all of the
-            processes may be on this machine.
+    In time, each process reads every example, and all processes may run on this machine.
     """
     if setting == 'auto':
         return 4 * process_count * decoded_bytes(parts) <= usable_memory()
@@ -144,15 +131,15 @@ def is_kept(setting: str, parts: Sequence[Part], process_count: int) -> bool:
 
 
 def decoded_bytes(parts: Sequence[Part]) -> int:
-    """What the decoded pixels of parts take in memory."""
+    """The memory that the decoded pixels of all parts take."""
     return sum(len(part.records) * 3 * part.site.manifest.image_size**2 for part in parts)
 
 
 def usable_memory() -> int:
-    """Bytes of this machine's memory, or what a container may take of it."""
+    """Bytes of this machine's memory, or of the share that its container may take."""
     limits = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
     for file in _MEMORY_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # There is none, or it says 'max'.
+        with contextlib.suppress(OSError, ValueError):  # no such file, or it says 'max'
             limits.append(int(Path(file).read_text()))
     return min(limits)
 
@@ -168,10 +155,3 @@ def _check(record: Record, part: Part, row: int) -> None:
             f'{where} has another label or photo than the index says; expected the shards in the '
             'order in which they were written'
         )
-
-
-def _spread(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The values in the rows of a mask, zeros in the others."""
-    rows = np.zeros((len(mask), *values.shape[1:]), values.dtype)
-    rows[mask] = values
-    return rows

@@ -1,4 +1,4 @@
-"""What a prepared dataset says of itself: `manifest.json`, and an index beside each split."""
+"""The description of a prepared dataset: `manifest.json`, and an index for each split."""
 
 import os
 from pathlib import Path
@@ -17,34 +17,33 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 MANIFEST = 'manifest.json'
 SPLITS: tuple[Split, ...] = ('train', 'test')
-# Sides of images in pixels; what is above would fill the memory with a batch.
+# In pixels; with larger images, a single batch would fill the memory.
 MAX_IMAGE_SIZE = 4096
-# Far more than a manifest that lists millions of rows.
+# Far more than the size of a manifest that lists millions of rows.
 _MAX_BYTES = 2**28
-# What an example may take in the index: twice what it does.
+# Per example in the index, twice what one takes.
 _INDEX_BYTES = 24
 
 
 class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands in JSON files: no field of it may be missing, and none may be there besides."""
+    """Content of a JSON file, in which no field may be missing and none may be added."""
 
 
 class Source(Stored, kw_only=True):
-    """A file that said what the rows are."""
+    """A label file that the rows were read from."""
 
     file: str
     sha256: str
 
 
 class Settings(Stored, kw_only=True):
-    """All that decides what a preparation writes, except the pictures themselves.
+    """Everything that decides what a preparation writes, except the pictures themselves.
 
     Attributes:
         face_size: Side of the face box in the records' images, in pixels.
         image_size: Side of these images, in pixels.
         quality: The JPEG quality, or None where the pixels are raw.
-        shard_size: Rows that go into one shard, those that prove unusable included.
-        sources: The reader's label files.
+        shard_size: Rows per shard, including those that prove unusable.
         rows_sha256: Hash of all rows as the reader gave them.
     """
 
@@ -62,7 +61,7 @@ class Settings(Stored, kw_only=True):
 
 
 class Shard(Stored, kw_only=True):
-    """A file of records, its name relative to the manifest."""
+    """A file of records in the manifest's folder."""
 
     file: str
     num_examples: Count
@@ -70,7 +69,7 @@ class Shard(Stored, kw_only=True):
 
 
 class SplitContent(Stored, kw_only=True):
-    """The examples of one split: their number, in all and by class, and their files in order."""
+    """The examples of one split: how many, in all and by class, and their files in order."""
 
     num_examples: int
     class_counts: tuple[Count, ...]
@@ -78,7 +77,7 @@ class SplitContent(Stored, kw_only=True):
 
 
 class RowCounts(Stored, kw_only=True):
-    """Where the rows of the sources went: `read` is the sum of the others."""
+    """What happened to the rows of the sources; `read` is the sum of the others."""
 
     read: int
     written: int
@@ -99,7 +98,7 @@ class Duplicates(Stored, kw_only=True):
 
     Attributes:
         test_in_train: Number of test examples whose pixels are in the training set as well.
-        pairs: Their ids: of a training example, the first with these pixels, and of the test one.
+        pairs: For each of them the id of the first such training example, and its own.
         within: For each split, the number of examples that repeat an earlier one of that split.
     """
 
@@ -109,12 +108,11 @@ class Duplicates(Stored, kw_only=True):
 
 
 class Manifest(Settings, kw_only=True):
-    """A prepared dataset.
+    """A prepared dataset, in a folder whose layout has a version.
 
     Attributes:
-        excluded: How many rows were left out on purpose, by reason.
-        skipped: How many rows could not be used, by reason.
-        version: Of the layout of the folder.
+        excluded: Number of rows left out on purpose, by reason.
+        skipped: Number of rows that could not be used, by reason.
     """
 
     splits: dict[str, SplitContent]
@@ -128,31 +126,21 @@ class Manifest(Settings, kw_only=True):
 
 
 class _Layout(msgspec.Struct):
-    """What explains the differences in all other fields, and is therefore read first."""
+    """Read first, because another version explains why other fields differ."""
 
     format: Literal['cda_jax prepared dataset']
     version: int
 
 
 class Index(NamedTuple):
-    """What can be known of a split without opening its shards, in the order of the records.
+    """Labels and photo hashes of a split, in the order of its records, without opening shards."""
 
-    Attributes:
-        label: int32[N].
-        photo_hash: uint64[N], as `records.hash_photo` gives it.
-    """
-
-    label: np.ndarray
-    photo_hash: np.ndarray
+    label: np.ndarray  # int32[N]
+    photo_hash: np.ndarray  # uint64[N], from `records.hash_photo`
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
-    """Reads and checks the manifest of a prepared dataset, and that its shards are there.
-
-    Raises:
-        InputError: The folder is not a complete prepared dataset; the message names the file or
-            the field.
-    """
+    """Reads a prepared dataset's manifest; raises InputError if it or a shard is not complete."""
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
@@ -164,24 +152,19 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
             f'{path}: version: expected 1, found {version}; delete {folder} and prepare it again'
         )
     manifest = read_json(path, Manifest)
-    _check_settings(path, manifest)
+    if not 1 <= manifest.face_size <= manifest.image_size <= MAX_IMAGE_SIZE:
+        raise InputError(
+            f'{path}: face_size, image_size: expected 1 <= face_size <= image_size <= '
+            f'{MAX_IMAGE_SIZE}, found {manifest.face_size} and {manifest.image_size}'
+        )
+    names = manifest.class_names
+    if not names or len(set(names)) != len(names):
+        raise InputError(f'{path}: class_names: expected different names, at least one')
     _check_counts(path, manifest)
     for split in SPLITS:
         for shard in manifest.splits[split].shards:
             _check_shard(folder, shard)
     return manifest
-
-
-def _check_settings(path: Path, manifest: Manifest) -> None:
-    sizes = manifest.face_size, manifest.image_size
-    if not 1 <= manifest.face_size <= manifest.image_size <= MAX_IMAGE_SIZE:
-        raise InputError(
-            f'{path}: face_size, image_size: expected 1 <= face_size <= image_size <= '
-            f'{MAX_IMAGE_SIZE}, found {sizes[0]} and {sizes[1]}'
-        )
-    names = manifest.class_names
-    if not names or len(set(names)) != len(names):
-        raise InputError(f'{path}: class_names: expected different names, at least one')
 
 
 def _check_counts(path: Path, manifest: Manifest) -> None:
@@ -222,33 +205,21 @@ def _check_shard(folder: Path, shard: Shard) -> None:
     _expect(f'{path}', path.stat().st_size, shard.num_bytes, 'bytes, as the manifest says')
 
 
-def check_records(folder: str | os.PathLike[str], content: SplitContent) -> None:
-    """Opens the shards of a split and checks the number of their records.
-
-    Raises:
-        InputError: A shard is damaged or does not fit the manifest; the message names it.
-    """
+def check_records(folder: Path, content: SplitContent) -> None:
+    """Checks the number of records in each shard of a split."""
     for shard in content.shards:
-        path = Path(folder) / shard.file
-        found = count_records(path)
-        _expect(f'{path}', found, shard.num_examples, 'records, as the manifest says')
+        path = folder / shard.file
+        _expect(f'{path}', count_records(path), shard.num_examples, 'records, as the manifest says')
 
 
 def write_index(folder: Path, split: Split, index: Index) -> None:
-    """Writes the index of a split."""
+    """Writes the index of a split beside its shards."""
     with replacing(_index_file(folder, split)) as path, path.open('wb') as file:
         np.savez(file, **index._asdict())
 
 
 def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
-    """Reads the index of a split and checks it against the manifest.
-
-    Returns:
-        Label and photo hash of every record, in order.
-
-    Raises:
-        InputError: The dataset or its index is damaged; the message names the file.
-    """
+    """Reads the index of a split; raises InputError where it does not match the manifest."""
     content = read_manifest(folder).splits[split]
     path = _index_file(Path(folder), split)
     arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples + 2**12)

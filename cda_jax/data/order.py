@@ -1,7 +1,7 @@
 """Which examples make up which training batch: arithmetic on row numbers, nothing remembered.
 
 Training goes through one endless sequence of rows, of which batch n is rows n * B to (n + 1) * B.
-Any row can be asked for by itself. So a run goes on at any step, and neither processes nor threads
+Each row is worked out by itself. So a run resumes at any step, and neither processes nor threads
 can change what a batch holds.
 """
 
@@ -21,11 +21,6 @@ class Order:
 
     Each site has its share of every stretch of rows, and is shuffled anew in each of its own
     epochs. With shares in proportion to the sizes, an epoch shows every example exactly once.
-
-    Args:
-        seed: From 0.
-        sizes: Number of examples of each site.
-        shares: Positive, one for each site, in proportion to each other.
     """
 
     def __init__(self, seed: int, sizes: Sequence[int], shares: Sequence[float]):
@@ -33,11 +28,11 @@ class Order:
         self._sizes = np.array(sizes)
         self._first = np.cumsum(self._sizes) - self._sizes
         self._weights = whole_weights(shares)
-        # The epochs that batches in flight are in.
+        # Batches that are read ahead may lie in several epochs of a site.
         self._shuffled = functools.lru_cache(maxsize=4 * len(sizes))(self._shuffle)
 
     def examples(self, rows: np.ndarray) -> np.ndarray:
-        """int64[b], the examples in rows int64[b] of the sequence."""
+        """The examples int64[b] in rows int64[b] of the sequence."""
         site, rank = deal(rows, self._weights)
         epoch, place = np.divmod(rank, self._sizes[site])
         examples = np.empty_like(rank)
@@ -49,24 +44,24 @@ class Order:
         return examples
 
     def _shuffle(self, site: int, epoch: int) -> np.ndarray:
-        # Of raw bits, because what `Generator` makes of them may change between NumPy's versions.
+        # From raw bits, because NumPy may change what its `Generator` makes of them.
         bits = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(site, epoch)))
         return np.argsort(bits.random_raw(int(self._sizes[site])), kind='stable')
 
 
 def deal(rows: np.ndarray, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Deals the rows of an endless sequence out to sites, each of which gets them evenly spread.
+    """Deals the rows of an endless sequence, int64[b], out to sites so that each is evenly spread.
 
-    One site after another takes its part w / t of the rows that those before it have left: of the
-    first i rows floor(i * w / t), where t is the weight that was left as well.
+    One site after another takes its part w / t of the rows that the sites before it have left: of
+    the first i such rows floor(i * w / t), where t is the sum of the weights from this site on.
 
     Args:
-        rows: int64[b], row numbers from 0.
-        weights: Positive, at most 2^31 together; every stretch of that many rows has exactly so
-            many of each site.
+        rows: Row numbers from 0.
+        weights: Positive, with a sum of at most 2^31; every stretch of as many rows as their sum
+            has exactly `weights[k]` rows of site k.
 
     Returns:
-        int64[b] and int64[b], the site of each row and how many rows before it are that site's.
+        The site int64[b] of each row, and int64[b], how many earlier rows belong to that site.
     """
     site, rank = np.empty_like(rows), np.empty_like(rows)
     open_rows, left, total = np.arange(len(rows)), rows, sum(weights)
@@ -81,7 +76,7 @@ def deal(rows: np.ndarray, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarr
 
 
 def whole_weights(shares: Sequence[float]) -> list[int]:
-    """Whole numbers in the same proportion: exactly as typed, unless they would be too large."""
+    """Whole numbers in the same proportion: exact for the decimals typed, unless too large."""
     fractions = [Fraction(repr(float(share))) for share in shares]
     common = math.lcm(*(fraction.denominator for fraction in fractions))
     numbers = [int(fraction * common) for fraction in fractions]

@@ -1,7 +1,7 @@
-"""Batches of training and evaluation, read ahead by threads of this process.
+"""Batches for training and evaluation, read ahead by threads of this process.
 
-What a batch holds depends on the sites, their shares, the batch size and the seed alone: not on the
-number of processes or threads, nor on where reading began.
+A batch depends only on the sites, their shares, the batch size and the seed: not on the number of
+processes or threads, nor on the step at which reading began.
 """
 
 import os
@@ -27,9 +27,8 @@ class Reading(NamedTuple):
 
     Attributes:
         batch_size: Rows of the global batch.
-        num_threads: Threads that read and decode, each a batch; 0 takes one a processor, up to 16.
-        process_index: Which of the training processes this is.
-        process_count: How many there are; each reads its own rows of every batch.
+        num_threads: Threads that each read and decode a batch; 0 means one per processor, up to 16.
+        process_count: How many processes train; each reads its own rows of every batch.
     """
 
     batch_size: int
@@ -38,7 +37,7 @@ class Reading(NamedTuple):
     process_count: int = 1
 
     def rows(self, batch: int) -> np.ndarray:
-        """int64[b], this process's rows of a batch in the sequence of all rows."""
+        """This process's rows of a batch, int64[b], in the sequence of all rows."""
         share = self.batch_size // self.process_count
         first = batch * self.batch_size + self.process_index * share
         return np.arange(first, first + share)
@@ -53,23 +52,19 @@ def train_batches(
     first_step: int,
     total_steps: int,
 ) -> Iterator[Batch]:
-    """The training batches from a step on to the end of training, in `Order`.
+    """Iterates over the training batches from a step to the last; close it if you stop before.
 
     Args:
-        examples: A part for each site.
-        shares: Positive, one for each site; in proportion to their sizes, an epoch shows every
-            example once.
-        reading: How this process reads.
-        seed: From 0; decides the shuffling.
-        first_step: Batches to leave out at the start, those a restored run has seen.
-        total_steps: Batches of the whole training, those left out included.
+        examples: One part per site.
+        shares: Positive, one per site. If they are proportional to the sites' sizes, an epoch shows
+            every example once.
+        seed: At least 0; decides the shuffling.
+        first_step: The first batch to give; a restored run has seen those before it.
+        total_steps: Number of batches in the whole training.
 
     Returns:
-        Iterator of this process's rows, `batch_size / process_count` of each global batch, as
-        `Examples.batch` gives them. Close it if it is not read to its end.
-
-    Raises:
-        InputError: While reading, if a record is damaged.
+        Iterator over this process's rows of each batch, as `Examples.batch` gives them. It raises
+        InputError where a record is damaged.
     """
     order = Order(seed, examples.sizes, shares)
     return _read_ahead(
@@ -81,14 +76,7 @@ def train_batches(
 
 
 def eval_batches(examples: Examples, reading: Reading) -> Iterator[Batch]:
-    """Every example once, in order; in the last batch, rows of padding are masked out.
-
-    Returns:
-        Iterator as from `train_batches`.
-
-    Raises:
-        InputError: While reading, if a record is damaged.
-    """
+    """Iterates likewise over every example once, in order; rows of padding are masked out."""
 
     def read(batch):
         rows = reading.rows(batch)
@@ -116,19 +104,14 @@ def _read_ahead(
 def watched(
     stream: Iterator[Batch], source: str, patience: float = _PATIENCE_SECONDS
 ) -> Iterator[Batch]:
-    """The same batches; a wait for the next is reported on standard error while it lasts.
+    """Passes on batches; reports on standard error every `patience` seconds without one.
 
-    A stalled file system comes back at times, so nothing is stopped.
-
-    Args:
-        stream: What to wait for.
-        source: Where the data come from, for the report.
-        patience: Seconds without a batch until each report.
+    Nothing is stopped, because a stalled file system may recover.
     """
     since, ended = None, threading.Event()
 
     def watch():
-        reports = 0  # of the present wait
+        reports = 0  # during the current wait
         while not ended.wait(patience / 10):
             begun = since
             seconds = time.monotonic() - begun if begun is not None else 0.0
@@ -152,7 +135,6 @@ def watched(
 
 
 def _num_processors() -> int:
-    """Those that this process may use, where the system tells."""
-    if hasattr(os, 'sched_getaffinity'):
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -27,8 +27,8 @@ class Record(NamedTuple):
     Attributes:
         image: uint8[side, side, 3], RGB; read-only where it comes from a raw record.
         label: Index into the dataset's class names.
-        id: Name of the row the example came from.
-        photo_hash: `hash_photo` of its photo: what to split by, so that no photo is torn apart.
+        id: The name of the row that the example came from.
+        photo_hash: `hash_photo` of its photo; splits go by it, so that no photo is torn apart.
         pixel_hash: `hash_pixels` of the crop before it was encoded.
     """
 
@@ -55,22 +55,14 @@ _decoder = msgspec.msgpack.Decoder(_Stored)
 
 
 def hash_photo(photo: str) -> int:
-    """Hashes a photo's name, the same on every machine and in every version.
-
-    Returns:
-        The first 8 bytes of its SHA-256 as a big-endian unsigned integer.
-    """
-    # The name of a file need not be valid UTF-8; Python marks such bytes.
+    """The first 8 bytes of the SHA-256 of a photo's name as a big-endian unsigned integer."""
+    # A file's name need not be valid UTF-8; Python marks such bytes.
     digest = hashlib.sha256(photo.encode('utf-8', 'surrogateescape')).digest()
     return int.from_bytes(digest[:8], 'big')
 
 
 def hash_pixels(image: np.ndarray) -> bytes:
-    """Hashes a crop's pixels; equal crops have equal hashes.
-
-    Returns:
-        The first 16 bytes of the SHA-256 of the pixels in row order.
-    """
+    """The first 16 bytes of the SHA-256 of a crop's pixels in row order."""
     return hashlib.sha256(np.ascontiguousarray(image)).digest()[:_PIXEL_HASH_BYTES]
 
 
@@ -87,19 +79,10 @@ def _to_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record:
-    """Turns the bytes of `encode_record` back into an example.
-
-    Args:
-        data: The record.
-        image_size: As in the manifest.
-        encoding: As in the manifest.
-
-    Raises:
-        ValueError: The bytes are no such record; the message says what is wrong.
-    """
+    """Turns the bytes of `encode_record` back into an example; raises ValueError for any others."""
     try:
         stored = _decoder.decode(data)
-    except ValueError as error:  # msgspec's own are such, and what UTF-8 raises is
+    except ValueError as error:  # msgspec's own errors, and those of invalid UTF-8
         raise ValueError(f'not a record: {error}') from error
     image = _to_pixels(stored.image, image_size, encoding)
     return Record(image, stored.label, stored.id, stored.photo_hash, stored.pixel_hash)
@@ -114,7 +97,7 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
     image = None
     # Some versions of OpenCV fill the missing part of a cut JPEG with grey and say nothing.
     if data.endswith(_JPEG_END):
-        with contextlib.suppress(cv2.error):  # some damage makes it raise, the rest gives None
+        with contextlib.suppress(cv2.error):  # raised for some damage; otherwise it gives None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
     if image is None:
         raise ValueError('record field image: not a readable JPEG')
@@ -125,8 +108,8 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
 
 @contextlib.contextmanager
 def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """Opens a file for records and yields what appends one; equal records give equal bytes."""
-    # Random access reads a whole group for one record.
+    """Opens a file and yields what appends a record to it; equal records give equal files."""
+    # To read one record, random access reads its whole group.
     writer = ArrayRecordWriter(str(path), 'group_size:1')
     try:
         yield writer.write
@@ -135,17 +118,13 @@ def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
 
 
 def count_records(path: Path) -> int:
-    """Counts the records of a file by its footer; none of them is read.
-
-    Raises:
-        InputError: It is no file that `record_file` wrote.
-    """
+    """Reads the number of records from a file's footer; raises InputError if it is no shard."""
     try:
         reader = ArrayRecordReader(str(path))
         try:
             return reader.num_records()
         finally:
             reader.close()
-    except (RuntimeError, ValueError) as error:  # of C++, and some have several lines
-        reason = ' '.join(str(error).split())
+    except (RuntimeError, ValueError) as error:
+        reason = ' '.join(str(error).split())  # messages from C++ may have several lines
         raise InputError(f'{path}: damaged or not a shard: {reason}') from error

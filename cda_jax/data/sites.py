@@ -1,4 +1,4 @@
-"""Prepared datasets as training sites: which of their records belong to which split."""
+"""Prepared datasets as training sites, and which of their records belong to which split."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,19 +8,13 @@ import numpy as np
 from cda_jax.data.manifest import Index, Manifest, check_records, read_index, read_manifest
 from cda_jax.errors import InputError
 
-# Beside a site's manifest, where the truth is known besides what the annotators said: a table with
-# the columns `id` and `true_label`, for reports. Training never reads it.
+# Beside a site's manifest where not only the annotators' labels but also the true ones are known: a
+# table with the columns `id` and `true_label`, for reports. Training never reads it.
 TRUE_LABELS_FILE = 'true_labels.csv'
 
 
 class Site(NamedTuple):
-    """A prepared dataset.
-
-    Attributes:
-        name: That of its folder.
-        folder: Where manifest and shards are.
-        manifest: What it says of itself.
-    """
+    """A prepared dataset; its name is that of its folder."""
 
     name: str
     folder: Path
@@ -31,11 +25,10 @@ class Part(NamedTuple):
     """The records of one split of a site.
 
     Attributes:
-        site: Where they are.
         files: The split's shards, in order.
         records: int64[N], places of the records in the concatenated shards.
         index: Labels and photo hashes of these records.
-        class_counts: int64[C], how many of them carry each label.
+        class_counts: int64[C], the number of them with each label.
     """
 
     site: Site
@@ -46,15 +39,9 @@ class Part(NamedTuple):
 
 
 def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:
-    """Opens the prepared datasets `<data_dir>/<name>`.
-
-    Raises:
-        InputError: One is missing or damaged, or they differ in classes or image size.
-    """
-    sites = []
-    for name in names:
-        folder = Path(data_dir) / name
-        sites.append(Site(name, folder, read_manifest(folder)))
+    """Opens the prepared datasets `<data_dir>/<name>`, which must have equal classes and sizes."""
+    data_dir = Path(data_dir)
+    sites = [Site(name, data_dir / name, read_manifest(data_dir / name)) for name in names]
     first = sites[0]
     for site in sites[1:]:
         for field in ('class_names', 'image_size'):
@@ -68,19 +55,11 @@ def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:
 
 
 def open_part(site: Site, split: str, validation_fraction: float) -> Part:
-    """Finds the records of a split.
+    """Finds the records of a split: 'train', 'validation' or 'test'.
 
-    Validation photos are held out of the training split, by a hash of the photo's name that is
-    independent of everything else, so that they are the same in every run.
-
-    Args:
-        site: What to look in.
-        split: 'train', 'validation' or 'test'.
-        validation_fraction: Share of the training photos that is held out, 0 to below 1.
-
-    Raises:
-        InputError: The index or a shard is damaged or does not fit the manifest, or nothing is
-            left.
+    Validation holds out a fraction of the training photos, from 0 to below 1. A hash of the photo's
+    name alone selects them, so they are the same in every run. Raises InputError if the index or a
+    shard does not match the manifest, or if nothing is left.
     """
     stored_split = 'test' if split == 'test' else 'train'
     content = site.manifest.splits[stored_split]
@@ -88,7 +67,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     index = read_index(site.folder, stored_split)
     chosen = np.ones(len(index.label), bool)
     if split != 'test':
-        # Mixed, because a reader may have split train from test by the size of the same hash.
+        # Mixed, because a reader may have separated train from test by the size of the same hash.
         mixed = index.photo_hash * np.uint64(0x9E3779B97F4A7C15)
         held_out = mixed / 2.0**64 < validation_fraction
         chosen = held_out if split == 'validation' else ~held_out

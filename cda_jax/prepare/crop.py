@@ -10,39 +10,36 @@ from PIL import Image, ImageOps
 
 from cda_jax.prepare.dataset import Box
 
-# Each side of a face box grows by 6 %, so that the whole is 12 % larger.
+# The width of the rim on each side, which makes a face box 12 % larger in all.
 _MARGIN_SHARE = 0.06
 
-# Those in which photos come. Pillow knows more, and some of their readers start other programs.
+# Pillow knows more formats, but some of its readers start other programs.
 _FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
 
-# JPEG's own limit. Crops are made one axis after the other, and the memory between goes by a side.
+# JPEG's own limit. Between the two axes, the memory that a crop takes grows with the side.
 _MAX_SIDE = 65_535
 
-# What OpenCV and Pillow agree on. The rest (palettes, CMYK, transparency, 16 bits) is Pillow's.
+# Where OpenCV and Pillow agree; Pillow decodes palettes, CMYK, transparency and 16 bits.
 _PLAIN_MODES = ('L', 'RGB')
 
 
 def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
-    """Decodes a picture to RGB: BMP, GIF, JPEG, PNG, PNM, TIFF or WebP, whatever its name.
+    """Decodes BMP, GIF, JPEG, PNG, PNM, TIFF or WebP to RGB, uint8[height, width, 3].
 
-    Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and of an animation the first
-    frame counts. The size is read from the header first: pictures above Pillow's limit of about
-    89 megapixels or with a side above 65,535 are refused before any memory is taken for them.
+    Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and only the first frame of an
+    animation counts. The header's size is checked first: pictures above Pillow's limit of about 89
+    megapixels or with a side above 65,535 are refused before they take any memory.
 
     Args:
         data: The file's bytes.
         upright: Whether to turn the picture as its EXIF orientation asks. Face boxes refer to the
-            pixels as they are stored, so boxed pictures must not be turned.
-
-    Returns:
-        uint8[height, width, 3].
+            pixels as they are stored, so pictures with boxes must not be turned.
 
     Raises:
-        ValueError: With a short reason, if there is no complete picture in `data`.
+        ValueError: With a short reason, if `data` does not hold a complete picture.
     """
     with warnings.catch_warnings():
-        # Damaged or odd metadata is of no interest; only the limit on the size is.
+        # Damaged or odd metadata does not matter; only the limit on the size does.
         warnings.simplefilter('ignore')
         warnings.simplefilter('error', Image.DecompressionBombWarning)
         picture = _open(data)
@@ -69,7 +66,7 @@ def _open(data: bytes) -> Image.Image:
 
 def _has_end(data: bytes, file_format: str | None) -> bool:
     # Some versions of OpenCV fill the missing part of a truncated JPEG with grey and say nothing.
-    # Pillow refuses truncation, but knows how to stop before bytes that follow the picture.
+    # Pillow refuses truncated pictures, and ignores bytes that follow the picture.
     return file_format != 'JPEG' or data[-64:].rstrip(b'\0\r\n').endswith(b'\xff\xd9')
 
 
@@ -91,35 +88,25 @@ def _decode_any(picture: Image.Image, upright: bool) -> np.ndarray:
         if picture.mode.startswith('I;16'):
             picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
         return np.array(picture.convert('RGB'))
-    except Exception as error:  # As above.
+    except Exception as error:  # as above
         raise ValueError(f'damaged picture ({error})') from error
 
 
 def margin_of(face_size: int) -> int:
-    """Gives the width of the rim around a face that enlarges its box by 12 % in all.
-
-    It is 6 pixels for a face of 100, so that the crop is 112 wide and its centre 100x100 is the
-    face box.
-    """
+    """The rim around a face: 6 pixels for a face of 100, so that the crop is 112 pixels wide."""
     return round(_MARGIN_SHARE * face_size)
 
 
 def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:
-    """Cuts out a face box and a rim around it, and resizes both to a square.
+    """Cuts a face box (None: the whole image) and a rim out of uint8[height, width, 3].
 
     The box is clipped to the image first; the centre `face_size` x `face_size` pixels of the result
-    are then exactly the clipped box, and the rim has the same scale. Beyond the image its edge
-    pixels are repeated. A box that is not square is squeezed to one.
+    are then exactly the clipped box, and the rim of `margin` pixels on each side has the same
+    scale. Beyond the image, its edge pixels are repeated. A box that is not square is squeezed.
 
     Coordinates are never rounded. Where an axis shrinks, an output pixel is the mean of the area it
     covers, fractions of pixels included; where it grows, the interpolation is linear. Both are the
     mean over a window, which is at least one source pixel wide.
-
-    Args:
-        image: uint8[height, width, 3].
-        box: The face in pixels of `image`, or None for the whole image.
-        face_size: Side of the box in the result, in pixels.
-        margin: Width of the rim on each side in the result, in pixels.
 
     Returns:
         uint8[face_size + 2 * margin, face_size + 2 * margin, 3].
@@ -142,7 +129,7 @@ def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int
 
 
 def _windows(low: float, high: float, face_size: int, margin: int) -> tuple[np.ndarray, np.ndarray]:
-    """Start and end, in source pixels, of what each output pixel along one axis averages."""
+    """Start and end, in source pixels, of the mean in each output pixel along one axis."""
     step = (high - low) / face_size
     centres = low + step * (np.arange(-margin, face_size + margin) + 0.5)
     half = max(step, 1) / 2
@@ -157,7 +144,7 @@ def _repeat_edges(image: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> np.n
 
 
 def _mean_over_windows(image: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """float32[len(starts), width, 3]: means of whole rows, and of parts of rows at the ends."""
+    """float32[len(starts), width, 3]: means over rows; the first and last count in part."""
     rows = np.ascontiguousarray(image).reshape(len(image), -1)
     first, last = np.floor(starts).astype(int), np.ceil(stops).astype(int)
     means = np.empty((len(starts), rows.shape[1]), np.float32)

@@ -1,6 +1,6 @@
-"""What a reader hands over: one row of a dataset, used or left out, and the dataset around it."""
+"""What a reader returns: a dataset, and its rows, which are used or left out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +8,7 @@ from cda_jax.data.manifest import Split
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels: x to the right, y down, the end not included.
-
-    It may reach beyond the image; cropping deals with that.
-    """
+    """A rectangle in pixels, x to the right and y down; it may reach beyond the image."""
 
     x0: float
     y0: float
@@ -20,17 +17,15 @@ class Box(NamedTuple):
 
 
 class Example(NamedTuple):
-    """One labelled picture, or one labelled face on a picture. The picture itself is not opened.
+    """A labelled picture, or a labelled face on a picture, which has not been opened yet.
 
     Attributes:
-        id: Name of the row, unique in its dataset; with the dataset's name it finds the row again.
-        photo: Name of the picture the row was taken from. Rows of one photo never part company
-            when data is split.
+        id: Name of the row, unique in its dataset.
+        photo: Name of the picture that the row comes from. Rows of one photo stay in one split.
         path: The picture's file, or None where `data` holds its encoded bytes.
         box: Where the face is, or None for the whole picture.
         label: Index into the dataset's class names.
-        split: 'train' or 'test'.
-        data: The encoded picture, for datasets that do not keep one file a picture.
+        data: The encoded picture, for datasets that do not keep each picture in a file of its own.
     """
 
     id: str
@@ -48,10 +43,10 @@ class Skipped(NamedTuple):
     Attributes:
         id: Name of the row, as in `Example`.
         reason: A short phrase that many rows can share, for example 'box without area'.
-        detail: What was found in this very row; may be empty.
-        fault: True where the data is damaged (such rows are listed and their share is limited);
-            False where leaving it out is how the dataset is meant to be used, for example a class
-            outside the common ones (such rows are only counted).
+        detail: What was found in this row; may be empty.
+        fault: Whether the data is damaged: such rows are listed, and their share is limited. Rows
+            that the dataset is meant to be used without, of an unused class for example, are only
+            counted.
     """
 
     id: str
@@ -60,15 +55,22 @@ class Skipped(NamedTuple):
     fault: bool = True
 
 
+class ReadAnew:
+    """Rows that are read anew for each pass, because their pictures may not fit in memory."""
+
+    def __init__(self, read: Callable[[], Iterator[Example | Skipped]]):
+        self._read = read
+
+    def __iter__(self) -> Iterator[Example | Skipped]:
+        return self._read()
+
+
 class Dataset(NamedTuple):
     """A dataset as its reader sees it.
 
     Attributes:
-        class_names: Names of the labels 0..C-1.
-        sources: Files that say what the rows are (label lists, not pictures); the manifest keeps
-            their hashes.
-        rows: Every row of the sources, once, in an order that never changes: a list, or what reads
-            them anew each time, so that pictures need not all be in memory.
+        sources: Label files, not pictures; the manifest keeps their hashes.
+        rows: Every row once, in an order that never changes.
         test_photos: Photos of the test split where the reader itself drew the split, else None.
     """
 

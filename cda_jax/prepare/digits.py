@@ -1,4 +1,7 @@
-"""Three public collections of handwritten digits, from their own files to class folders."""
+"""Three public collections of handwritten digits, from their own files to class folders.
+
+What reads a file raises InputError where it is missing or not as expected.
+"""
 
 import gzip
 import hashlib
@@ -21,44 +24,31 @@ from cda_jax.prepare.readers.label_files import first_file, numbered_lines
 MNIST_PARTS = ('t10k', 'train')
 OPTDIGITS_TRAIN = ('tra', 'cv', 'wdep')
 OPTDIGITS_TEST = 'windep'  # by other writers than the rest
-# These collections set no pictures by other writers apart; they are split by a hash.
+# These collections do not say which pictures other writers made, so a hash splits them.
 HASHED_SITES = ('mnist', 'semeion')
 _SEMEION_SIDE = 16  # pixels
 _OPTDIGITS_SIDE = 32  # pixels
-_MAX_BYTES = 2**28  # the largest of the files takes 47 MB
+_MAX_BYTES = 2**28  # the largest of the files has 47 MB
 
 
 class Collection(NamedTuple):
-    """The pictures of one collection.
+    """The pictures of one collection, in white on black."""
 
-    Attributes:
-        name: Name of its folder.
-        images: uint8[N, H, W], ink 255 on 0.
-        labels: Integers of 0..9, [N].
-        test: bool[N], whether a picture is in the test split.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray
-    test: np.ndarray
+    name: str  # of its folder
+    images: np.ndarray  # uint8[N, H, W]
+    labels: np.ndarray  # [N], integers of 0..9
+    test: np.ndarray  # bool[N], whether a picture is in the test split
 
 
 def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) -> Collection:
     """Reads the idx files of MNIST (LeCun et al., 1998); a fifth is split off for testing.
 
     Args:
-        folder: Holds PART-images-idx3-ubyte and PART-labels-idx1-ubyte, plain or `.gz`; a dot may
-            stand before `idx`.
+        folder: Holds PART-images-idx3-ubyte and PART-labels-idx1-ubyte, plain or `.gz`, perhaps
+            with a dot before `idx`.
         part: 't10k', the 10,000 pictures of the test set, or 'train', the 60,000 others.
         num_images: How many to take from the beginning; None takes all.
-
-    Raises:
-        InputError: A file is missing, damaged or not what its name says, or there are fewer
-            pictures than asked for.
     """
-    if part not in MNIST_PARTS:
-        raise InputError(f'mnist: expected the part {" or ".join(MNIST_PARTS)}, found {part!r}')
     images_file = _idx_file(folder, f'{part}-images', 'idx3-ubyte')
     images = _read_idx(images_file, num_axes=3)
     labels = _read_idx(_idx_file(folder, f'{part}-labels', 'idx1-ubyte'), num_axes=1)
@@ -72,10 +62,7 @@ def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) 
 def read_semeion(path: Path) -> Collection:
     """Reads `semeion.data` of UCI (Buscema, 1998); a fifth is split off for testing.
 
-    It has a line per picture with 16 x 16 pixels and 10 columns, one of them 1.
-
-    Raises:
-        InputError: The file cannot be read or a line is not as expected.
+    It has a line per picture with 16 x 16 pixels and 10 columns, one of which is 1.
     """
     num_pixels = _SEMEION_SIDE**2
     rows = []
@@ -101,15 +88,11 @@ def read_semeion(path: Path) -> Collection:
 
 
 def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Collection:
-    """Reads UCI's optdigits (Alpaydin and Kaynak, 1998), with windep's writers for testing.
+    """Reads UCI's optdigits (Alpaydin and Kaynak, 1998); windep's writers make the test split.
 
     Args:
         folder: Holds `optdigits-orig.tra`, `.cv`, `.wdep` and `.windep`, unpacked.
         train: Which of 'tra', 'cv' and 'wdep' make the training split.
-
-    Raises:
-        InputError: A file is missing, short or otherwise not as expected, or `train` names none of
-            the three or another one.
     """
     unknown = [part for part in train if part not in OPTDIGITS_TRAIN]
     if unknown or not train or len(set(train)) != len(train):
@@ -126,11 +109,8 @@ def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Coll
 def read_archive(path: Path) -> list[Collection]:
     """Reads collections from one NumPy archive, in the order of their names.
 
-    For each it holds NAME_image, uint8[N, H, W], and NAME_label, [N]; and NAME_test, bool[N], which
-    mnist and semeion do without, as they are split by a hash.
-
-    Raises:
-        InputError: The file cannot be read or lacks an array, or an array is not as expected.
+    For each it holds NAME_image, uint8[N, H, W], NAME_label, [N], and NAME_test, bool[N]; mnist and
+    semeion need no NAME_test, because a hash splits them.
     """
     arrays = read_npz(path, max_bytes=2**30)
 
@@ -149,9 +129,8 @@ def read_archive(path: Path) -> list[Collection]:
 
     names = sorted(name.removesuffix('_image') for name in arrays if name.endswith('_image'))
     if not names:
-        raise InputError(
-            f'{path}: expected arrays named SITE_image, found {", ".join(arrays)[:200]}'
-        )
+        found = ', '.join(arrays)[:200]
+        raise InputError(f'{path}: expected arrays named SITE_image, found {found}')
     collections = []
     for name in names:
         if not re.fullmatch('[A-Za-z0-9_-]+', name):
@@ -165,23 +144,13 @@ def read_archive(path: Path) -> list[Collection]:
 
 
 def hashed_test(name: str, num_rows: int) -> np.ndarray:
-    """Draws a test split that anyone can draw again, whatever rows follow later.
-
-    Returns:
-        bool[num_rows]: True where the SHA-256 of 'NAME:ROW', rows from 0, is a multiple of 5.
-    """
+    """A test split that anyone can repeat: rows whose SHA-256('NAME:ROW') is a multiple of 5."""
     digests = (hashlib.sha256(f'{name}:{row}'.encode()).digest() for row in range(num_rows))
     return np.array([int.from_bytes(digest) % 5 == 0 for digest in digests], bool)
 
 
 def write_folders(collections: Sequence[Collection], out: Path) -> None:
-    """Writes OUT/NAME/{train,test}/DIGIT/ROW.png; `out` is complete wherever it exists.
-
-    Until all is written it is called `<out>.partial`.
-
-    Raises:
-        InputError: Two have one name, `out` exists, or `<out>.partial` holds other things.
-    """
+    """Writes OUT/NAME/{train,test}/DIGIT/ROW.png; until all is written, OUT is `<out>.partial`."""
     names = [collection.name for collection in collections]
     if len(set(names)) != len(names):
         raise InputError(f'expected each site once, found {", ".join(names)}')
@@ -196,7 +165,7 @@ def write_folders(collections: Sequence[Collection], out: Path) -> None:
     for name, images, labels, test in collections:
         for split, chosen in (('train', ~test), ('test', test)):
             for digit in range(10):
-                # Also where it stays empty, so that all sites have the same classes.
+                # Made even if it stays empty, so that all sites have the same classes.
                 (partial / name / split / str(digit)).mkdir(parents=True)
             for row in chosen.nonzero()[0]:
                 png = cv2.imencode('.png', images[row])[1].tobytes()
@@ -212,7 +181,7 @@ def _checked(
             f'{source}: expected a picture for each of {len(labels):,} labels of {name}, '
             f'found {len(images):,}'
         )
-    if labels.size and not (labels.min() >= 0 and labels.max() <= 9):
+    if labels.size and not 0 <= labels.min() <= labels.max() <= 9:
         raise InputError(
             f'{source}: expected labels of 0..9 for {name}, found {labels.min()}..{labels.max()}'
         )
@@ -274,9 +243,7 @@ def _read_bitmaps(path: Path) -> tuple[np.ndarray, np.ndarray]:
     header = ''.join(f'{line.strip()}\n' for _, line in lines[:first])
     total = re.search(r'^ntot\s*=\s*([0-9]{1,18})$', header, re.MULTILINE)
     if total is None:
-        raise InputError(
-            f'{path}: expected a header with a line "ntot = NUMBER" before the bitmaps'
-        )
+        raise InputError(f'{path}: expected a header with a line "ntot = NUMBER"')
     blocks = lines[first:]
     for i, (number, line) in enumerate(blocks):
         is_label = i % (_OPTDIGITS_SIDE + 1) == _OPTDIGITS_SIDE

@@ -1,4 +1,4 @@
-"""Work spread over processes that end when the one that started them does."""
+"""Tasks spread over worker processes, which end when the process that started them does."""
 
 import itertools
 import multiprocessing
@@ -19,18 +19,13 @@ T = TypeVar('T')
 def work_off(
     work: Callable[..., T], tasks: Iterable[tuple[object, ...]], num_processes: int
 ) -> Iterator[T]:
-    """Works off tasks in no particular order.
+    """Calls `work` with each task's arguments and yields the results in no particular order.
 
     Args:
-        work: Does one task; a function of a module, since processes are spawned.
-        tasks: Arguments of `work`. Few are taken before they can be worked on.
-        num_processes: With 1, this very process does it all.
-
-    Yields:
-        What `work` returns.
-
-    Raises:
-        InputError: A process was killed, as happens when memory runs out.
+        work: A function of a module, because processes are spawned.
+        tasks: Taken only a few at a time, so that they need not all fit in memory.
+        num_processes: With 1, this process does all the work itself. Others may be killed when
+            memory runs out, which raises InputError.
     """
     if num_processes <= 1:
         yield from itertools.starmap(work, tasks)

@@ -15,13 +15,13 @@ Rows = Iterable[Example | Skipped]
 
 
 class Survey(NamedTuple):
-    """What all rows say before a picture is opened.
+    """What is known of all rows before a picture is opened.
 
     Attributes:
-        counts: How many examples there are for each split.
-        excluded: How many rows are left out on purpose, by reason.
+        counts: Number of examples for each split.
+        excluded: Number of rows left out on purpose, by reason.
         skipped: The rows that the reader found unusable.
-        sha256: Hash of all rows in order, in hexadecimal. Paths stay out of it: a dataset may move.
+        sha256: Hash of all rows in order. It leaves out paths, because a dataset may move.
     """
 
     counts: dict[Split, int]
@@ -31,24 +31,30 @@ class Survey(NamedTuple):
 
 
 def survey(rows: Rows, num_classes: int) -> Survey:
-    """Goes through all rows once.
-
-    Raises:
-        InputError: A label or split is out of range.
-    """
+    """Goes through all rows once; raises InputError if a label or split is out of range."""
     counts: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     excluded: Counter[str] = Counter()
     skipped = []
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(_pack(row))
         if isinstance(row, Example):
-            _check(row, num_classes)
+            if not 0 <= row.label < num_classes:
+                raise InputError(
+                    f'row {row.id}: label {row.label}: expected 0 to {num_classes - 1}, an index '
+                    'into the class names'
+                )
+            if row.split not in SPLITS:
+                raise InputError(f'row {row.id}: split {row.split!r}: expected train or test')
             counts[row.split] += 1
-        elif row.fault:
-            skipped.append(skipped_row(row.id, row.reason, row.detail))
+            box = None if row.box is None else [float(edge) for edge in row.box]
+            hashed = [as_text(row.id), as_text(row.photo), box, int(row.label), row.split, row.data]
         else:
-            excluded[row.reason] += 1
+            hashed = [as_text(row.id), row.reason, row.fault]
+            if row.fault:
+                skipped.append(skipped_row(row.id, row.reason, row.detail))
+            else:
+                excluded[row.reason] += 1
+        digest.update(msgspec.msgpack.encode(hashed))
     return Survey(counts, excluded, tuple(skipped), digest.hexdigest())
 
 
@@ -68,19 +74,24 @@ def slices(rows: Rows, size: int) -> Iterator[tuple[str, list[Example]]]:
             yield _shard_name(split, numbers[split]), examples
 
 
-def shard_sizes(split: Split, count: int, size: int) -> dict[str, int]:
-    """Names the slices that `slices` makes of a split, with the number of examples in each."""
-    starts = enumerate(range(0, count, size))
-    return {_shard_name(split, number): min(size, count - start) for number, start in starts}
+def shard_sizes(counts: Mapping[Split, int], size: int) -> dict[Split, dict[str, int]]:
+    """The number of examples that `slices` gives to each shard of each split, by its name."""
+    return {
+        split: {
+            _shard_name(split, number): min(size, count - start)
+            for number, start in enumerate(range(0, count, size))
+        }
+        for split, count in counts.items()
+    }
 
 
 def skipped_row(row_id: str, reason: str, detail: str) -> SkippedRow:
-    """A row that cannot be used, as the manifest lists it."""
+    """The entry of the manifest for a row that cannot be used."""
     return SkippedRow(id=as_text(row_id), reason=as_text(reason), detail=as_text(detail))
 
 
 def as_text(name: str) -> str:
-    """Spells out the bytes of a file name that are no UTF-8, which Python only marks."""
+    """Spells out the bytes of a file name that are not UTF-8, which Python only marks."""
     return name.encode('utf-8', 'backslashreplace').decode()
 
 
@@ -89,35 +100,25 @@ def count_reasons(skipped: Sequence[SkippedRow]) -> dict[str, int]:
     return dict(Counter(row.reason for row in skipped).most_common())
 
 
-def check_skipped(skipped: Sequence[SkippedRow], num_usable: int, max_share: float) -> None:
-    """Refuses a dataset with too many unusable rows, by their share of all but the excluded ones.
-
-    Raises:
-        InputError: There are more; it names the reasons and one row.
-    """
-    total = len(skipped) + num_usable
-    if len(skipped) <= max_share * total:
-        return
-    example = skipped[0]
-    detail = f' ({example.detail})' if example.detail else ''
-    raise InputError(
-        f'{len(skipped):,} of {total:,} rows cannot be used, and at most a share of {max_share:g} '
-        f'may be (max_skipped_share): {_listed(count_reasons(skipped))}; '
-        f'for example {example.id}: {example.reason}{detail}'
-    )
-
-
-def check_splits(
-    counts: Mapping[Split, int], excluded: Mapping[str, int], skipped: Mapping[str, int]
+def check_usable(
+    counts: Mapping[Split, int],
+    excluded: Mapping[str, int],
+    skipped: Sequence[SkippedRow],
+    max_skipped_share: float,
 ) -> None:
-    """Refuses a dataset with an empty split.
-
-    Raises:
-        InputError: It names the reasons why rows were left out.
-    """
+    """Raises InputError if a split is empty or too many rows are unusable; it says why they are."""
+    reasons, total = count_reasons(skipped), sum(counts.values()) + len(skipped)
+    if len(skipped) > max_skipped_share * total:
+        example = skipped[0]
+        detail = f' ({example.detail})' if example.detail else ''
+        raise InputError(
+            f'{len(skipped):,} of {total:,} rows cannot be used, and at most a share of '
+            f'{max_skipped_share:g} may be (max_skipped_share): {_listed(reasons)}; '
+            f'for example {example.id}: {example.reason}{detail}'
+        )
     for split, count in counts.items():
         if count == 0:
-            left_out = _listed({**excluded, **skipped}) or 'none'
+            left_out = _listed({**excluded, **reasons}) or 'none'
             raise InputError(f'no examples for the {split} split; rows left out: {left_out}')
 
 
@@ -127,22 +128,3 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _shard_name(split: Split, number: int) -> str:
     return f'{split}-{number:05d}'
-
-
-def _check(row: Example, num_classes: int) -> None:
-    if not 0 <= row.label < num_classes:
-        raise InputError(
-            f'row {row.id}: label {row.label}: expected 0 to {num_classes - 1}, an index into the '
-            'class names'
-        )
-    if row.split not in SPLITS:
-        raise InputError(f'row {row.id}: split {row.split!r}: expected train or test')
-
-
-def _pack(row: Example | Skipped) -> bytes:
-    if isinstance(row, Example):
-        box = None if row.box is None else [float(edge) for edge in row.box]
-        values = [as_text(row.id), as_text(row.photo), box, int(row.label), row.split, row.data]
-    else:
-        values = [as_text(row.id), row.reason, row.fault]
-    return msgspec.msgpack.encode(values)

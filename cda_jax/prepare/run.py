@@ -1,12 +1,12 @@
-"""A dataset as its reader sees it to a folder of records with a manifest."""
+"""Turns a dataset as its reader sees it into a folder of records with a manifest."""
 
 import hashlib
+import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 from tqdm import tqdm
 
@@ -22,22 +22,11 @@ from cda_jax.data.manifest import (
 )
 from cda_jax.data.records import Encoding
 from cda_jax.errors import InputError
+from cda_jax.prepare import shards
 from cda_jax.prepare.crop import margin_of
 from cda_jax.prepare.dataset import Dataset
 from cda_jax.prepare.pool import work_off
-from cda_jax.prepare.rows import (
-    Rows,
-    Survey,
-    as_text,
-    check_skipped,
-    check_splits,
-    count_reasons,
-    shard_sizes,
-    slices,
-    survey,
-)
-from cda_jax.prepare.shards import WrittenShard, is_complete, note_file, scratch_of, write_shard
-from cda_jax.prepare.summary import Shards, make_index, make_manifest
+from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_sizes, slices, survey
 from cda_jax.runtime.files import read_json, replacing, write_json, writing
 
 
@@ -55,87 +44,77 @@ def prepare(
     num_processes: int = 1,
     max_skipped_share: float = 0.05,
 ) -> Manifest:
-    """Crops every face of a dataset and writes the records, indexes and manifest of a folder.
+    """Crops every face of a dataset and writes records, indexes and a manifest to `out`.
 
-    It may be killed at any moment. Called again, it goes on with the shards that are not complete
-    and ends with the same bytes. A folder that is complete is left as it is.
+    It may be killed at any moment. Called again, it continues with the shards that are missing and
+    ends with the same bytes. A complete folder is left as it is.
 
     Args:
-        dataset: What a reader gave.
-        out: The folder to write.
         name: For tables and figures.
-        reader: For the manifest.
-        reader_options: For the manifest.
-        face_size: Side of the face box in the records' images, in pixels. The images are 12 %
-            larger, see `crop.margin_of`.
+        reader: For the manifest, like its options.
+        face_size: Side of the face box in the records' images, in pixels; the rim of
+            `crop.margin_of` comes on top.
         encoding: 'jpeg', or 'raw' for the pixels themselves.
         quality: JPEG quality from 1 to 100.
-        shard_size: Rows a shard; shards are what processes share out among them.
+        shard_size: Rows per shard; each process works on one shard at a time.
         num_processes: Does not change what is written.
-        max_skipped_share: The share of the rows meant to be used that may prove unusable.
+        max_skipped_share: The largest share of unusable rows among those that are meant to be used.
 
     Raises:
         InputError: An argument is out of range, the folder holds something else, too many rows
             are unusable or a split has no examples.
     """
     out = Path(out)
-    _check_arguments(face_size, encoding, quality, shard_size, num_processes, max_skipped_share)
-    rows = dataset.rows
-    if isinstance(rows, Iterator):  # gone through once, it would be empty
-        rows = list(rows)
-    sources = _hash_sources(dataset.sources)
-    found = survey(rows, len(dataset.class_names))
+    image_size = face_size + 2 * margin_of(face_size)
+    if image_size > MAX_IMAGE_SIZE:
+        raise InputError(
+            f'face_size: expected at most {MAX_IMAGE_SIZE} with the rim, found {face_size}'
+        )
+    _check_ranges(
+        quality=(quality, 1, 100),
+        max_skipped_share=(max_skipped_share, 0, 1),
+        face_size=(face_size, 1, math.inf),
+        shard_size=(shard_size, 1, math.inf),
+        processes=(num_processes, 1, math.inf),
+    )
+    found = survey(dataset.rows, len(dataset.class_names))
     settings = Settings(
         name=as_text(name),
         reader=reader,
         reader_options=dict(reader_options or {}),
         class_names=tuple(dataset.class_names),
         face_size=face_size,
-        image_size=face_size + 2 * margin_of(face_size),
+        image_size=image_size,
         encoding=encoding,
         quality=None if encoding == 'raw' else quality,
         shard_size=shard_size,
-        sources=sources,
+        sources=_hash_sources(dataset.sources),
         rows_sha256=found.sha256,
     )
     if (out / MANIFEST).exists():
-        return _confirm(out, settings)
+        manifest = read_manifest(out)
+        _refuse_other(manifest, settings, out)
+        shutil.rmtree(shards.scratch_of(out), ignore_errors=True)
+        print(f'{out}: already prepared; delete it to prepare it again', file=sys.stderr)
+        return manifest
     with writing(out):
         _begin(out, settings, found, max_skipped_share)
-        shards = _write_shards(rows, out, settings, found, num_processes)
-        manifest = make_manifest(settings, found, shards)
-        _check_limits(manifest, shards, out, max_skipped_share)
-        _finish(dataset, manifest, shards, out)
+        written = _write_shards(dataset.rows, out, settings, found, num_processes)
+        manifest = shards.make_manifest(settings, found, written)
+        _check_limits(manifest, written, out, max_skipped_share)
+        _finish(dataset, manifest, written, out)
     return manifest
 
 
-def _check_arguments(
-    face_size: int,
-    encoding: str,
-    quality: int,
-    shard_size: int,
-    num_processes: int,
-    max_skipped_share: float,
-) -> None:
-    encodings = get_args(Encoding)
-    if encoding not in encodings:
-        raise InputError(f'encoding: expected {" or ".join(encodings)}, found {encoding!r}')
-    if not 1 <= quality <= 100:
-        raise InputError(f'quality: expected 1 to 100, found {quality}')
-    if not 0 <= max_skipped_share <= 1:
-        raise InputError(f'max_skipped_share: expected 0 to 1, found {max_skipped_share}')
-    numbers = {'face_size': face_size, 'shard_size': shard_size, 'processes': num_processes}
-    for name, number in numbers.items():
-        if number < 1:
-            raise InputError(f'{name}: expected 1 or more, found {number}')
-    if face_size + 2 * margin_of(face_size) > MAX_IMAGE_SIZE:
-        raise InputError(
-            f'face_size: expected at most {MAX_IMAGE_SIZE} with the rim, found {face_size}'
-        )
+def _check_ranges(**ranges: tuple[float, float, float]) -> None:
+    for name, (value, low, high) in ranges.items():
+        if not low <= value <= high:
+            expected = f'{low} or more' if high == math.inf else f'{low} to {high}'
+            raise InputError(f'{name}: expected {expected}, found {value}')
 
 
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
-    """Hashes label files, named relative to the folder they share, so that it may move."""
+    """Hashes label files and names them relative to their common folder, which may move."""
     sources = []
     for path in paths:
         name = path.relative_to(os.path.commonpath([other.parent for other in paths]))
@@ -148,29 +127,19 @@ def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
     return tuple(sources)
 
 
-def _confirm(out: Path, settings: Settings) -> Manifest:
-    """Checks that a folder with a manifest is what was asked for, and says so."""
-    manifest = read_manifest(out)
-    _refuse_other(manifest, settings, out)
-    shutil.rmtree(scratch_of(out), ignore_errors=True)
-    print(f'{out}: already prepared; delete it to prepare it again', file=sys.stderr)
-    return manifest
-
-
 def _begin(out: Path, settings: Settings, found: Survey, max_skipped_share: float) -> None:
-    """Makes a new folder ready, or one that was left half prepared."""
-    # What the shards that are complete were made with.
-    settings_file = scratch_of(out) / 'settings.json'
+    """Makes a folder ready, which may be new or half prepared."""
+    # The settings that the complete shards were made with.
+    settings_file = shards.scratch_of(out) / 'settings.json'
     if settings_file.exists():
         _refuse_other(read_json(settings_file, Settings), settings, out)
         return
     if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
         raise InputError(f'{out}: holds other files; expected a new or an empty folder')
-    # Said now, nothing stands in the way of another attempt once it is mended.
-    check_skipped(found.skipped, sum(found.counts.values()), max_skipped_share)
-    check_splits(found.counts, found.excluded, count_reasons(found.skipped))
-    shutil.rmtree(scratch_of(out), ignore_errors=True)
-    scratch_of(out).mkdir(parents=True)
+    # Refused before anything is written, so that nothing hinders another attempt.
+    check_usable(found.counts, found.excluded, found.skipped, max_skipped_share)
+    shutil.rmtree(shards.scratch_of(out), ignore_errors=True)
+    shards.scratch_of(out).mkdir(parents=True)
     write_json(settings_file, settings)
 
 
@@ -196,53 +165,53 @@ def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
 
 def _write_shards(
     rows: Rows, out: Path, settings: Settings, found: Survey, num_processes: int
-) -> Shards:
-    sizes = {
-        split: shard_sizes(split, found.counts[split], settings.shard_size) for split in SPLITS
-    }
+) -> shards.Shards:
+    sizes = shard_sizes(found.counts, settings.shard_size)
     missing = {
         name: size
         for split in SPLITS
         for name, size in sizes[split].items()
-        if not is_complete(out, name)
+        if not shards.is_complete(out, name)
     }
     tasks = (
         (name, examples, out, settings)
         for name, examples in slices(rows, settings.shard_size)
         if name in missing
     )
-    # In a log file, a line every few seconds will do.
+    # A line every few seconds is enough in a log file.
     seconds = 0.1 if sys.stderr.isatty() else 5
     with tqdm(total=sum(missing.values()), unit=' rows', mininterval=seconds) as progress:
-        for count in work_off(write_shard, tasks, min(num_processes, len(missing))):
+        for count in work_off(shards.write_shard, tasks, min(num_processes, len(missing))):
             progress.update(count)
     return {
-        split: {name: read_json(note_file(out, name), WrittenShard) for name in sizes[split]}
+        split: {
+            name: read_json(shards.note_file(out, name), shards.WrittenShard)
+            for name in sizes[split]
+        }
         for split in SPLITS
     }
 
 
-def _check_limits(manifest: Manifest, shards: Shards, out: Path, max_share: float) -> None:
+def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_share: float) -> None:
     counts = {split: content.num_examples for split, content in manifest.splits.items()}
     try:
-        check_skipped(manifest.skipped_rows, manifest.rows.written, max_share)
-        check_splits(counts, manifest.excluded, manifest.skipped)
+        check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share)
     except InputError:
-        # The pictures may be mended before the next attempt, so it has to look at them again.
+        # The next attempt has to read these pictures again, because they may be repaired by then.
         for split in SPLITS:
-            for name, shard in shards[split].items():
+            for name, shard in written[split].items():
                 if shard.skipped:
-                    note_file(out, name).unlink()
+                    shards.note_file(out, name).unlink()
         raise
 
 
-def _finish(dataset: Dataset, manifest: Manifest, shards: Shards, out: Path) -> None:
-    """Writes what goes beside the shards, the manifest last."""
+def _finish(dataset: Dataset, manifest: Manifest, written: shards.Shards, out: Path) -> None:
+    """Writes the files beside the shards, the manifest last."""
     for split in SPLITS:
-        write_index(out, split, make_index(shards[split]))
+        write_index(out, split, shards.make_index(written[split]))
     if dataset.test_photos is not None:
         text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
         with replacing(out / 'test_photos.txt') as temporary:
             temporary.write_text(text, 'utf-8', 'surrogateescape')
     write_json(out / MANIFEST, manifest)
-    shutil.rmtree(scratch_of(out))
+    shutil.rmtree(shards.scratch_of(out))

@@ -1,4 +1,4 @@
-"""The work on one shard: open its pictures, cut out the faces, write the records."""
+"""Shards: the work on each, from pictures to records, and the manifest that sums them up."""
 
 import itertools
 import os
@@ -7,27 +7,37 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from cda_jax.data.manifest import Settings, SkippedRow, Stored
+from cda_jax.data.manifest import (
+    SPLITS,
+    Duplicates,
+    Index,
+    Manifest,
+    RowCounts,
+    Settings,
+    Shard,
+    SkippedRow,
+    Split,
+    SplitContent,
+    Stored,
+)
 from cda_jax.data.records import Record, encode_record, hash_photo, hash_pixels, record_file
 from cda_jax.prepare.crop import crop_face, decode
 from cda_jax.prepare.dataset import Example
-from cda_jax.prepare.rows import as_text, skipped_row
+from cda_jax.prepare.rows import Survey, as_text, count_reasons, skipped_row
 from cda_jax.runtime.files import read_json, replacing, write_json
 
-# More than the largest picture takes that is decoded, even where it is not compressed.
+# More than the largest picture that is decoded takes, even if it is not compressed.
 _MAX_FILE = 2**29
 
 
 class WrittenShard(Stored, kw_only=True):
-    """What became of the rows of one shard: the note that is written once it is complete.
-
-    Ids, labels and hashes are those of the records, in order.
+    """The note that a shard is complete: its records in order, and the rows it could not use.
 
     Attributes:
         num_bytes: Size of the shard's file; 0 where no row could be used and there is no file.
-        skipped: Rows that could not be used.
     """
 
     num_bytes: int
@@ -38,23 +48,27 @@ class WrittenShard(Stored, kw_only=True):
     skipped: tuple[SkippedRow, ...]
 
 
+# The shards of each split, by name and in order.
+Shards = dict[Split, dict[str, WrittenShard]]
+
+
 def scratch_of(out: Path) -> Path:
-    """Names the folder for what is needed only while preparing; it ends with the manifest."""
+    """The folder for what is only needed until the manifest is written."""
     return out / '.parts'
 
 
 def shard_file(out: Path, shard: str) -> Path:
-    """Names the file of a shard."""
+    """The file of a shard's records."""
     return out / f'{shard}.array_record'
 
 
 def note_file(out: Path, shard: str) -> Path:
-    """Names the file of a `WrittenShard`."""
+    """The file of a `WrittenShard`."""
     return scratch_of(out) / f'{shard}.json'
 
 
 def is_complete(out: Path, shard: str) -> bool:
-    """Tells whether a shard needs no more work."""
+    """Whether a shard needs no more work."""
     path, file = note_file(out, shard), shard_file(out, shard)
     if not path.is_file():
         return False
@@ -89,8 +103,6 @@ def write_shard(shard: str, rows: Sequence[Example], out: Path, settings: Settin
 
 
 class _Fault(NamedTuple):
-    """Why a picture gives no crop."""
-
     reason: str
     detail: str
 
@@ -120,7 +132,7 @@ def _load(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray |
 
 
 def _read(path: Path) -> bytes:
-    # A pipe would be waited for without end; opened like this, it is found out.
+    # Opened like this, a pipe can be recognised instead of being waited for without end.
     with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -138,3 +150,64 @@ def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | _
         height, width = image.shape[:2]
         edges = ', '.join(f'{edge:g}' for edge in row.box)
         return _Fault(str(error), f'box ({edges}) on a picture of {width}x{height}')
+
+
+def make_manifest(settings: Settings, found: Survey, shards: Shards) -> Manifest:
+    """Sums up what happened to all rows."""
+    splits = {split: _content(shards[split], len(settings.class_names)) for split in SPLITS}
+    skipped = found.skipped + tuple(
+        row for split in SPLITS for shard in shards[split].values() for row in shard.skipped
+    )
+    written = sum(content.num_examples for content in splits.values())
+    excluded = found.excluded.total()
+    return Manifest(
+        **msgspec.structs.asdict(settings),
+        splits=splits,
+        rows=RowCounts(
+            read=written + excluded + len(skipped),
+            written=written,
+            excluded=excluded,
+            skipped=len(skipped),
+        ),
+        excluded=dict(found.excluded.most_common()),
+        skipped=count_reasons(skipped),
+        skipped_rows=skipped,
+        duplicates=_find_duplicates(shards),
+    )
+
+
+def make_index(shards: dict[str, WrittenShard]) -> Index:
+    """The labels and photo hashes of a split's shards."""
+    labels = [label for shard in shards.values() for label in shard.labels]
+    hashes = [photo_hash for shard in shards.values() for photo_hash in shard.photo_hashes]
+    return Index(np.array(labels, np.int32), np.array(hashes, np.uint64))
+
+
+def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
+    counts = np.bincount(make_index(shards).label, minlength=num_classes)
+    files = tuple(
+        Shard(
+            file=shard_file(Path(), name).name,
+            num_examples=len(shard.ids),
+            num_bytes=shard.num_bytes,
+        )
+        for name, shard in shards.items()
+        if shard.ids
+    )
+    return SplitContent(
+        num_examples=int(counts.sum()), class_counts=tuple(counts.tolist()), shards=files
+    )
+
+
+def _find_duplicates(shards: Shards) -> Duplicates:
+    first_ids: dict[Split, dict[str, str]] = {split: {} for split in SPLITS}
+    within = dict.fromkeys(SPLITS, 0)
+    pairs = []
+    for split in SPLITS:  # the training set comes first
+        for shard in shards[split].values():
+            for row_id, pixel_hash in zip(shard.ids, shard.pixel_hashes, strict=True):
+                within[split] += pixel_hash in first_ids[split]
+                first_ids[split].setdefault(pixel_hash, row_id)
+                if split == 'test' and pixel_hash in first_ids['train']:
+                    pairs.append((first_ids['train'][pixel_hash], row_id))
+    return Duplicates(test_in_train=len(pairs), pairs=tuple(pairs), within=within)

@@ -24,13 +24,13 @@ class Trap:
         return Path.touch, (self._path,)
 
 
-def with_header(header, data=b''):
-    return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode() + data
+def with_header(header):
+    return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode()
 
 
 def of_shape(shape, descr='|u1'):
     header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}\n"
-    return with_header(header, b'1234')
+    return with_header(header) + b'1234'
 
 
 def npy_bytes(array, **options):
@@ -50,7 +50,6 @@ HARMFUL = {
     'version': b'\x93NUMPY\x07\x00\x00\x00',
     'cut': npy_bytes(np.arange(9))[:-3],
     'nothing': b'',
-    'text': b'label,photo_hash',
 }
 
 

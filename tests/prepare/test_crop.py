@@ -1,6 +1,5 @@
 import io
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,18 +122,6 @@ class TestCrop:
 
 
 class TestDecode:
-    @pytest.mark.parametrize('mode', ['L', 'LA', '1'])
-    def test_grey_is_repeated_over_the_channels(self, mode):
-        pixels = np.zeros((20, 30), np.uint8)
-        pixels[:, 10:] = 255
-        image = decode(encode(Image.fromarray(pixels).convert(mode), 'PNG'))
-        np.testing.assert_array_equal(image, np.stack([pixels] * 3, -1))
-
-    def test_sixteen_bit_grey_keeps_its_upper_bits(self):
-        pixels = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
-        image = decode(cv2.imencode('.png', pixels)[1].tobytes())
-        np.testing.assert_array_equal(image, np.stack([pixels >> 8] * 3, -1))
-
     @pytest.mark.parametrize('mode', ['RGB', 'CMYK'])
     def test_orientation_applies_only_where_asked_for(self, mode):
         pixels = gradient(32, 48)

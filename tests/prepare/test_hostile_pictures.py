@@ -192,9 +192,8 @@ def test_grey_is_read(prepared, name):
 
 def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
     manifest, records = prepared
-    found = {
-        row.id.removeprefix('train/red/'): (row.reason, row.detail) for row in manifest.skipped_rows
-    }
+    rows = manifest.skipped_rows
+    found = {row.id.removeprefix('train/red/'): (row.reason, row.detail) for row in rows}
     assert found.pop('folder.jpg') == ('not a picture file', '')
     assert found.pop('sparse.jpg') == ('unreadable picture', 'a file of 1,099,511,627,776 bytes')
     assert found.keys() == UNREADABLE.keys()
@@ -206,21 +205,14 @@ def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
     assert manifest.rows.read == manifest.rows.written + len(found) + 2
 
 
-@pytest.mark.parametrize('name', [name for name in UNREADABLE if 'giant' in name])
-def test_the_giants_are_small_files(name):
-    assert len(UNREADABLE[name][0]) < 10_000
-
-
 def test_pictures_named_by_rows_may_be_pipes_and_devices(tmp_path):
     (tmp_path / 'good.jpg').write_bytes(READABLE['plain.jpg'])
     os.mkfifo(tmp_path / 'pipe.jpg')
     paths = [tmp_path / 'good.jpg', tmp_path / 'pipe.jpg', Path('/dev/zero')]
     rows = [Example(str(n), str(n), path, None, 0, 'train') for n, path in enumerate(paths)]
     rows.append(Example('9', '9', paths[0], None, 0, 'test'))
-    dataset = Dataset(('red',), (), iter(rows))
-    manifest = prepare(
-        dataset, tmp_path / 'out', name='x', reader='csv', face_size=16, max_skipped_share=0.5
-    )
+    options = {'name': 'x', 'reader': 'csv', 'face_size': 16, 'max_skipped_share': 0.5}
+    manifest = prepare(Dataset(('red',), (), rows), tmp_path / 'out', **options)
     assert [row.detail for row in manifest.skipped_rows] == ['a pipe or device'] * 2
 
 

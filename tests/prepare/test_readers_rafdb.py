@@ -104,15 +104,6 @@ def test_aligned_pictures_have_no_box_and_need_no_box_file(tmp_path):
     assert len(rows) == 8
 
 
-def test_a_name_that_leaves_the_root_is_left_out(tmp_path):
-    make(tmp_path, LABELS + '\ntrain_/../../x.jpg 1\ntest_\\..\\x.jpg 1')
-    write(tmp_path / 'Image/x.jpg')
-    assert list(read('rafdb', tmp_path).rows)[-2:] == [
-        Skipped('train_/../../x.jpg', 'path outside the root', 'train_/../../x.jpg'),
-        Skipped('test_\\..\\x.jpg', 'path outside the root', 'test_\\..\\x.jpg'),
-    ]
-
-
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
@@ -151,13 +142,4 @@ def test_folders_that_are_not_there_are_named(tmp_path):
         read('rafdb', tmp_path)
     write(tmp_path / 'Image/original/train_00001.jpg')
     with pytest.raises(InputError, match=r'expected the folder .*Annotation/boundingbox'):
-        read('rafdb', tmp_path)
-
-
-def test_an_empty_split_says_what_was_left_out(tmp_path):
-    make(tmp_path, 'train_00001.jpg 1\ntest_0002.jpg 1\ntest_0009.jpg 1\n')
-    with pytest.raises(
-        InputError,
-        match=r'no usable row in the test split; rows left out: .*missing picture \(1\)',
-    ):
         read('rafdb', tmp_path)

@@ -1,4 +1,4 @@
-"""Readers: one dataset's own folder in, a `Dataset` of labelled rows out. No picture is opened."""
+"""Readers turn a dataset's own folder into a `Dataset` of labelled rows; they open no picture."""
 
 import inspect
 from collections.abc import Callable
@@ -35,27 +35,23 @@ def read(dataset: str, root: str | Path, **options: object) -> Dataset:
             'NAME/CONFIG:1.0.0').
         root: The dataset's folder; for 'fer2013' and 'csv' the CSV file or its folder; for
             'tfds:NAME' the data_dir under which it was prepared.
-        **options: What the one reader takes besides: `aligned` for rafdb; `min_confidence`,
-            `num_test` and `test_photos` for expw; `public_test` for fer2013.
+        **options: `aligned` for rafdb; `min_confidence`, `num_test` and `test_photos` for expw;
+            `public_test` for fer2013.
 
     Raises:
-        InputError: The dataset is unknown, does not take an option, or is not found under root in
-            the layout expected, or one of its label files cannot be used.
+        InputError: The dataset is unknown, does not take an option, has another layout, or has a
+            label file that is not as expected.
     """
     is_tfds = dataset.startswith(tfds.PREFIX)
     if not is_tfds and dataset not in READERS:
         known = ', '.join([*READERS, f'{tfds.PREFIX}NAME'])
         raise InputError(f'unknown dataset {dataset!r}; expected one of {known}')
-    taken = () if is_tfds else _options_of(dataset)
+    taken = {name: [*inspect.signature(READERS[name]).parameters][1:] for name in READERS}
     for option in options:
-        if option not in taken:
-            takers = [name for name in READERS if option in _options_of(name)]
+        if option not in taken.get(dataset, ()):
+            takers = [name for name in READERS if option in taken[name]]
             who = f'only {", ".join(takers)} does' if takers else 'no dataset does'
             raise InputError(f'dataset {dataset!r} takes no option {option!r}; {who}')
     if is_tfds:
         return tfds.read(Path(root), dataset.removeprefix(tfds.PREFIX))
     return READERS[dataset](Path(root), **options)
-
-
-def _options_of(dataset: str) -> tuple[str, ...]:
-    return tuple(inspect.signature(READERS[dataset]).parameters)[1:]

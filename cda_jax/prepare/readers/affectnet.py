@@ -1,6 +1,6 @@
-"""AffectNet in its two releases; a folder's files say which it holds.
+"""AffectNet in its two releases, which are told apart by their files.
 
-The first has two CSV lists with a row per face and pictures in numbered folders. That of 2021 has
+The first has two CSV lists with a row per face and pictures in numbered folders; that of 2021 has
 numbered face crops and one small npy file per label. In both, the validation set is the test split,
 as in the paper.
 """
@@ -50,20 +50,13 @@ _MAX_LABEL_BYTES = 4096
 
 
 def read(root: Path) -> Dataset:
-    """Lists the rows of AffectNet.
-
-    Args:
-        root: The folder of either release, or `Manually_Annotated/` of the first.
+    """Lists the rows of AffectNet from the folder of either release.
 
     Returns:
-        A row per line of the CSV lists, its id `training.csv:LINE` or `validation.csv:LINE`; a
-        class outside the seven is left out before anything else is asked of its row. Or a row per
-        number that has a picture, a label or both, its id `train_set/NUMBER` or the other set's
-        folder likewise; these label files are too many to be named as sources.
-
-    Raises:
-        InputError: The folder holds neither release, or both; or what it holds is not as expected,
-            or a split is empty.
+        In the first release, a row per line of the CSV lists, with the id `training.csv:LINE` or
+        `validation.csv:LINE`; for a class outside the seven, nothing else in the row is checked. In
+        that of 2021, a row per number that has a picture, a label or both, with the id
+        `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
     """
     has_csv = any(_list_file(root, name) for name in LISTS)
     has_npy = any(_set_folder(root, split) for split in SET_FOLDERS)
@@ -82,31 +75,27 @@ def read(root: Path) -> Dataset:
 
 
 def _common_label(expression: str, where: str) -> int:
-    """Turns AffectNet's label, '3' or '3.0' for example, into the common one."""
+    """The common label for AffectNet's own, for example '3' or '3.0'."""
     try:
         native = float(expression)
     except ValueError:
         native = float('nan')
     if native != native:
-        raise row_checks.UnusableRowError(row_checks.NON_NUMERIC_EXPRESSION, expression)
+        raise row_checks.UnusableRowError('non-numeric expression', expression)
     if native in COMMON_LABELS:  # a float finds the equal int
         return COMMON_LABELS[native]
     if native in UNUSED_CLASSES:
         unused = UNUSED_CLASSES[native]
-        raise row_checks.UnusableRowError(row_checks.CLASS_NOT_USED, unused, False)
+        raise row_checks.UnusableRowError('class not used', unused, False)
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
 def _read_csv_release(root: Path) -> Dataset:
     lists = {name: _list_file(root, name) for name in LISTS}
     images = first_folder(root / name for name in IMAGE_FOLDERS)
-    missing = [name for name, path in lists.items() if path is None]
-    if images is None:
-        missing.append(f'{IMAGE_FOLDERS[0]}/')
-    if missing:
-        raise InputError(
-            f'{root}: expected {CSV_LAYOUT} of AffectNet; {" and ".join(missing)} not found'
-        )
+    found = lists | {f'{IMAGE_FOLDERS[0]}/': images}
+    if missing := ' and '.join(name for name, path in found.items() if path is None):
+        raise InputError(f'{root}: expected {CSV_LAYOUT} of AffectNet; {missing} not found')
     check_picture = row_checks.picture_check(images, root)
     photo_prefix = images.relative_to(root).as_posix()
 
@@ -119,12 +108,12 @@ def _read_csv_release(root: Path) -> Dataset:
 
     rows = [
         row_checks.attempt(
-            example, f'{name}:{number}', fields, f'{path}, line {number}', LISTS[name]
+            example, f'{path.name}:{number}', fields, f'{path}, line {number}', split
         )
-        for name, path in lists.items()
+        for path, split in zip(lists.values(), LISTS.values(), strict=True)
         for number, fields in _data_rows(path)
     ]
-    return row_checks.full_dataset(root, EXPRESSIONS, list(lists.values()), rows)
+    return Dataset(EXPRESSIONS, tuple(lists.values()), rows)
 
 
 def _list_file(root: Path, name: str) -> Path | None:
@@ -145,13 +134,8 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _box(fields: list[str], where: str) -> Box:
-    try:
-        x, y, width, height = row_checks.numbers(fields)
-    except ValueError as error:
-        raise InputError(
-            f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}, '
-            f'found {",".join(fields)[:80]!r}'
-        ) from error
+    expected = f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}'
+    x, y, width, height = row_checks.numbers(fields, expected)
     return row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(fields))
 
 
@@ -162,7 +146,7 @@ def _read_npy_release(root: Path) -> Dataset:
         if folder is None:
             raise InputError(f'{root}: expected {NPY_LAYOUT} of AffectNet; {names[0]}/ not found')
         rows += _set_rows(root, folder, split)
-    return row_checks.full_dataset(root, EXPRESSIONS, [], rows)
+    return Dataset(EXPRESSIONS, (), rows)
 
 
 def _set_folder(root: Path, split: Split) -> Path | None:
@@ -186,7 +170,7 @@ def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]
             if name in listing.outside:
                 raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, name)
         if label_name not in labels.inside:
-            raise row_checks.UnusableRowError(row_checks.MISSING_LABEL_FILE, label_name)
+            raise row_checks.UnusableRowError('missing label file', label_name)
         label_file = annotations / label_name
         label = _common_label(_expression(label_file), str(label_file))
         if picture not in pictures.inside:
@@ -201,7 +185,7 @@ def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]
 
 
 def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
-    """Returns the N of every file N + suffix; nothing else may be there but hidden files."""
+    """The N of every file named N + suffix; only hidden files may have other names."""
     numbers = set()
     for name in names:
         if name.startswith('.'):
@@ -214,12 +198,12 @@ def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
 
 
 def _expression(path: Path) -> str:
-    """Reads one label as text: a number in most copies, text in some."""
+    """One label as text; most copies store a number, some store text."""
     array = read_npy(path, _MAX_LABEL_BYTES)
     if array.size != 1:
         raise InputError(f'{path}: expected an npy file of one label, found {array.size}')
     try:
         value = array.item()
-    except (ValueError, SystemError) as error:  # of NumPy, where codes are no characters
+    except (ValueError, SystemError) as error:  # raised by NumPy for invalid characters
         raise InputError(f'{path}: expected an npy file of one label ({error})') from error
     return value.decode(errors='replace') if isinstance(value, bytes) else str(value)

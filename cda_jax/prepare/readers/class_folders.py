@@ -21,36 +21,26 @@ PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 def read(root: Path) -> Dataset:
     """Lists the pictures in folders named after their classes.
 
-    Args:
-        root: The folder that holds `train/` and `test/`; where there is no `test/`, `val/` or
-            `validation/` takes its place.
+    Without `test/`, `val/` or `validation/` takes its place. Classes are the folders of both
+    splits, in the order of `class_order`.
 
     Returns:
-        A row per file that is not hidden, its id the path below root. Classes are the folders of
-        both splits, sorted; the seven expressions, in any case, come in the common order.
-
-    Raises:
-        InputError: The layout is not as expected, or a split is empty.
+        A row per file that is not hidden; its id is the path below root.
     """
-    folders = {split: _split_folder(root, split) for split in SPLIT_FOLDERS}
+    folders = {}
+    for split, names in SPLIT_FOLDERS.items():
+        folders[split] = first_folder(root / name for name in names)
+        if folders[split] is None:
+            raise InputError(f'{root}: no folder for the {split} split; expected {LAYOUT}')
     classes = {split: _visible(folder)[0] for split, folder in folders.items()}
     class_names, labels = class_order(name for names in classes.values() for name in names)
     rows: list[Example | Skipped] = []
     for split, folder in folders.items():
-        rows += [
-            Skipped(f'{folder.name}/{name}', row_checks.NOT_IN_A_CLASS)
-            for name in _visible(folder)[1]
-        ]
+        strays = _visible(folder)[1]
+        rows += [Skipped(f'{folder.name}/{name}', 'not in a class folder') for name in strays]
         for name in classes[split]:
             rows += _class_rows(root, folder / name, labels[name], split)
-    return row_checks.full_dataset(root, class_names, [], rows)
-
-
-def _split_folder(root: Path, split: Split) -> Path:
-    folder = first_folder(root / name for name in SPLIT_FOLDERS[split])
-    if folder is None:
-        raise InputError(f'{root}: no folder for the {split} split; expected {LAYOUT}')
-    return folder
+    return Dataset(class_names, (), rows)
 
 
 def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Example | Skipped]:
@@ -67,12 +57,12 @@ def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Exam
         elif name in listing.inside and name.lower().endswith(PICTURE_SUFFIXES):
             rows.append(Example(row_id, row_id, folder / name, None, label, split))
         else:
-            rows.append(Skipped(row_id, row_checks.NOT_A_PICTURE))
+            rows.append(Skipped(row_id, 'not a picture file'))
     return rows
 
 
 def _visible(folder: Path) -> tuple[list[str], list[str]]:
-    """Returns the names of the folders and of the files in a folder, sorted, hidden ones apart."""
+    """The names of a folder's subfolders and of its files, sorted and without hidden ones."""
     names: dict[bool, list[str]] = {True: [], False: []}
     try:
         with os.scandir(folder) as entries:

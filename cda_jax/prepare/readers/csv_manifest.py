@@ -4,6 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from cda_jax.data.manifest import SPLITS
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
@@ -25,20 +26,11 @@ class _Line(NamedTuple):
 
 
 def read(root: Path) -> Dataset:
-    """Lists the rows of a CSV manifest.
+    """Lists the rows of a CSV file, or of `manifest.csv` in a folder, with ids `NAME.csv:LINE`.
 
-    Args:
-        root: The CSV file, or a folder with `manifest.csv`. Paths in it are relative to its
-            folder and have forward slashes. Labels are class names, or the integers 0..C-1; then
-            the class names are these numbers. Where all four edges of a box are empty, the row is
-            the whole picture.
-
-    Returns:
-        A row per row of the file, its id `NAME.csv:LINE`. Named classes are sorted; the seven
-        expressions, in any case, come in the common order.
-
-    Raises:
-        InputError: The file is not there or not as expected, or a split is empty.
+    Paths are relative to the file's folder and have forward slashes. Labels are class names, which
+    come in the order of `class_order`, or the integers 0..C-1, which are then the class names.
+    Where all four edges of a box are empty, the row stands for the whole picture.
     """
     path = first_file([root, root / DEFAULT_NAME])
     if path is None:
@@ -54,7 +46,7 @@ def read(root: Path) -> Dataset:
         return Example(row_id, photo, path.parent / photo, box, label, line.split)
 
     rows = [row_checks.attempt(example, f'{path.name}:{line.number}', line) for line in lines]
-    return row_checks.full_dataset(root, class_names, [path], rows)
+    return Dataset(class_names, (path,), rows)
 
 
 def _lines(path: Path) -> list[_Line]:
@@ -73,20 +65,16 @@ def _lines(path: Path) -> list[_Line]:
                 f'found {len(fields)}'
             )
         line = _Line(number, *fields[:3], fields[3:])
-        _check(path, line)
+        for name in ('picture', 'label'):
+            if not getattr(line, name).strip():
+                raise InputError(f'{path}, line {number}: the {name} is empty')
+        if line.split not in SPLITS:
+            raise InputError(
+                f"{path}, line {number}: expected the split 'train' or 'test', "
+                f'found {line.split[:40]!r}'
+            )
         lines.append(line)
     return lines
-
-
-def _check(path: Path, line: _Line) -> None:
-    for name in ('picture', 'label'):
-        if not getattr(line, name).strip():
-            raise InputError(f'{path}, line {line.number}: the {name} is empty')
-    if line.split not in ('train', 'test'):
-        raise InputError(
-            f"{path}, line {line.number}: expected the split 'train' or 'test', "
-            f'found {line.split[:40]!r}'
-        )
 
 
 def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -111,11 +99,6 @@ def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, i
 def _box(path: Path, line: _Line) -> Box | None:
     if not any(line.edges):
         return None
-    try:
-        box = Box(*row_checks.numbers(line.edges))
-    except ValueError as error:
-        raise InputError(
-            f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}, '
-            f'found {",".join(line.edges)[:80]!r}'
-        ) from error
+    expected = f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}'
+    box = Box(*row_checks.numbers(line.edges, expected))
     return row_checks.usable_box(box, ','.join(line.edges))

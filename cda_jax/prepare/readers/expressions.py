@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable
 
-# The order in which every face dataset's labels are stored: the rows of figure 6 in Han et al.
-# (2020).
+# The order of the labels of every face dataset: the rows of figure 6 in Han et al. (2020).
 EXPRESSIONS = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')
 
 
 def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Orders the class names that occur.
+    """Sorts class names, or puts them in the common order if they are the seven expressions.
 
     Returns:
-        The names, sorted, or in the common order of expressions where they are exactly the seven,
-        whatever their case; and the label of each name as it was given.
+        The class names, and the label of each name as it was given; expressions may have any case.
     """
     found = sorted(set(names))
     common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}

@@ -26,18 +26,13 @@ def read(
     """Lists the faces of ExpW.
 
     Args:
-        root: The folder that holds `label/` and `image/`, or `label.lst` and `origin/`.
         min_confidence: Leave out faces whose box confidence (0.2 .. 140, no probability) is lower.
-        num_test: Faces the test split may hold at most; see `draw_test_photos`.
-        test_photos: A file with one photo name a line: these make the test split, none is drawn.
+        num_test: The most faces that the test split may hold; see `draw_test_photos`.
+        test_photos: A file with one photo per line, which make the test split instead.
 
     Returns:
-        A row per line of the label list. Its id is `photo#face_id`; where a list repeats one, the
-        later rows have `photo#face_id:line`.
-
-    Raises:
-        InputError: The layout, the label list or the file of test photos is not as expected, or a
-            split is empty.
+        A row per line of the label list. Its id is `photo#face_id`, or `photo#face_id:line` where
+        an earlier line has that id.
     """
     label_file = first_file(root / name for name in LABEL_FILES)
     images = first_folder(root / name for name in IMAGE_FOLDERS)
@@ -56,17 +51,16 @@ def read(
             )
         drawn = draw_test_photos(faces, num_test)
         rows = _with_test(rows, set(drawn))
-        return row_checks.full_dataset(root, EXPRESSIONS, [label_file], rows, drawn)
+        return Dataset(EXPRESSIONS, (label_file,), rows, drawn)
     listed = Path(test_photos)
     rows = _with_test(rows, _listed_photos(listed, photos))
-    return row_checks.full_dataset(root, EXPRESSIONS, [label_file, listed], rows)
+    return Dataset(EXPRESSIONS, (label_file, listed), rows)
 
 
 def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
-    """Draws the photos of a test split that anyone can draw again.
+    """Draws the photos of a test split in the order of the SHA-256 of their names.
 
-    Photos come in the order of their name's SHA-256, and one is taken as long as the faces taken
-    stay within `num_test`; so one with many faces may be passed over for a later one with few.
+    A photo with more faces than there is still room for is passed over for a later one with fewer.
     """
     taken, room = [], num_test
     for photo in sorted(faces, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
@@ -79,14 +73,16 @@ def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]
 def _faces(
     root: Path, label_file: Path, images: Path, min_confidence: float | None
 ) -> tuple[list[Example | Skipped], set[str]]:
-    """Returns every face, all in the training split for now, and every photo the list names."""
+    """Every face, in the training split for now, and the names of all photos in the list."""
     check_picture = row_checks.picture_check(images, root)
 
     def example(row_id: str, photo: str, box: Box, confidence: float, label: int) -> Example:
         check_picture(photo)
         row_checks.usable_box(box, str(tuple(box)))
         if min_confidence is not None and not confidence >= min_confidence:
-            raise row_checks.UnusableRowError(row_checks.LOW_CONFIDENCE, str(confidence), False)
+            raise row_checks.UnusableRowError(
+                'box confidence below the minimum', str(confidence), False
+            )
         return Example(row_id, photo, images / photo, box, label, 'train')
 
     rows: list[Example | Skipped] = []
@@ -111,7 +107,7 @@ def _faces(
 
 def _parse(line: str) -> tuple[str, int, Box, float, int]:
     photo, face, *edges, confidence, label = line.split()
-    top, left, right, bottom = row_checks.numbers(edges)
+    top, left, right, bottom = row_checks.numbers(edges, 'expected numbers')
     return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
 
 

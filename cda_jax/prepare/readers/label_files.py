@@ -1,4 +1,4 @@
-"""Text files that say what the rows of a dataset are."""
+"""Label files: the text files that list the rows of a dataset."""
 
 import csv
 import os
@@ -8,27 +8,23 @@ from typing import TextIO
 
 from cda_jax.errors import InputError
 
-# Several times what any list or row of the datasets takes; a wrong file shall not fill the memory.
+# Several times as long as any list or row of the datasets; a wrong file must not fill the memory.
 _MAX_TEXT = 2**25
 _MAX_LINE = 2**20
 
 
 def first_file(candidates: Iterable[Path]) -> Path | None:
-    """Returns the first of the candidates that is a file, else None."""
+    """The first of the candidates that is a file, or None."""
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def first_folder(candidates: Iterable[Path]) -> Path | None:
-    """Returns the first of the candidates that is a folder, else None."""
+    """The first of the candidates that is a folder, or None."""
     return next((path for path in candidates if os.path.isdir(path)), None)
 
 
 def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
-    """Reads a whole text file in UTF-8; every line end becomes a single newline.
-
-    Raises:
-        InputError: The file cannot be read, is not UTF-8 or is longer.
-    """
+    """Reads a text file in UTF-8; every line end becomes a single newline."""
     try:
         with path.open(encoding='utf-8-sig') as file:
             text = file.read(max_characters + 1)
@@ -42,24 +38,13 @@ def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
 
 
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Reads the lines of a text file that are not blank, with their numbers from 1.
-
-    Raises:
-        InputError: The file cannot be read or is not UTF-8.
-    """
+    """The lines of a text file that are not blank, with their numbers from 1."""
     lines = enumerate(read_text(path).split('\n'), start=1)
     return [(number, line) for number, line in lines if line.strip()]
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Streams the rows of a CSV file that are not blank.
-
-    Yields:
-        The number of the line the row ends on, from 1, and the row's fields.
-
-    Raises:
-        InputError: The file cannot be read, or is not CSV in UTF-8.
-    """
+    """Yields the rows of a CSV file that are not blank, with the line number that each ends on."""
     number = 0
     try:
         with path.open(encoding='utf-8-sig', newline='') as file:

@@ -9,28 +9,21 @@ from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.prepare.readers.label_files import first_file, numbered_lines, read_text
 
-# Misspelt in the authors' archive; some copies have it mended.
+# The authors' archive misspells the name; some copies correct it.
 LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_label.txt')
 # Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
 NESTINGS = ('.', 'basic', 'basic/basic')
 _MAX_BOX_TEXT = 4096
-# The file's ids 1..7 stand in the common order.
+# The file's ids 1..7 are in the common order.
 LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
 
 
 def read(root: Path, aligned: bool = False) -> Dataset:
-    """Lists the pictures of RAF-DB's basic set; each shows one face.
+    """Lists the pictures of RAF-DB's basic set, each of one face; ids are the names in its list.
 
     Args:
-        root: The folder that holds `EmoLabel/`, or one above it: `basic/` or `basic/basic/`.
-        aligned: Use the aligned 100x100 pictures, which have no box, not the original ones.
-
-    Returns:
-        A row per line of the label list, its id the picture's name there.
-
-    Raises:
-        InputError: The layout, the label list or a box file is not as expected, or a split is
-            empty.
+        root: The folder that holds `EmoLabel/`, or the one that holds it in `basic/`.
+        aligned: Whether to use the aligned 100x100 pictures, which need no box.
     """
     label_file = first_file(root / nesting / name for nesting in NESTINGS for name in LABEL_FILES)
     if label_file is None:
@@ -49,14 +42,14 @@ def read(root: Path, aligned: bool = False) -> Dataset:
     def example(name: str, label: int) -> Example:
         picture = _aligned_name(name) if aligned else name
         check_picture(picture)
-        # The whole of an aligned picture is the face.
+        # An aligned picture is the face and nothing else.
         box = None if aligned else _box(name, box_folder, box_files)
         return Example(
             name, f'{photo_prefix}/{picture}', images / picture, box, label, _split(name)
         )
 
     rows = [row_checks.attempt(example, name, label) for name, label in _labels(label_file)]
-    return row_checks.full_dataset(root, EXPRESSIONS, [label_file], rows)
+    return Dataset(EXPRESSIONS, (label_file,), rows)
 
 
 def _labels(label_file: Path) -> list[tuple[str, int]]:
@@ -92,13 +85,11 @@ def _box(name: str, folder: Path, present: row_checks.Listing) -> Box:
             raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, file)
     found = next((file for file in candidates if file in present.inside), None)
     if found is None:
-        raise row_checks.UnusableRowError(row_checks.MISSING_BOX_FILE, candidates[0])
+        raise row_checks.UnusableRowError('missing box file', candidates[0])
     path = folder / found
-    text = read_text(path, max_characters=_MAX_BOX_TEXT)
-    try:
-        box = Box(*row_checks.numbers(text.split()))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f'{path}: expected four numbers x_min y_min x_max y_max, found {text[:80]!r}'
-        ) from error
+    edges = read_text(path, max_characters=_MAX_BOX_TEXT).split()
+    expected = f'{path}: expected four numbers x_min y_min x_max y_max'
+    if len(edges) != 4:
+        raise InputError(f'{expected}, found {len(edges)}')
+    box = Box(*row_checks.numbers(edges, expected))
     return row_checks.usable_box(box, str(tuple(box)))

@@ -1,31 +1,20 @@
-"""What makes a row unusable: the reasons that readers share, and how they find them."""
+"""Why a row is unusable: the reasons and checks that the readers share."""
 
 import errno
 import functools
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.dataset import Box, Example, Skipped
 
 MISSING_PICTURE = 'missing picture'
-NOT_A_PICTURE = 'not a picture file'
 OUTSIDE_ROOT = 'path outside the root'
-NOT_IN_A_CLASS = 'not in a class folder'
-NO_BOX = 'box missing or not finite'
-NO_BOX_AREA = 'box without area'
-MISSING_BOX_FILE = 'missing box file'
-MISSING_LABEL_FILE = 'missing label file'
-NON_NUMERIC_EXPRESSION = 'non-numeric expression'
-# These two are no faults: the dataset is meant to be used without such rows.
-CLASS_NOT_USED = 'class not used'
-LOW_CONFIDENCE = 'box confidence below the minimum'
 
-# What a system answers where a name cannot be that of a folder.
+# The errors for a name that cannot be that of a folder.
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
@@ -34,56 +23,41 @@ class UnusableRowError(Exception):
 
 
 def attempt(make: Callable[..., Example], row_id: str, *arguments: object) -> Example | Skipped:
-    """Calls `make` with the rest for a row, which is left out where it raises UnusableRowError."""
+    """Makes a row's example, or a skipped row if `make` raises UnusableRowError."""
     try:
         return make(row_id, *arguments)
     except UnusableRowError as error:
         return Skipped(row_id, *error.args)
 
 
-def numbers(fields: Iterable[str]) -> list[float]:
-    """Reads numbers such as '134' and '134.0'; NaN where a field is empty, NULL or 'nan'.
-
-    Raises:
-        ValueError: A field is anything else.
-    """
-    return [math.nan if field in ('', 'NULL') else float(field) for field in fields]
+def numbers(fields: Sequence[str], expected: str) -> list[float]:
+    """Reads numbers such as '134' and '134.0'; an empty field, NULL and 'nan' become NaN."""
+    try:
+        return [math.nan if field in ('', 'NULL') else float(field) for field in fields]
+    except ValueError as error:
+        raise InputError(f'{expected}, found {",".join(fields)[:80]!r}') from error
 
 
 def usable_box(box: Box, found: str) -> Box:
-    """Hands on a box that is finite and has an area.
-
-    Raises:
-        UnusableRowError: It is not; `found` is what the file says.
-    """
+    """Returns a box that is finite and has an area; `found` is how the file states it."""
     if not all(map(math.isfinite, box)):
-        raise UnusableRowError(NO_BOX, found)
+        raise UnusableRowError('box missing or not finite', found)
     if box.x1 <= box.x0 or box.y1 <= box.y0:
-        raise UnusableRowError(NO_BOX_AREA, found)
+        raise UnusableRowError('box without area', found)
     return box
 
 
 class Listing(NamedTuple):
-    """The files of one folder; pipes, devices and links to nothing are none.
+    """The names of the files in one folder, without pipes, devices and broken links."""
 
-    Attributes:
-        inside: Names of those that lie below the root, links to such included.
-        outside: Names of links that lead out of the root.
-    """
-
-    inside: frozenset[str]
-    outside: frozenset[str]
+    inside: frozenset[str]  # those below the root, and links to files below it
+    outside: frozenset[str]  # links that lead out of the root
 
 
 def list_files(folder: Path, root: Path) -> Listing:
-    """Lists a folder's files with one scan.
+    """Lists a folder's files with one scan; a folder that does not exist has none.
 
-    Args:
-        folder: The folder to list; where there is none, it has no files.
-        root: What the user named. It may be a link itself; what lies in it may not leave it.
-
-    Raises:
-        InputError: The folder is there but cannot be listed.
+    The root may be a link itself, but nothing below it may lead out of it.
     """
     files, outside = set(), set()
     try:
@@ -106,14 +80,11 @@ def list_files(folder: Path, root: Path) -> Listing:
 
 
 def picture_check(folder: Path, root: Path) -> Callable[[str], None]:
-    """Makes a check for the pictures below one folder.
+    """Makes a function that checks the path of a picture below a folder.
 
-    A file system across a network answers one scan per folder far sooner than one question per
-    picture, so the first picture of a folder has the folder listed and kept.
-
-    Returns:
-        A function of a picture's path below `folder`, with forward slashes: it raises
-        UnusableRowError where the path or a link on it leads outside the root, or nothing is there.
+    It raises UnusableRowError where the path or a link on it leads outside the root, or where there
+    is no such file. It lists each folder once, because a network file system answers one scan per
+    folder much faster than one question per picture.
     """
 
     @functools.cache
@@ -131,38 +102,11 @@ def picture_check(folder: Path, root: Path) -> Callable[[str], None]:
 
 
 def _climbs(relative: str) -> bool:
-    # On any system, what is a path elsewhere too: both kinds of slash, and drive letters.
+    # The same on every system, so both kinds of slash and drive letters count.
     starts_elsewhere = relative[:1] in ('/', '\\') or relative[1:2] == ':'
     return starts_elsewhere or '..' in relative.replace('\\', '/').split('/')
 
 
 def _leaves(path: str | Path, real_root: str) -> bool:
-    """Says whether a path ends outside the root once all links on it are followed."""
+    """Whether a path ends outside the root once all links on it are followed."""
     return not Path(os.path.realpath(path)).is_relative_to(real_root)
-
-
-def full_dataset(
-    root: Path,
-    class_names: tuple[str, ...],
-    sources: Sequence[Path],
-    rows: Sequence[Example | Skipped],
-    test_photos: tuple[str, ...] | None = None,
-) -> Dataset:
-    """Makes a dataset of rows that fill both splits.
-
-    Raises:
-        InputError: A split has no usable row.
-    """
-    filled = {row.split for row in rows if isinstance(row, Example)}
-    for split in ('train', 'test'):
-        if split not in filled:
-            raise InputError(f'{root}: no usable row in the {split} split{_left_out(rows)}')
-    return Dataset(class_names, tuple(sources), rows, test_photos)
-
-
-def _left_out(rows: Sequence[Example | Skipped]) -> str:
-    counts = Counter(row.reason for row in rows if isinstance(row, Skipped))
-    if not counts:
-        return ''
-    listed = ', '.join(f'{reason} ({count})' for reason, count in counts.most_common())
-    return f'; rows left out: {listed}'

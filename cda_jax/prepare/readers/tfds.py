@@ -1,13 +1,12 @@
 """Image classification datasets of TensorFlow Datasets, without TensorFlow."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example
+from cda_jax.prepare.dataset import Dataset, Example, ReadAnew
 
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {'train': ('train',), 'test': ('test', 'validation')}
 FILE_FORMAT = 'array_record'
@@ -17,19 +16,10 @@ PREFIX = 'tfds:'
 def read(root: Path, name: str) -> Dataset:
     """Lists the examples of a dataset that was prepared in the array_record format.
 
-    Args:
-        root: The `data_dir` it was prepared under.
-        name: Its name, which a config and a version may follow: 'mnist', 'NAME/CONFIG:1.0.0'.
-
-    Returns:
-        A row per example of the train and the test split (validation where there is no test), its
-        id `SPLIT:INDEX`. Rows carry the encoded picture; they are read from disk one by one.
-
-    Raises:
-        InputError: The dataset is not there, has no such splits, or has not exactly one image and
-            one class label.
+    It needs one image and one class label, and the splits train and test (or validation). The rows
+    have ids `SPLIT:INDEX` and carry their encoded pictures.
     """
-    # Takes seconds, so that only those who need it wait.
+    # This import takes seconds, so only those who need it wait for it.
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, root, name)
@@ -37,44 +27,29 @@ def read(root: Path, name: str) -> Dataset:
     decoders = {image: tfds.decode.SkipDecoding()}
     splits = {split: _split_name(builder, name, split) for split in SPLIT_NAMES}
     info_file = Path(builder.data_path) / 'dataset_info.json'
-    rows = _Rows(name, builder, splits, image, label, decoders)
-    return Dataset(tuple(builder.info.features[label].names), (info_file,), rows)
 
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows, read anew each time: the pictures may not fit into memory."""
-
-    name: str
-    builder: Any
-    splits: dict[Split, str]
-    image: str
-    label: str
-    decoders: dict[str, Any]
-
-    def __iter__(self) -> Iterator[Example]:
-        for split, own in self.splits.items():
+    def rows() -> Iterator[Example]:
+        for split, own in splits.items():
             try:
-                source = self.builder.as_data_source(split=own, decoders=self.decoders)
+                source = builder.as_data_source(split=own, decoders=decoders)
                 for index, record in enumerate(source):
-                    row_id = f'{own}:{index}'
-                    label = int(record[self.label])
-                    if label < 0:  # how TensorFlow Datasets marks withheld labels
-                        raise InputError(
-                            f'{PREFIX}{self.name}, {row_id}: expected a label, found none'
-                        )
-                    yield Example(row_id, row_id, None, None, label, split, record[self.image])
-            except RuntimeError as error:  # of array_record: missing, short and damaged files
+                    row_id, number = f'{own}:{index}', int(record[label])
+                    if number < 0:  # how TensorFlow Datasets marks withheld labels
+                        raise InputError(f'{PREFIX}{name}, {row_id}: expected a label, found none')
+                    yield Example(row_id, row_id, None, None, number, split, record[image])
+            except RuntimeError as error:  # from array_record: missing, short or damaged files
                 raise InputError(
-                    f'{self.builder.data_path}: split {own} cannot be read ({error})'
+                    f'{builder.data_path}: split {own} cannot be read ({error})'
                 ) from error
+
+    return Dataset(tuple(builder.info.features[label].names), (info_file,), ReadAnew(rows))
 
 
 def _builder(tfds: Any, root: Path, name: str) -> Any:
     from google.protobuf.json_format import ParseError
 
     try:
-        # From its files alone: the dataset's own code may need TensorFlow.
+        # From its files alone, because the dataset's own code may need TensorFlow.
         builder = tfds.core.read_only_builder.builder_from_files(name, data_dir=root)
     except tfds.core.DatasetNotFoundError as error:
         raise InputError(f'{root}: {name} is not prepared there; {_how_to(root, name)}') from error
@@ -99,7 +74,7 @@ def _how_to(root: Path, name: str) -> str:
 
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
-    """Returns the names of the one picture of 8 bits a channel and of the one class label."""
+    """The names of the one picture with 8 bits per channel and of the one class label."""
     features = dict(sorted(builder.info.features.items()))
     images = [
         key
