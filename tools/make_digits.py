@@ -3,9 +3,9 @@
 python tools/make_digits.py --mnist=DIR --semeion=semeion.data --optdigits=DIR --out=digits
 python tools/prepare.py --dataset=folders --root=digits/mnist --out=data/digits/mnist --face_size=28
 
-The second command is needed for each site. MNIST's idx files may be packed by gzip; UCI's .Z files
-are to be unpacked first. MNIST and Semeion are split by a hash, a fifth for testing; optdigits has
-other writers in its test set.
+Run the second command for each site. MNIST's idx files may be packed by gzip; unpack UCI's .Z files
+first. A hash splits MNIST and Semeion, a fifth for testing; the test set of optdigits has other
+writers.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ _OUT = flags.DEFINE_string(
 
 
 def main() -> None:
-    """Does what the flags say."""
+    """Runs the tool."""
     if not any(flag.value for flag in (_MNIST, _SEMEION, _OPTDIGITS, _NPZ)):
         raise InputError('expected --mnist, --semeion, --optdigits, --npz or several of them')
     sites = _read()

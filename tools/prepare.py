@@ -2,8 +2,8 @@
 
 python tools/prepare.py --dataset=rafdb --root=/data/basic --out=/data/prepared/rafdb
 
-Stopped at any moment, the same command goes on where it was. Training finds the result by the name
-of the --out folder.
+It may be stopped at any moment; the same command then continues. Training finds the result by the
+name of the --out folder.
 """
 
 import os
@@ -25,13 +25,13 @@ _DATASET = flags.DEFINE_string(
     required=True,
 )
 _ROOT = flags.DEFINE_string('root', None, 'The folder of the dataset.', required=True)
-_OUT = flags.DEFINE_string('out', None, 'The folder to write: new, or of this run.', required=True)
+_OUT = flags.DEFINE_string('out', None, 'The folder to write: new, or half done.', required=True)
 _NAME = flags.DEFINE_string('name', None, 'Name for tables; by default that of the --out folder.')
 _FACE_SIZE = flags.DEFINE_integer('face_size', 100, 'Side of the face box in pixels.')
 _ENCODING = flags.DEFINE_enum('encoding', 'jpeg', ['jpeg', 'raw'], 'How images are kept.')
 _QUALITY = flags.DEFINE_integer('quality', 95, 'JPEG quality, 1 to 100.')
-_SHARD_SIZE = flags.DEFINE_integer('shard_size', 4096, 'Rows a shard.')
-_PROCESSES = flags.DEFINE_integer('processes', None, 'Processes; by default one a processor.')
+_SHARD_SIZE = flags.DEFINE_integer('shard_size', 4096, 'Rows per shard.')
+_PROCESSES = flags.DEFINE_integer('processes', None, 'By default one per processor.')
 _MAX_SKIPPED_SHARE = flags.DEFINE_float(
     'max_skipped_share', 0.05, 'The share of rows that may prove unusable.'
 )
@@ -52,19 +52,11 @@ def main() -> None:
     """Runs the tool."""
     start = time.monotonic()
     was_complete = (Path(_OUT.value) / MANIFEST).exists()
-    manifest = _prepare()
-    print(summarise(manifest))
-    if not was_complete:
-        seconds = time.monotonic() - start
-        print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows a second')
-
-
-def _prepare() -> Manifest:
     options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
     dataset = readers.read(_DATASET.value, _ROOT.value, **options)
     if 'test_photos' in options:  # The list's folder says nothing, and may differ elsewhere.
         options['test_photos'] = Path(options['test_photos']).name
-    return prepare(
+    manifest = prepare(
         dataset,
         _OUT.value,
         name=_NAME.value or Path(_OUT.value).resolve().name,
@@ -77,17 +69,14 @@ def _prepare() -> Manifest:
         num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
         max_skipped_share=_MAX_SKIPPED_SHARE.value,
     )
+    print(summarise(manifest))
+    if not was_complete:
+        seconds = time.monotonic() - start
+        print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows per second')
 
 
 def summarise(manifest: Manifest) -> str:
-    """Lays out the counts of a prepared dataset.
-
-    Args:
-        manifest: The dataset's manifest.
-
-    Returns:
-        Several lines of text.
-    """
+    """Lays out the counts of a prepared dataset in several lines."""
     counts = [manifest.splits[split].class_counts for split in SPLITS]
     table = [(manifest.name, *SPLITS)]
     for name, *numbers in zip(manifest.class_names, *counts, strict=True):

@@ -155,30 +155,6 @@ def test_a_record_that_is_not_as_the_index_says_is_named(toys, change, message):
         read_all(toys)
 
 
-@pytest.mark.parametrize('split', ['train', 'test'])
-def test_a_site_with_an_empty_split_is_named(toys, split):
-    def empty(content):
-        gone = content['splits'][split]['num_examples']
-        content['splits'][split] = {'num_examples': 0, 'class_counts': [0, 0, 0], 'shards': []}
-        content['rows']['written'] -= gone
-        content['rows']['read'] -= gone
-
-    change_manifest(toys, empty)
-    write_index(toys, split, Index(np.zeros(0, np.int32), np.zeros(0, np.uint64)))
-    (site,) = open_sites(toys.parent, ('toys',))
-    with pytest.raises(InputError, match=f'toys: no records in the {split} split'):
-        open_part(site, split, 0.0)
-
-
-def test_a_site_without_one_of_the_classes_is_read(toys):
-    rows = make_rows(toys.parent / 'photos', num_train=12, num_test=3)
-    dataset = Dataset(CLASSES, (), [row for row in rows if row.label != 1])
-    prepare(dataset, toys.parent / 'two', name='two', reader='csv', face_size=16)
-    sites = open_sites(toys.parent, ('toys', 'two'))
-    assert open_part(sites[1], 'train', 0.0).class_counts.tolist() == [4, 0, 4]
-    assert set(read_all(toys.parent / 'two')['label'].tolist()) == {0, 2}
-
-
 @pytest.mark.slow
 def test_a_damaged_record_ends_the_program_with_one_line(data_dir, run_main, tmp_path):
     shutil.copytree(data_dir, tmp_path / 'data')

@@ -2,7 +2,6 @@ import json
 import os
 import re
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -89,17 +88,6 @@ def change(folder, *path, to):
     file.write_text(json.dumps(content))
 
 
-def test_manifest_comes_back(folder):
-    manifest = read_manifest(folder)
-    assert manifest.splits['train'].class_counts == (1, 2, 0)
-    assert manifest.reader_options == {'min_confidence': 0.5, 'aligned': False}
-    assert manifest.duplicates.pairs == (('a', 'c'),)
-    content = json.loads((folder / 'manifest.json').read_text())
-    assert content['format'] == 'cda_jax prepared dataset'
-    assert content['version'] == 1
-    assert content == json.loads(msgspec.json.encode(manifest))
-
-
 @pytest.mark.parametrize(
     ('path', 'value', 'message'),
     [
@@ -180,15 +168,6 @@ def test_missing_shard_and_shard_of_another_size_are_named(folder):
     (folder / SECOND).unlink()
     with pytest.raises(InputError, match=f'{SECOND}: no such file'):
         read_manifest(folder)
-
-
-@pytest.mark.parametrize('split', ['train', 'test'])
-def test_index_comes_back(folder, split):
-    index = read_index(folder, split)
-    assert index.label.dtype == np.int32
-    assert index.photo_hash.dtype == np.uint64
-    np.testing.assert_array_equal(index.label, INDEXES[split].label)
-    np.testing.assert_array_equal(index.photo_hash, INDEXES[split].photo_hash)
 
 
 @pytest.mark.parametrize(

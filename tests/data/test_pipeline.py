@@ -1,4 +1,5 @@
 import collections
+import re
 import threading
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from cda_jax.data import examples as examples_module
 from cda_jax.data.examples import PADDING, Examples, decoded_bytes, is_kept, usable_memory
 from cda_jax.data.manifest import read_index
-from cda_jax.data.pipeline import Reading, eval_batches, train_batches
+from cda_jax.data.pipeline import Reading, eval_batches, train_batches, watched
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
 
@@ -56,11 +57,6 @@ def test_an_epoch_shows_every_example_once_and_the_next_in_another_order(parts):
     assert len(set(first)) == 600
     assert set(first) == set(second)
     assert first != second
-
-
-def test_every_batch_is_mixed_by_size(parts):
-    for batch in stream(parts, batch_size=30, total_steps=20):
-        assert np.abs(np.bincount(batch['site']) - [8, 10, 12]).max() <= 1
 
 
 def test_shares_may_differ_from_the_sizes(parts):
@@ -147,6 +143,13 @@ def test_the_site_can_be_the_label(parts):
     assert batch['mask'].tolist() == [True, True, True, False]
 
 
+def await_end_of_threads(before):
+    deadline = time.monotonic() + 30
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_closing_half_way_ends_the_threads(parts):
     before = set(threading.enumerate())
     examples = Examples(parts, range(3))
@@ -156,10 +159,7 @@ def test_closing_half_way_ends_the_threads(parts):
     next(batches)
     assert len(set(threading.enumerate()) - before) > 1
     batches.close()
-    deadline = time.monotonic() + 30
-    while set(threading.enumerate()) - before:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    await_end_of_threads(before)
 
 
 @pytest.mark.parametrize('processes', [1, 3])
@@ -199,3 +199,41 @@ def test_nothing_to_hold_out(data_dir):
     (site,) = open_sites(data_dir, ('rafdb',))
     with pytest.raises(InputError, match='no records in the validation split'):
         open_part(site, 'validation', 1e-9)
+
+
+def test_a_stall_is_reported_while_it_lasts_and_outlived(capfd):
+    def stalled():
+        yield 'first'
+        time.sleep(0.7)
+        yield 'second'
+
+    assert list(watched(stalled(), 'the disk', patience=0.2)) == ['first', 'second']
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    report = r'warning: no batch of data for \d+ s; still waiting for the disk'
+    assert all(re.fullmatch(report, line) for line in lines)
+
+
+def test_neither_data_that_come_in_time_nor_slow_steps_are_reported(capfd):
+    def numbers():
+        for number in range(20):
+            time.sleep(0.02)
+            yield number
+
+    for number in watched(numbers(), 'the disk', patience=1.5):
+        if number == 10:
+            time.sleep(1.8)  # the step's time, not the disk's
+    assert 'no batch of data' not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('is_finished', [True, False])
+def test_the_watch_ends_with_the_batches(is_finished):
+    before = set(threading.enumerate())
+    batches = watched(iter(range(3)), 'the disk')
+    next(batches)
+    assert len(set(threading.enumerate()) - before) == 1
+    if is_finished:
+        list(batches)
+    else:
+        batches.close()
+    await_end_of_threads(before)

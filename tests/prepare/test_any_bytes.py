@@ -1,13 +1,12 @@
 """Any text and any bytes as label files, manifests, arrays and pictures: read, or refused."""
 
-import gzip
 import json
-import struct
 
 import cv2
 import numpy as np
 import pytest
 from helpers.coloured_photos import CLASSES, make_rows
+from helpers.digits import digits, semeion_lines, write_mnist, write_optdigits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,25 +97,18 @@ def fer2013(folder):
 
 
 def semeion(folder):
-    row = ' '.join(['1.0000'] * 256 + ['1'] + ['0'] * 9)
-    (folder / 'semeion.data').write_text(f'{row}\n' * 20)
+    (folder / 'semeion.data').write_text(''.join(semeion_lines(*digits(20, 16))))
     return folder / 'semeion.data', read_semeion
 
 
 def optdigits(folder):
-    text = 'ntot = 2\n' + ('01' * 16 + '\n') * 32 + ' 7\n' + ('10' * 16 + '\n') * 32 + ' 0\n'
-    for part in ('tra', 'windep'):
-        (folder / f'optdigits-orig.{part}').write_text(text)
+    write_optdigits(folder, {'tra': 3, 'windep': 2})
     return folder / 'optdigits-orig.tra', lambda path: read_optdigits(folder, ['tra'])
 
 
 def mnist(folder):
-    labels = struct.pack('>4BI', 0, 0, 8, 1, 9) + bytes(range(9))
-    (folder / 't10k-labels-idx1-ubyte').write_bytes(labels)
-    images = struct.pack('>4BIII', 0, 0, 8, 3, 9, 4, 4) + bytes(9 * 16)
-    path = folder / 't10k-images-idx3-ubyte.gz'
-    path.write_bytes(gzip.compress(images))
-    return path, lambda path: read_mnist(folder)
+    write_mnist(folder, *digits(9, 4), packed=True)
+    return folder / 't10k-images-idx3-ubyte.gz', lambda path: read_mnist(folder)
 
 
 def archive(folder):

@@ -71,21 +71,6 @@ def test_csv_manifest(tmp_path):
     assert outcomes(read('csv', tmp_path / 'root')) == [*NAMES.values()] * 2
 
 
-def test_affectnet_csv(tmp_path):
-    lay_traps(tmp_path / 'root/Manually_Annotated_Images', tmp_path / 'outside')
-    text = '\n'.join(f'"{name}",1,2,3,4,,0,0,0' for name in NAMES)
-    for name in ('training', 'validation'):
-        (tmp_path / f'root/{name}.csv').write_text(text)
-    assert outcomes(read('affectnet', tmp_path / 'root')) == [*NAMES.values()] * 2
-
-
-def test_expw(tmp_path):
-    lay_traps(tmp_path / 'root/origin', tmp_path / 'outside')
-    text = '\n'.join(f'{name} 0 1 2 3 4 5 6' for name in NAMES)
-    (tmp_path / 'root/label.lst').write_text(text)
-    assert outcomes(read('expw', tmp_path / 'root', num_test=1)) == [*NAMES.values()]
-
-
 def test_rafdb(tmp_path):
     root = tmp_path / 'root'
     lay_traps(root / 'Image/original', tmp_path / 'outside')

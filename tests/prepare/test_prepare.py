@@ -222,18 +222,13 @@ def test_too_many_unusable_rows_are_refused_until_mended(tmp_path):
         run(rows, tmp_path / 'out', max_skipped_share=0.1)
     with pytest.raises(InputError, match=r'manifest.json: no such file'):
         read_manifest(tmp_path / 'out')
+    skipped = [Skipped(f'row {number}', 'missing box file') for number in range(2)]
+    with pytest.raises(InputError, match=r'2 of 17 rows .*: 2 missing box file; for example row 0'):
+        run([*rows, *skipped], tmp_path / 'reader')  # counted before any picture is opened
+    assert not (tmp_path / 'reader').exists()
     for path, data in good.items():
         path.write_bytes(data)
     assert run(rows, tmp_path / 'out', max_skipped_share=0.1).rows.skipped == 0
-
-
-def test_unusable_rows_of_the_reader_count_before_any_work(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
-    skipped = [Skipped(f'row {number}', 'missing picture') for number in range(2)]
-    with pytest.raises(InputError, match=r'2 of 17 rows .*: 2 missing picture; for example row 0'):
-        run([*rows, *skipped], tmp_path / 'out')
-    # Another attempt finds the pictures that were missing, and is not held up by the first.
-    assert run(rows, tmp_path / 'out').rows.read == 15
 
 
 @pytest.mark.parametrize('split', SPLITS)
@@ -267,12 +262,9 @@ def test_argument_out_of_range_is_named(tmp_path, options, message):
     assert not (tmp_path / 'out').exists()
 
 
-def test_label_out_of_range_is_named(tmp_path):
+def test_label_out_of_range_and_missing_source_are_named(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     with pytest.raises(InputError, match=r'row 003.png: label 3: expected 0 to 2'):
         run([*rows[:3], rows[3]._replace(label=3)], tmp_path / 'out')
-
-
-def test_missing_source_is_named(tmp_path):
     with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):
         run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])

@@ -77,7 +77,7 @@ def test_tool_summarises_what_it_did(tmp_path):
     assert ['all', '9', '3'] in words
     assert '13 rows: 12 written' in first.stdout
     assert '1 unusable: missing picture' in first.stdout
-    assert 'rows a second' in first.stdout
+    assert 'rows per second' in first.stdout
     content = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
     assert (content['name'], content['reader_options']) == ('out', {})
     second = call(*command)

@@ -143,7 +143,6 @@ def test_a_test_split_of_all_faces_is_refused(tmp_path):
     'line',
     [
         'crowd.jpg 0 1 2 33 44 0.2 7',
-        'crowd.jpg 0 1 2 33 44 0.2 -1',
         'crowd.jpg 0 1 2 33 44 0.2',
         'crowd.jpg 0 1 2 33 44 0.2 1 1',
         'crowd.jpg 0 1 2 33 x 0.2 1',

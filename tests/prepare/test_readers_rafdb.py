@@ -129,13 +129,6 @@ def test_a_malformed_box_file_is_named(tmp_path, text):
         read('rafdb', tmp_path)
 
 
-def test_a_list_that_is_no_text_is_named(tmp_path):
-    make(tmp_path)
-    (tmp_path / 'EmoLabel/list_patition_label.txt').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(InputError, match=r'list_patition_label\.txt: expected UTF-8 text'):
-        read('rafdb', tmp_path)
-
-
 def test_folders_that_are_not_there_are_named(tmp_path):
     write(tmp_path / 'EmoLabel/list_patition_label.txt', LABELS)
     with pytest.raises(InputError, match=r'expected the folder .*Image/original'):
