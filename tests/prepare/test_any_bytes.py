@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.coloured_photos import CLASSES, make_rows
 from helpers.digits import digits, semeion_lines, write_mnist, write_optdigits
+from helpers.files import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,69 +37,58 @@ def read(*arguments, **options):
     check_usable(found.counts, found.excluded, found.skipped, max_skipped_share=1)
 
 
-def touch(folder, *names):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (folder / name).touch()
-
-
 def rafdb(folder):
-    touch(folder / 'Image/original', 'train_00001.jpg', 'train_00002.jpg', 'test_0001.jpg')
-    touch(folder / 'Annotation/boundingbox')
-    touch(folder / 'EmoLabel')
     for name in ('train_00001', 'train_00002', 'test_0001'):
-        (folder / f'Annotation/boundingbox/{name}.txt').write_text('93.0 112.5\n211.25 248.0\n')
-    seed = 'train_00001.jpg 5\ntrain_00002.jpg 1\ntest_0001.jpg 7'
-    (folder / 'EmoLabel/list_patition_label.txt').write_text(seed)
-    return folder / 'EmoLabel/list_patition_label.txt', lambda path: read('rafdb', folder)
+        write(folder / f'Image/original/{name}.jpg')
+        write(folder / f'Annotation/boundingbox/{name}.txt', '93.0 112.5\n211.25 248.0\n')
+    text = 'train_00001.jpg 5\ntrain_00002.jpg 1\ntest_0001.jpg 7'
+    path = write(folder / 'EmoLabel/list_patition_label.txt', text)
+    return path, lambda path: read('rafdb', folder)
 
 
 def rafdb_box(folder):
-    _, parse = rafdb(folder)
-    return folder / 'Annotation/boundingbox/train_00001.txt', parse
+    return folder / 'Annotation/boundingbox/train_00001.txt', rafdb(folder)[1]
 
 
 def expw(folder):
-    touch(folder / 'origin', 'angry_actor_104.jpg', 'crowd.jpg')
     lines = ('angry_actor_104.jpg 0 28 113 226 141 22.9362 0', 'crowd.jpg 0 1 2 33 44 0.2 1')
-    (folder / 'label.lst').write_text('\n'.join(lines))
-    return folder / 'label.lst', lambda path: read('expw', folder, num_test=1)
+    for line in lines:
+        write(folder / 'origin' / line.split()[0])
+    path = write(folder / 'label.lst', '\n'.join(lines))
+    return path, lambda path: read('expw', folder, num_test=1)
 
 
 def affectnet_csv(folder):
-    touch(folder / 'Manually_Annotated_Images/1', 'aa.jpg', 'bb.PNG')
     rows = '1/aa.jpg,10,20,30,50,1.5;2.5,3,-0.5,0.25\n1/bb.PNG,NULL,NULL,3.0,4,1;2,6,0,0\n'
-    for name in ('training.csv', 'validation.csv'):
-        (folder / name).write_text(rows)
-    return folder / 'training.csv', lambda path: read('affectnet', folder)
+    for name in ('1/aa.jpg', '1/bb.PNG'):
+        write(folder / 'Manually_Annotated_Images' / name)
+    write(folder / 'validation.csv', rows)
+    return write(folder / 'training.csv', rows), lambda path: read('affectnet', folder)
 
 
 def affectnet_npy(folder):
-    for name in ('train_set', 'val_set'):
-        touch(folder / name / 'images', '1.jpg', '2.jpg')
-        touch(folder / name / 'annotations')
-        for number in (1, 2):
-            np.save(folder / name / f'annotations/{number}_exp.npy', np.array('5'))
-    return folder / 'train_set/annotations/1_exp.npy', lambda path: read('affectnet', folder)
+    for name in ('val_set/{}/1', 'train_set/{}/2', 'train_set/{}/1'):
+        write(folder / f'{name.format("images")}.jpg')
+        path = write(folder / f'{name.format("annotations")}_exp.npy')
+        np.save(path, np.array('5'))
+    return path, lambda path: read('affectnet', folder)
 
 
 def csv(folder):
-    touch(folder, 'a.jpg', 'b.jpg')
+    for name in ('a.jpg', 'b.jpg'):
+        write(folder / name)
     text = 'path,label,split,x0,y0,x1,y1\na.jpg,0,train,1,2,3,4\n./b.jpg,"1",test,,,,\n'
-    (folder / 'manifest.csv').write_text(text)
-    return folder / 'manifest.csv', lambda path: read('csv', folder)
+    return write(folder / 'manifest.csv', text), lambda path: read('csv', folder)
 
 
 def fer2013(folder):
     pixels = ' '.join(str(number % 256) for number in range(48 * 48))
     text = f'emotion,pixels,Usage\n0,{pixels},Training\n6,{pixels},PrivateTest\n'
-    (folder / 'fer2013.csv').write_text(text)
-    return folder / 'fer2013.csv', lambda path: read('fer2013', folder)
+    return write(folder / 'fer2013.csv', text), lambda path: read('fer2013', folder)
 
 
 def semeion(folder):
-    (folder / 'semeion.data').write_text(''.join(semeion_lines(*digits(20, 16))))
-    return folder / 'semeion.data', read_semeion
+    return write(folder / 'semeion.data', ''.join(semeion_lines(*digits(20, 16)))), read_semeion
 
 
 def optdigits(folder):

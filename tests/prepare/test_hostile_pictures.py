@@ -9,12 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordReader
+from helpers.files import records_of
 from helpers.tools import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest
-from cda_jax.data.records import decode_record
 from cda_jax.prepare.crop import decode
 from cda_jax.prepare.dataset import Dataset, Example
 from cda_jax.prepare.run import prepare
@@ -160,19 +159,9 @@ def prepared(tmp_path_factory):
     done = run_tool('prepare', '--dataset=folders', *folders, *flags, before=limited)
     assert done.returncode == 0, done.stderr
     assert 'Traceback' not in done.stderr
-    return read_manifest(folder / 'out'), records_of(folder / 'out')
-
-
-def records_of(folder):
-    manifest = read_manifest(folder)
-    (shard,) = manifest.splits['train'].shards
-    reader = ArrayRecordReader(str(folder / shard.file))
-    records = [
-        decode_record(data, image_size=manifest.image_size, encoding='raw')
-        for data in reader.read_all()
-    ]
-    reader.close()
-    return {record.id.removeprefix('train/red/'): record.image.astype(int) for record in records}
+    records = records_of(folder / 'out', 'train')
+    images = {record.id.removeprefix('train/red/'): record.image.astype(int) for record in records}
+    return read_manifest(folder / 'out'), images
 
 
 @pytest.mark.parametrize('name', READABLE)
@@ -191,7 +180,7 @@ def test_grey_is_read(prepared, name):
 
 
 def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
-    manifest, records = prepared
+    manifest, images = prepared
     rows = manifest.skipped_rows
     found = {row.id.removeprefix('train/red/'): (row.reason, row.detail) for row in rows}
     assert found.pop('folder.jpg') == ('not a picture file', '')
@@ -200,7 +189,7 @@ def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
     for name, (reason, detail) in found.items():
         assert reason == 'unreadable picture'
         assert any(part in detail for part in UNREADABLE[name][1].split('|')), (name, detail)
-    assert records.keys() == (READABLE | GREY).keys()
+    assert images.keys() == (READABLE | GREY).keys()
     assert manifest.skipped == {'unreadable picture': len(found) + 1, 'not a picture file': 1}
     assert manifest.rows.read == manifest.rows.written + len(found) + 2
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordReader
 from helpers.coloured_photos import BOX, CLASSES, COLOURS, files_of, make_rows
+from helpers.files import records_of
 
 from cda_jax.data.manifest import SPLITS, read_index, read_manifest
-from cda_jax.data.records import decode_record, hash_photo
+from cda_jax.data.records import hash_photo
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.run import prepare
@@ -18,15 +18,6 @@ def run(rows: Sequence[Example | Skipped], out: Path, sources=(), test_photos=No
     dataset = Dataset(CLASSES, tuple(sources), rows, test_photos)
     defaults = {'name': 'Toys', 'reader': 'csv', 'face_size': 16, 'shard_size': 4}
     return prepare(dataset, out, **(defaults | options))
-
-
-def records_of(folder: Path, split):
-    manifest = read_manifest(folder)
-    for shard in manifest.splits[split].shards:
-        reader = ArrayRecordReader(str(folder / shard.file))
-        for data in reader.read_all():
-            yield decode_record(data, image_size=manifest.image_size, encoding=manifest.encoding)
-        reader.close()
 
 
 def ids_of(folder: Path, split):

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from helpers.files import write
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Example, Skipped
@@ -43,11 +44,6 @@ PLACES = [
     ('Manually_Annotated', 'Manually_Annotated/Manually_Annotated_Images'),
     ('.', 'Manually_Annotated'),
 ]
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
 
 
 def make_csv(root, training=TRAINING, validation=VALIDATION, places=PLACES[0], header=True):

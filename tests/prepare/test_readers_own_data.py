@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from helpers.files import write
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Example, Skipped
@@ -13,8 +14,7 @@ from cda_jax.prepare.readers.expressions import EXPRESSIONS
 
 def touch(root, *names):
     for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
+        write(root / name)
 
 
 @pytest.mark.parametrize('test_folder', ['test', 'val', 'validation'])
@@ -90,8 +90,7 @@ def test_a_file_name_that_is_no_text_is_named(tmp_path):
 
 def write_manifest(folder, *lines, name='manifest.csv', pictures=('a.jpg', 'sub/b.png')):
     touch(folder, *pictures)
-    (folder / name).write_text('\n'.join(lines), encoding='utf-8')
-    return folder / name
+    return write(folder / name, '\n'.join(lines))
 
 
 WITH_BOX = 'path,label,split,x0,y0,x1,y1'

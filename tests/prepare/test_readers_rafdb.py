@@ -1,4 +1,5 @@
 import pytest
+from helpers.files import write
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Example, Skipped
@@ -27,11 +28,6 @@ BOXES = {
 }
 PICTURES = ('train_00001', 'train_00002', 'train_00004', 'train_00005')
 TEST_PICTURES = ('test_0001', 'test_0002', 'test_0003')
-
-
-def write(path, text=''):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
 
 
 def make(base, labels=LABELS, list_name='list_patition_label.txt'):
