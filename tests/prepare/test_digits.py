@@ -78,19 +78,11 @@ def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
         read_mnist(tmp_path)
 
 
-def test_semeion_is_read_line_by_line(tmp_path):
-    images, labels = digits(20, 16)
-    path = tmp_path / 'semeion.data'
-    path.write_text(''.join(semeion_lines(images, labels)))
-    check(read_semeion(path), images, labels, hashed_test('semeion', 20))
-
-
 @pytest.mark.parametrize(
     'damage',
     [
         lambda line: line[:-4],
         lambda line: '0.5000' + line[6:],
-        lambda line: 'nan' + line[6:],
         lambda line: 'x' + line[1:],
         lambda line: line.strip()[:-19] + '0 0 0 0 0 0 0 0 0 0',
         lambda line: line.strip()[:-19] + '1 0 0 0 0 0 0 0 0 1',
@@ -141,12 +133,7 @@ def test_bitmaps_that_are_not_as_expected_are_named(tmp_path, old, new, message)
         read_optdigits(tmp_path, ['tra'])
 
 
-def test_short_and_missing_bitmap_files_are_named(tmp_path):
-    write_optdigits(tmp_path, {'tra': 3, 'windep': 2})
-    path = tmp_path / 'optdigits-orig.windep'
-    path.write_bytes(path.read_bytes()[: -33 * 20])
-    with pytest.raises(InputError, match=f'^{path}: expected 2 bitmaps|^{path}, line .*: expected'):
-        read_optdigits(tmp_path, ['tra'])
-    path.unlink()
+def test_a_missing_bitmap_file_is_named(tmp_path):
+    write_optdigits(tmp_path, {'tra': 3})
     with pytest.raises(InputError, match=r'windep: no such file; expected it there, unpacked from'):
         read_optdigits(tmp_path, ['tra'])

@@ -101,13 +101,6 @@ def giant_jpeg():
     return with_size(data, data.index(b'\xff\xc0') + 5, '>HH')
 
 
-def giant_gif_frame():
-    """The screen is small; the frame on it is not."""
-    data = encode(halves(), 'GIF')
-    start = data.index(b'\x2c\0\0\0\0' + struct.pack('<HH', SIDE, SIDE)) + 5
-    return with_size(data, start, '<HH')
-
-
 def giant_tiff():
     data = encode(Image.new('L', (77, 99)), 'TIFF')
     for tag, size in ((256, 77), (257, 99)):  # width and height
@@ -130,7 +123,6 @@ UNREADABLE = {
     'giant.png': (giant_png(), TOO_LARGE),
     'giant_jpeg.jpg': (giant_jpeg(), TOO_LARGE),
     'giant_gif.jpg': (with_size(encode(halves(), 'GIF'), 6, '<HH'), TOO_LARGE),
-    'giant_frame.jpg': (giant_gif_frame(), 'megapixels|damaged picture'),
     'giant.bmp': (with_size(READABLE['bitmap.bmp'], 18, '<ii'), TOO_LARGE),
     'giant.tif': (giant_tiff(), TOO_LARGE),
     # 10 MB of pixels; a crop of its height and all of its width would take 100 GB.
@@ -188,7 +180,7 @@ def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
     assert found.keys() == UNREADABLE.keys()
     for name, (reason, detail) in found.items():
         assert reason == 'unreadable picture'
-        assert any(part in detail for part in UNREADABLE[name][1].split('|')), (name, detail)
+        assert UNREADABLE[name][1] in detail, name
     assert images.keys() == (READABLE | GREY).keys()
     assert manifest.skipped == {'unreadable picture': len(found) + 1, 'not a picture file': 1}
     assert manifest.rows.read == manifest.rows.written + len(found) + 2
