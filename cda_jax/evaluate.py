@@ -135,7 +135,7 @@ def open_sets(
 def evaluate_weights(
     config: Config, evaluation: Callable, weights: dict, sets: list[EvaluationSet], step: int
 ) -> Results:
-    """Evaluates weights on every device by the step of `over_devices`; all processes get results."""
+    """Evaluates weights by the step of `over_devices`; every process gets the results."""
     confusions = {}
     for entry in sets:
         counts = _confusions(config, evaluation, weights, entry)
