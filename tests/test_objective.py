@@ -188,23 +188,33 @@ def test_terms_add_up_to_the_objective():
     assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
 
 
+def expected_emotion(errors, batch, averaging):
+    """The emotion term from the errors of all rows by each head; a further head is common."""
+    site, mask = np.array(batch['site']), np.array(batch['mask'])
+    term = 0.0
+    for head, error in enumerate(np.array(errors)):
+        own = mask & (site == head) if head < SITES else mask
+        over = own if averaging == 'site' else mask
+        term += error[own].sum() / max(over.sum(), 1)
+    return term
+
+
+def errors_of(loss, outputs, batch, mask=None):
+    targets = jax.nn.one_hot(batch['label'], CLASSES)
+    return [loss(logits, targets, mask) for logits in outputs.emotion_logits]
+
+
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 def test_statistics_of_all_sites_judge_each_sample_by_its_own_head(averaging):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
     losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, averaging, 'batch')
-    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
-        variables['params']
-    )
-    site, mask = np.array(batch['site']), np.array(batch['mask'])
-    own = np.array(outputs.emotion_logits)[site, np.arange(ROWS)]
-    targets = np.eye(CLASSES)[np.array(batch['label'])]
-    errors = np.array(ADAPTIVE(jnp.asarray(own), jnp.asarray(targets), batch['mask']))
-    common = np.array(ADAPTIVE(outputs.emotion_logits[SITES], jnp.asarray(targets), batch['mask']))
-    expected = common.sum() / mask.sum()
-    for k in range(SITES):
-        mine = mask & (site == k)
-        expected += errors[mine].sum() / (mine if averaging == 'site' else mask).sum()
-    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+    run = compute(model, variables, batch, keys, losses=losses)
+    _, (terms, outputs, _) = run(variables['params'])
+    own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
+    targets = jax.nn.one_hot(batch['label'], CLASSES)
+    common = errors_of(ADAPTIVE, outputs, batch, batch['mask'])[SITES]
+    errors = [ADAPTIVE(own, targets, batch['mask'])] * SITES + [common]
+    np.testing.assert_allclose(terms.emotion, expected_emotion(errors, batch, averaging), rtol=1e-5)
 
 
 def ignores_mask(logits, targets, mask, **context):
@@ -237,18 +247,17 @@ def test_a_row_outside_the_mask_may_hold_anything():
     assert np.isfinite(gradient).all()
 
 
-def test_averaging_over_sites_leaves_out_an_absent_one():
-    model, variables, batch, keys = make(pseudo_label='none')
-    batch['site'] = batch['site'] % 2
-    losses = Losses([PLAIN] * SITES, PLAIN, averaging='site')
+@pytest.mark.parametrize('common_head', [False, True])
+@pytest.mark.parametrize('averaging', ['batch', 'site'])
+@pytest.mark.parametrize('sites_there', [2, 3])
+def test_each_head_learns_from_its_own_samples(sites_there, averaging, common_head):
+    model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
+    batch['site'] = batch['site'] % sites_there
+    losses = Losses([PLAIN] * (SITES + common_head), PLAIN, averaging=averaging)
     run = compute(model, variables, batch, keys, losses=losses)
     _, (terms, outputs, _) = run(variables['params'])
-    targets = jax.nn.one_hot(batch['label'], CLASSES)
-    means = []
-    for k in range(2):
-        mine = np.array(batch['mask'] & (batch['site'] == k))
-        means.append(np.array(cross_entropy(outputs.emotion_logits[k], targets))[mine].mean())
-    np.testing.assert_allclose(terms.emotion, sum(means), rtol=1e-5)
+    expected = expected_emotion(errors_of(cross_entropy, outputs, batch), batch, averaging)
+    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
 def test_a_baseline_has_the_emotion_term_alone():
@@ -262,22 +271,6 @@ def test_a_baseline_has_the_emotion_term_alone():
     error = np.array(cross_entropy(outputs.emotion_logits[0], targets))[np.array(batch['mask'])]
     np.testing.assert_allclose(terms.emotion, error.mean(), rtol=1e-5)
     assert (terms.label, terms.dataset, total) == (0, 0, terms.emotion)
-
-
-@pytest.mark.parametrize('averaging', ['batch', 'site'])
-def test_a_common_head_learns_from_all_sites_besides(averaging):
-    model, variables, batch, keys = make(pseudo_label='none', common_head=True)
-    losses = Losses([PLAIN] * (SITES + 1), PLAIN, averaging=averaging)
-    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
-        variables['params']
-    )
-    mask, targets = np.array(batch['mask']), jax.nn.one_hot(batch['label'], CLASSES)
-    errors = [np.array(cross_entropy(logits, targets)) for logits in outputs.emotion_logits]
-    expected = errors[SITES][mask].mean()
-    for k in range(SITES):
-        mine = mask & np.array(batch['site'] == k)
-        expected += errors[k][mine].sum() / (mask if averaging == 'batch' else mine).sum()
-    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
 def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
@@ -294,20 +287,9 @@ def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
 
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 def test_shares_over_an_axis_sum_to_the_whole(averaging):
-    _, variables, batch, keys = make()
-    mapped = CDA(
-        ResNet(6, 4, 8, axis_name='data'),
-        num_classes=CLASSES,
-        num_site_heads=SITES,
-        common_head=False,
-        num_sites=SITES,
-        classifier_widths=(6,),
-        label_extractor_widths=(6, 5),
-    )
-    alone, losses = (
-        mapped.clone(feature_extractor=ResNet(6, 4, 8)),
-        LOSSES._replace(averaging=averaging),
-    )
+    alone, variables, batch, keys = make()
+    mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
+    losses = LOSSES._replace(averaging=averaging)
 
     def share_and_gradient(batch, keys):
         share = compute(mapped, variables, batch, keys, losses=losses, axis_name='data')
