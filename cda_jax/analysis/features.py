@@ -1,4 +1,4 @@
-"""From a checkpoint to the features of its test sets, with all that is known of each example."""
+"""The features of a run's test sets, what else is known of each example, and their bias."""
 
 import csv
 import functools
@@ -10,6 +10,7 @@ import jax
 import msgspec
 import numpy as np
 
+from cda_jax.analysis.bias import BiasReport, measure_bias
 from cda_jax.config import Config
 from cda_jax.data.arrays import read_npz
 from cda_jax.data.examples import Examples
@@ -19,7 +20,8 @@ from cda_jax.errors import InputError
 from cda_jax.evaluate import EvaluationSet, load_with_test_sets, logit_adjustment
 from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
-from cda_jax.runtime.files import replacing
+from cda_jax.runtime.files import replacing, write_json
+from cda_jax.runtime.workdir import BIAS, FEATURES
 from cda_jax.step import predict
 
 
@@ -29,7 +31,7 @@ class Features(NamedTuple):
     Attributes:
         features: float32[N, D], f(x).
         site: int32[N], numbers in `site_names`.
-        label: int32[N], as recorded; or the site, where that was learnt.
+        label: int32[N], as recorded; or the site, where that was the target.
         prediction: int32[N], of the emotion classifier that answers for the site.
         true_label: int32[N], what there is to see whatever the annotators said; None where some
             site does not know.
@@ -52,19 +54,43 @@ class Features(NamedTuple):
     step: int
 
 
+def measure_run(config: Config, workdir: Path) -> tuple[Features, BiasReport]:
+    """Extracts the features of a run's test sets, measures them, and writes both to its workdir.
+
+    Args and errors are those of `extract_features`.
+    """
+    features = extract_features(config, workdir)
+    if np.ptp(features.features, axis=0).max() == 0:
+        bias = BiasReport(collapsed=True)
+    else:
+        bias = measure_bias(
+            features.features,
+            features.site,
+            features.label,
+            site_names=features.site_names,
+            class_names=features.class_names,
+            groups=features.photo_hash,
+            predictions=features.prediction,
+            true_labels=features.true_label,
+        )
+    write_features(workdir / FEATURES, features)
+    write_json(workdir / BIAS, bias)
+    return features, bias
+
+
 def extract_features(config: Config, workdir: Path) -> Features:
     """Computes the features of a run's test sets at the checkpoint that its results are of.
 
     Args:
-        config: Its network is the run's; test sites, data and devices may be others.
-        workdir: The run's directory.
+        config: The run's, though its test sites, data and devices may be others.
+        workdir: The run's.
 
     Raises:
         InputError: There is no checkpoint of this network, the test data cannot be used, or
             several processes take part.
     """
     if jax.process_count() > 1:
-        raise InputError('features are put out by one process; expected no others beside it')
+        raise InputError('features are extracted by one process; expected no others beside it')
     trained, test_sets = load_with_test_sets(config, workdir)
     rows_over_devices = devices.lift_rows(
         functools.partial(
@@ -74,7 +100,10 @@ def extract_features(config: Config, workdir: Path) -> Features:
             adjust=logit_adjustment(config.posthoc_tau, trained.training.head_class_counts),
         )
     )
-    outputs = [_outputs(config, rows_over_devices, trained.weights, entry) for entry in test_sets]
+    features, predictions, labels = zip(
+        *(_outputs(config, rows_over_devices, trained.weights, entry) for entry in test_sets),
+        strict=True,
+    )
     ids = [_ids(entry.part) for entry in test_sets]
     classes = class_names(config, test_sets[0].part.site.manifest.class_names)
     truths = [None]
@@ -83,12 +112,11 @@ def extract_features(config: Config, workdir: Path) -> Features:
             _true_labels(entry.part, names, classes)
             for entry, names in zip(test_sets, ids, strict=True)
         ]
-    features, predictions, labels = map(np.concatenate, zip(*outputs, strict=True))
     return Features(
-        features=features,
+        features=np.concatenate(features),
         site=np.repeat(np.arange(len(ids), dtype=np.int32), [len(names) for names in ids]),
-        label=labels,
-        prediction=predictions.astype(np.int32),
+        label=np.concatenate(labels),
+        prediction=np.concatenate(predictions).astype(np.int32),
         true_label=None if any(t is None for t in truths) else np.concatenate(truths),
         photo_hash=np.concatenate([entry.part.index.photo_hash for entry in test_sets]),
         id=np.concatenate(ids),
@@ -99,24 +127,16 @@ def extract_features(config: Config, workdir: Path) -> Features:
 
 
 def write_features(path: Path, features: Features) -> None:
-    """Writes features as an npz file, whole or not at all; nothing in it is pickled.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Writes features as an npz file, whole or not at all; nothing in it is pickled."""
     arrays = {name: value for name, value in features._asdict().items() if value is not None}
     with replacing(path) as temporary, temporary.open('wb') as file:
         np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
 
 
 def read_features(path: Path) -> Features:
-    """Reads what `write_features` wrote.
-
-    Raises:
-        InputError: There is no such file, or it is damaged.
-    """
+    """Reads what `write_features` wrote; InputError if it is missing or damaged."""
     try:
-        # Arrays are stored as they are, so they take no more than the file.
+        # Arrays are not compressed, so they take no more than the file.
         stored = read_npz(path, max_bytes=path.stat().st_size)
         names = {name: tuple(stored.pop(name).tolist()) for name in ('site_names', 'class_names')}
         step = int(stored.pop('step'))
@@ -143,7 +163,7 @@ def _outputs(config: Config, rows_over_devices, weights, entry: EvaluationSet) -
 
 
 class _Named(msgspec.Struct):
-    """Of a record, only the id: the rest, the picture too, is passed over."""
+    """A record of which only the id is decoded: the rest, the picture too, is passed over."""
 
     id: str
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from cda_jax.analysis.tables import show_percent
 from cda_jax.errors import InputError
 from cda_jax.runtime.workdir import METRICS
 
@@ -23,18 +24,18 @@ _DOMINANT_RATIO = 1.0
 
 
 class _Line(msgspec.Struct):
-    """What every line says; figures by name stand beside it."""
+    """What every line has besides its figures, whose names vary."""
 
     kind: Literal['train', 'validation']
     step: Annotated[int, msgspec.Meta(ge=0)]
 
 
 def read_metrics(workdir: Path) -> list[dict]:
-    """Reads and checks the lines of a run's `metrics.jsonl`.
+    """Reads and checks a run's `metrics.jsonl`.
 
     Returns:
-        One dict a line, in the order of the file: `kind` ('train' or 'validation'), `step`, and
-        figures by name, finite or None. Empty where nothing was logged yet.
+        One dict per line, in the order of the file: `kind` ('train' or 'validation'), `step`, and
+        figures by name, finite or None.
 
     Raises:
         InputError: There is no such file, or a line is damaged; with the number of the line.
@@ -42,8 +43,6 @@ def read_metrics(workdir: Path) -> list[dict]:
     path = workdir / METRICS
     try:
         lines = path.read_bytes().splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f'{path}: no such file; expected the metrics of a run') from error
     except OSError as error:
         raise InputError(f'{path}: {error.strerror}; expected the metrics of a run') from error
     return [_read_line(line, f'{path}, line {n}') for n, line in enumerate(lines, start=1)]
@@ -61,18 +60,6 @@ def _read_line(text: bytes, place: str) -> dict:
     return line
 
 
-def train_lines(lines: Sequence[dict]) -> list[dict]:
-    """The lines on training.
-
-    Raises:
-        InputError: There is none.
-    """
-    found = [line for line in lines if line['kind'] == 'train']
-    if not found:
-        raise InputError("lines: none is of kind 'train', expected at least one")
-    return found
-
-
 def column(lines: Sequence[dict], field: str) -> np.ndarray:
     """One figure over the lines: float64[N], NaN where a line lacks it or has null."""
     values = (line.get(field) for line in lines)
@@ -80,18 +67,17 @@ def column(lines: Sequence[dict], field: str) -> np.ndarray:
 
 
 def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
-    """When lines were written, in epochs: float64[N].
+    """When the N chosen ones of a run's lines were written, in epochs: float64[N].
 
-    Only lines on training say so; the others follow from their step.
-
-    Args:
-        lines: All lines of a run.
-        chosen: Those that are asked for, N.
+    Only lines of training have their epoch; that of the others follows from their step.
 
     Raises:
-        InputError: No line on training says its step and epoch.
+        InputError: There is no line of training, or the last one lacks its step or epoch.
     """
-    last = train_lines(lines)[-1]
+    training = [line for line in lines if line['kind'] == 'train']
+    if not training:
+        raise InputError("lines: none is of kind 'train', expected at least one")
+    last = training[-1]
     if not last['step'] or not last.get('epoch'):
         raise InputError(f'lines, step {last["step"]}: no epoch, expected one above 0')
     return column(chosen, 'step') * (last['epoch'] / last['step'])
@@ -100,26 +86,27 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
 def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
     """What went wrong between the dataset classifier d and the network, in written sentences.
 
-    Every judgement is of a median over a quarter of the run's lines, and of 8 lines at least; a
+    Every judgement rests on a median over a quarter of the run's lines, and at least 8 of them; a
     shorter run gets none. Balanced accuracy b counts as skill (b - 1/K) / (1 - 1/K): 0 for guessing
     and 1 for no error, whatever K is.
 
     - **d is dead.** At the end its skill is at most 0.1, which is within the noise of a batch, and
-      either it names one site for 95 % of a batch or more, or nothing opposes it (lambda_1 at most
-      0.05) and its loss is still 95 % of ln K or more: it has learned nothing although it could. d
-      at chance is a success where lambda acts and d names several sites: then it tries, and finds
-      nothing. One site dominating the data looks like death as well, for naming it always is what a
-      plain cross entropy rewards; the sentence says so.
+      either it names one site for at least 95 % of a batch, or nothing opposes it (lambda_1 at most
+      0.05) and its loss is still at least 95 % of ln K: it has learned nothing although it could. d
+      at chance is a success where lambda acts and d names several sites: it tries, and finds
+      nothing. Where one site dominates the data, always naming it is what a plain cross entropy
+      rewards; this looks like death as well, and the sentence says so.
     - **d is saturated.** At the end its skill is 0.95 or more with lambda_1 above 0.05: features
       give the site away in spite of the reversal, and a d that is so sure has little gradient left.
     - **The reversed gradient dominates.** Over some quarter of the run its norm at the features is
-      larger than that of the emotion classifiers' own: the features then follow d more than the
+      larger than that of the emotion classifiers' gradient: the features follow d more than the
       task.
     - **L_d diverges.** At the end it is above 1.5 ln K. A d that knows nothing stays at ln K under
       cross entropy; the adaptive cross entropy, whose weights average about 1, moves that by a few
-      percent at equal sizes of sites, and downwards at unequal ones. A null counts as infinite.
+      percent where sites are of one size, and downwards where they are not. A null counts as
+      infinite.
 
-    None of this shows that features are free of the sites: only a fresh probe does, as
+    None of this shows that the features are free of the sites: only a fresh probe does, as
     `cda_jax.analysis.bias.measure_bias` trains it.
 
     Args:
@@ -139,7 +126,7 @@ def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
         _dominance(lines, size),
         _divergence(end, num_sites),
     )
-    return [sentence for sentence in found if sentence]
+    return list(filter(None, found))
 
 
 def _death_or_saturation(end, num_sites) -> str | None:
@@ -148,14 +135,14 @@ def _death_or_saturation(end, num_sites) -> str | None:
     strength, loss = _median(end, 'lambda_1'), _median(end, 'loss_dataset')
     skill = (accuracy - 1 / num_sites) / (1 - 1 / num_sites)
     finding = (
-        f'{_since(end)} its balanced accuracy is {_percent(accuracy)} (guessing: '
-        f'{_percent(1 / num_sites)})'
+        f'from step {end[0]["step"]:,} on its balanced accuracy is {show_percent(accuracy)} '
+        f'(guessing: {show_percent(1 / num_sites)})'
     )
     if skill <= _CHANCE_SKILL and share >= _ONE_SITE_SHARE:
         return (
             f'The dataset classifier is dead: {finding}, and it names one site for '
-            f'{_percent(share)} of a batch, rightly for '
-            f'{_percent(_median(end, "accuracy_dataset"))}. '
+            f'{show_percent(share)} of a batch, rightly for '
+            f'{show_percent(_median(end, "accuracy_dataset"))}. '
             'If that site makes up as much of the data, draw the sites more evenly (site_weights); '
             'otherwise lower its learning rate or the strength of the reversal.'
         )
@@ -176,7 +163,7 @@ def _death_or_saturation(end, num_sites) -> str | None:
 
 
 def _dominance(lines, size) -> str | None:
-    """Looks at every stretch of so many lines, and tells of the one where it is worst."""
+    """Judges the stretch of so many lines in which it is worst."""
     ratios = np.nan_to_num(column(lines, 'reversed_gradient_ratio'), nan=0)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(ratios, size), axis=1)
     worst = int(medians.argmax())
@@ -195,24 +182,16 @@ def _divergence(end, num_sites) -> str | None:
     guessing = math.log(num_sites)
     if loss <= _DIVERGED_LOSS * guessing:
         return None
+    level = 'not finite' if math.isinf(loss) else f'{loss:.3g}'
     return (
-        f'The loss of the dataset classifier diverges: {_since(end)} L_d is '
-        f'{"not finite" if math.isinf(loss) else format(loss, ".3g")} (median), while guessing '
-        f'costs about ln {num_sites} = {guessing:.2f}. It does worse than if it knew nothing; a '
-        'lower learning rate or a smaller lambda1_max steadies it.'
+        f'The loss of the dataset classifier diverges: from step {end[0]["step"]:,} on L_d is '
+        f'{level} (median), while guessing costs about ln {num_sites} = {guessing:.2f}. It does '
+        'worse than if it knew nothing; a lower learning rate or a smaller lambda1_max steadies it.'
     )
 
 
 def _median(lines, field) -> float:
-    """Of the lines that have the figure; NaN, which no comparison holds for, if none has."""
+    """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
     values = column(lines, field)
     values = values[~np.isnan(values)]
     return float(np.median(values)) if values.size else math.nan
-
-
-def _since(end) -> str:
-    return f'from step {end[0]["step"]:,} on'
-
-
-def _percent(share) -> str:
-    return f'{100 * share:.1f} %'

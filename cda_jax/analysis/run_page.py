@@ -5,17 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cda_jax.analysis.bias.report import BiasReport, Estimate
+from cda_jax.analysis import figures
+from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
 from cda_jax.analysis.features import Features
-from cda_jax.analysis.figures import (
-    class_distributions,
-    embed,
-    embedding_figure,
-    health_panel,
-    recall_figure,
-    subsample_evenly,
-    training_curves,
-)
 from cda_jax.analysis.health import health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table, show_percent
@@ -38,7 +30,7 @@ def run_page(
     """Puts the report of a finished run together.
 
     Args:
-        workdir: The run's directory.
+        workdir: The run's.
         config: The run's, with the data where they are now.
         results: The run's.
         features: Of its test sets.
@@ -46,39 +38,38 @@ def run_page(
         embedding: Whether to draw the features in two dimensions, which takes some ten seconds.
 
     Raises:
-        InputError: A file of the run is damaged.
+        InputError: A file of the run, or the data of a site, is missing or damaged.
     """
     lines = read_metrics(workdir)
-    num_sites = len(config.sites)
-    warnings = health_warnings(lines, num_sites) if config.dataset_classifier else []
+    warnings = health_warnings(lines, len(config.sites)) if config.dataset_classifier else []
+    sections = [_recognition(results)]
     if bias.collapsed:
         warnings.append('The features of all test examples are the same: the network collapsed.')
-    sections = [_recognition(results), _bias(bias), _annotation(bias)]
-    if embedding and not bias.collapsed:
-        by_plane = {'test examples': features}
-        sections.append(Section('Features in two dimensions', figures=planes(by_plane)))
+    else:
+        sections.append(_bias(bias))
+        if bias.annotation.all.accuracy_against_truth:
+            sections.append(_annotation(bias.annotation))
+        if embedding:
+            pictures = planes({'test examples': features})
+            sections.append(Section('Features in two dimensions', figures=pictures))
     sections.append(_training(lines, config))
     if config.target == 'label':
-        sections.append(
-            Section('Data', figures=(data_figure(config.data_dir, features.site_names),))
-        )
+        picture = data_figure(config.data_dir, features.site_names)
+        sections.append(Section('Data', figures=(picture,)))
     settings = {'Configuration': as_fields(config), 'Environment': environment()}
+    sections.append(Section('Settings', folded=settings))
     return Page(
         title=f'Run {workdir.name}',
         subtitle=f'Trained on {", ".join(config.sites)}; tested on '
         f'{", ".join(results.test_sites)}; {results.step:,} steps.',
         answer=tuple(_answer(results, bias)),
         warnings=tuple(warnings),
-        sections=(*filter(None, sections), Section('Settings', folded=settings)),
+        sections=tuple(sections),
     )
 
 
 def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
-    """Figure 3 of the paper: class distributions of prepared sites.
-
-    Raises:
-        InputError: A site is missing or damaged.
-    """
+    """Figure 3 of the paper: class distributions of prepared sites."""
     opened = open_sites(data_dir, tuple(sites))
     counts = {
         site.name: {
@@ -87,7 +78,7 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
         for site in opened
     }
     return Picture(
-        class_distributions(counts, opened[0].manifest.class_names),
+        figures.class_distributions(counts, opened[0].manifest.class_names),
         'Share of each class in the training and test data of every site, with the number of '
         'examples (figure 3 of the paper).',
         'Bars of the class shares of every site.',
@@ -97,21 +88,20 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
 def planes(features: dict[str, Features]) -> tuple[Picture, Picture]:
     """Figures 5 and 7 of the paper: features in two dimensions, by site and by class.
 
-    Args:
-        features: By the title of the panel; all of the same test sets.
+    There is a panel, by its title, for each network's features of the same test sets.
     """
     first = next(iter(features.values()))
-    rows = subsample_evenly(first.site, _MAX_EMBEDDED, seed=0)
-    points = {title: embed(each.features[rows], seed=0) for title, each in features.items()}
+    rows = figures.subsample_evenly(first.site, _MAX_EMBEDDED, seed=0)
+    points = {title: figures.embed(each.features[rows], 0) for title, each in features.items()}
     return (
         Picture(
-            embedding_figure(points, first.site[rows], first.site_names),
+            figures.embedding_figure(points, first.site[rows], first.site_names),
             'Features of the test sets by site, by UMAP (figure 5 of the paper). It shows '
             'neighbourhoods; distances between clusters and their sizes mean little.',
             'Scatter plot of the features, coloured by site.',
         ),
         Picture(
-            embedding_figure(points, first.label[rows], first.class_names),
+            figures.embedding_figure(points, first.label[rows], first.class_names),
             'The same points by labelled class (figure 7 of the paper).',
             'Scatter plot of the features, coloured by class.',
         ),
@@ -121,7 +111,7 @@ def planes(features: dict[str, Features]) -> tuple[Picture, Picture]:
 def recall_picture(confusions: dict[str, np.ndarray], class_names: Sequence[str]) -> Picture:
     """Figure 6 of the paper: recall matrices, by the title of the panel."""
     return Picture(
-        recall_figure(confusions, class_names),
+        figures.recall_figure(confusions, class_names),
         'Recall matrices (figure 6 of the paper). Rows: the labelled class; columns: the predicted '
         'one; last row: precision.',
         'Recall matrices with a row of precision below each.',
@@ -154,42 +144,35 @@ def _answer(results: Results, bias: BiasReport) -> Iterator[str]:
 
 
 def _recognition(results: Results) -> Section:
-    fields = {
-        'accuracy': 'accuracy',
-        'macro_f1': 'macro F1',
-        'mean_recall': 'recall',
-        'recall_sd': 'recall sd',
-    }
     columns = [Column('test set'), Column('head'), Column('examples', 'number')]
-    columns += [Column(name, 'percent') for name in fields.values()]
+    columns += [Column(c, 'percent') for c in ('accuracy', 'macro F1', 'recall', 'recall sd')]
     rows = [
-        (site, head, scores.num_examples, *(getattr(scores, field) for field in fields))
+        (site, head, of.num_examples, of.accuracy, of.macro_f1, of.mean_recall, of.recall_sd)
         for site, heads in results.test_sites.items()
-        for head, scores in heads.items()
+        for head, of in heads.items()
     ]
     confusions = {site: np.array(s.confusion) for site, s in results.answers().items()}
     return Section(
         'Recognition',
         'The first head of each test set is the one that answers there; all figures on this page '
-        'are of it unless they say otherwise.',
+        'are its own unless they say otherwise.',
         tables=(Table('scores', 'Scores on the test sets', tuple(columns), rows),),
         figures=(recall_picture(confusions, results.class_names),),
     )
 
 
-def _bias(bias: BiasReport) -> Section | None:
-    if bias.collapsed:
-        return None
+def _bias(bias: BiasReport) -> Section:
     rows = []
-    for kind, title in (('linear', 'linear'), ('mlp', 'MLP')):
-        for probes, where in (
-            (bias.dataset_classification, 'all'),
-            (bias.within_class, 'within class'),
-        ):
-            probe = getattr(probes, kind)
-            if probe and probe.balanced_accuracy:
-                cells = _cells(probe.balanced_accuracy, 1, factor=100)
-                rows.append((f'{title} probe, {where} (%)', *cells, f'{100 * probe.chance:.1f}'))
+    overall, within = bias.dataset_classification, bias.within_class
+    for title, probe in (
+        ('linear probe, all', overall.linear),
+        ('linear probe, within class', within.linear),
+        ('MLP probe, all', overall.mlp),
+        ('MLP probe, within class', within.mlp),
+    ):
+        if probe and probe.balanced_accuracy:
+            cells = _cells(probe.balanced_accuracy, 1, factor=100)
+            rows.append((f'{title} (%)', *cells, f'{100 * probe.chance:.1f}'))
     for pair in bias.pairs:
         names = ' - '.join(pair.sites)
         rows.append((f'A-distance, {names}', *_cells(pair.a_distance, 2), '0'))
@@ -202,16 +185,14 @@ def _bias(bias: BiasReport) -> Section | None:
     columns = tuple(map(Column, ('measure', 'value', '95 % from', 'to', 'mixed')))
     return Section(
         'Dataset bias in the features',
-        'Of frozen features of the test sets. Probes are trained afresh and judged on photos that '
-        "they have not seen; their figures are balanced accuracies. 'Mixed' is what features that "
-        'know nothing of the site (cLISI: of the class) would give.',
+        'Measured on the frozen features of the test sets. Probes are trained afresh and judged on '
+        "photos that they have not seen; their figures are balanced accuracies. 'Mixed' is what "
+        'features that know nothing of the site (cLISI: of the class) would give.',
         tables=(Table('bias', 'Measures of bias', columns, rows),),
     )
 
 
-def _annotation(bias: BiasReport) -> Section | None:
-    if not bias.annotation or not bias.annotation.all.accuracy_against_truth:
-        return None
+def _annotation(bias: AnnotationBias) -> Section:
     fields = {
         'accuracy_against_labels': 'accuracy against labels',
         'accuracy_against_truth': 'against the truth',
@@ -220,8 +201,8 @@ def _annotation(bias: BiasReport) -> Section | None:
         'recovered': 'recovered',
     }
     rows = []
-    for site, figures in {**bias.annotation.by_site, 'all': bias.annotation.all}.items():
-        estimates = [getattr(figures, field) for field in fields]
+    for site, compared in {**bias.by_site, 'all': bias.all}.items():
+        estimates = [getattr(compared, field) for field in fields]
         rows.append((site, *(estimate and estimate.value for estimate in estimates)))
     columns = (Column('test set'), *(Column(name, 'percent') for name in fields.values()))
     return Section(
@@ -233,23 +214,20 @@ def _annotation(bias: BiasReport) -> Section | None:
 
 
 def _training(lines: Sequence[dict], config: Config) -> Section:
-    pictures = [
-        Picture(
-            training_curves(lines),
-            'Every logged step, each of one batch, and their running median.',
-            'Loss terms, accuracies and learning rate over the epochs.',
-        )
-    ]
-    if config.dataset_classifier:
-        pictures.append(
-            Picture(
-                health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
-                'The adversarial game between dataset classifier and features.',
-                'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to '
-                'the direct gradient, and lambda over the epochs.',
-            )
-        )
-    return Section('Training', figures=tuple(pictures))
+    curves = Picture(
+        figures.training_curves(lines),
+        'Every logged step, each of one batch, and their running median.',
+        'Loss terms, accuracies and learning rate over the epochs.',
+    )
+    if not config.dataset_classifier:
+        return Section('Training', figures=(curves,))
+    game = Picture(
+        figures.health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
+        'The adversarial game between dataset classifier and features.',
+        'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the direct '
+        'gradient, and lambda over the epochs.',
+    )
+    return Section('Training', figures=(curves, game))
 
 
 def _cells(estimate: Estimate | None, decimals: int, *, factor: int = 1) -> list[str | None]:

@@ -11,14 +11,9 @@ from cda_jax.errors import InputError
 
 
 class Measured(NamedTuple):
-    """One figure of one method.
+    """One figure of one method, measured for each seed; methods share the order of the seeds.
 
-    What it says of a distribution is about trainings with other seeds, not about other test
-    examples.
-
-    Attributes:
-        values: One for each seed, at least one, finite. All methods of a table have their seeds in
-            the same order.
+    Its spread is that of trainings with other seeds, not that of other test examples.
     """
 
     values: tuple[float, ...]
@@ -51,8 +46,8 @@ class Measured(NamedTuple):
 def difference(a: Measured, b: Measured) -> Measured:
     """The difference a - b of two methods, seed by seed.
 
-    What a seed does to both methods alike cancels, so its interval says more than the two
-    intervals beside each other.
+    What a seed does to both methods alike cancels, so its interval says more than the intervals of
+    the two do side by side.
 
     Raises:
         InputError: The numbers of seeds differ.

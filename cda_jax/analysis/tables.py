@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -12,7 +12,24 @@ from cda_jax.runtime.files import write_text, writing
 
 Cell = str | float | Measured | None
 
-NOTHING = '-'
+_SEED_FIELDS = ('mean', 'sd', 'low', 'high', 'seeds', 'values')
+
+_MARKDOWN = str.maketrans({'\\': r'\\', '|': r'\|'})
+_LATEX = str.maketrans(
+    {character: f'\\{character}' for character in '&%$#_{}'}
+    | {
+        '\\': r'\textbackslash{}',
+        '~': r'\textasciitilde{}',
+        '^': r'\textasciicircum{}',
+        '<': r'\textless{}',
+        '>': r'\textgreater{}',
+        '|': r'\textbar{}',
+        '±': r'$\pm$',
+        # At the start of a row these two would belong to the line break before it.
+        '[': '{[}',
+        '*': '{*}',
+    }
+)
 
 
 class Column(NamedTuple):
@@ -69,14 +86,17 @@ def shown(table: Table) -> pd.DataFrame:
 def show(cell: Cell, column: Column) -> str:
     """A cell as it is read: '82.1', or '82.1 ± 0.4' (mean and standard deviation) of seeds."""
     if cell is None:
-        return NOTHING
+        return '-'
     if isinstance(cell, str):
         return cell
-    if not isinstance(cell, Measured):
-        return _figure(cell, column)
-    if cell.sd is None:
-        return _figure(cell.values[0], column)
-    return f'{_figure(cell.mean, column)} ± {_figure(cell.sd, column)}'
+    if isinstance(cell, Measured):
+        if cell.sd is None:
+            return show(cell.values[0], column)
+        return f'{show(cell.mean, column)} ± {show(cell.sd, column)}'
+    # 'z': a figure that is rounded to 0 has no sign.
+    if column.kind == 'percent':
+        return f'{100 * cell:z.1f}'
+    return f'{cell:,}' if isinstance(cell, Integral) else f'{cell:z,.3f}'
 
 
 def show_percent(value: Measured | float | None) -> str:
@@ -85,16 +105,20 @@ def show_percent(value: Measured | float | None) -> str:
 
 
 def best_rows(table: Table) -> dict[str, set[int]]:
-    """The rows that are to stand out in each column that asks for it; of seeds the mean counts.
+    """The rows that are to stand out in each column that asks for it; the mean counts for seeds.
 
-    None does where there is nothing that it could be better than.
+    A figure that is no better than any other does not stand out.
     """
     found = {}
     for number, column in enumerate(table.columns):
         if column.best is None:
             continue
         cells = {place: row[number] for place, row in enumerate(table.rows)}
-        figures = {place: _centre(cell) for place, cell in cells.items() if cell is not None}
+        figures = {
+            place: cell.mean if isinstance(cell, Measured) else cell
+            for place, cell in cells.items()
+            if cell is not None
+        }
         if len(set(figures.values())) > 1:
             best = column.best(figures.values())
             found[column.name] = {place for place, figure in figures.items() if figure == best}
@@ -106,7 +130,7 @@ def as_csv(table: Table) -> str:
 
     A column in which any figure has its seeds becomes six: its name with `_mean`, `_sd`, `_low` and
     `_high` (95 % by Student's t), `_seeds` (how many) and `_values` (separated by spaces). A figure
-    without seeds stands there as the mean, with the others empty.
+    without seeds is the mean there, and the others are empty.
     """
     fields = {}
     for number, column in enumerate(table.columns):
@@ -122,8 +146,8 @@ def as_csv(table: Table) -> str:
 
 def as_markdown(table: Table) -> str:
     """The table for reading, with its title and note."""
-    frame = _texts(table, str.maketrans({'\\': r'\\', '|': r'\|'}))
     sides = ['left' if column.kind == 'text' else 'right' for column in table.columns]
+    frame = _escaped(table, _MARKDOWN)
     body = frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
     title, note = _one_line(table.title), _one_line(table.note)
     return '\n\n'.join(filter(None, [f'**{title}**', body, note])) + '\n'
@@ -134,11 +158,10 @@ def as_latex(table: Table) -> str:
 
     The caption is the title and the note, the label `tab:` and the table's name.
     """
-    caption = _one_line(f'{table.title}. {table.note}').translate(_LATEX)
-    frame = _texts(table, _LATEX).replace(r'^-(?=\d)', '$-$', regex=True)  # no hyphens
+    frame = _escaped(table, _LATEX).replace(r'^-(?=\d)', '$-$', regex=True)  # no hyphens
     return frame.to_latex(
         index=False,
-        caption=caption,
+        caption=_one_line(f'{table.title}. {table.note}').translate(_LATEX),
         label=f'tab:{table.name}',
         column_format=''.join('l' if column.kind == 'text' else 'r' for column in table.columns),
         position='tbp',
@@ -148,12 +171,8 @@ def as_latex(table: Table) -> str:
 def write_tables(folder: Path, tables: Sequence[Table]) -> None:
     """Writes `<name>.csv`, `<name>.md` and `<name>.tex` of every table, each whole.
 
-    Args:
-        folder: Where to; made if it is new.
-        tables: With different names.
-
     Raises:
-        InputError: A file cannot be written.
+        InputError: The folder cannot be made, or a file cannot be written.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,47 +181,17 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
             write_text(folder / f'{table.name}.{ending}', render(table))
 
 
-_SEED_FIELDS = ('mean', 'sd', 'low', 'high', 'seeds', 'values')
-
-_LATEX = str.maketrans(
-    {character: f'\\{character}' for character in '&%$#_{}'}
-    | {
-        '\\': r'\textbackslash{}',
-        '~': r'\textasciitilde{}',
-        '^': r'\textasciicircum{}',
-        '<': r'\textless{}',
-        '>': r'\textgreater{}',
-        '|': r'\textbar{}',
-        '±': r'$\pm$',
-        # At the start of a row these two would belong to the line break before it.
-        '[': '{[}',
-        '*': '{*}',
-    }
-)
-
-
-def _figure(value: float, column: Column) -> str:
-    # 'z': a figure that is rounded to 0 has no sign.
-    if column.kind == 'percent':
-        return f'{100 * value:z.1f}'
-    return f'{value:,}' if isinstance(value, Integral) else f'{value:z,.3f}'
-
-
-def _centre(cell: float | Measured) -> float:
-    return cell.mean if isinstance(cell, Measured) else cell
-
-
-def _of_seeds(cell: float | Measured | None) -> tuple[Any, ...]:
+def _of_seeds(cell: float | Measured | None) -> tuple:
     if not isinstance(cell, Measured):
-        return cell, None, None, None, None, None
+        return cell, *[None] * (len(_SEED_FIELDS) - 1)
     low, high = cell.interval or (None, None)
     return cell.mean, cell.sd, low, high, len(cell.values), ' '.join(map(str, cell.values))
 
 
-def _texts(table: Table, escapes: dict[int, str]) -> pd.DataFrame:
+def _escaped(table: Table, escapes: dict[int, str]) -> pd.DataFrame:
     """The table as shown, for a language in which some characters mean something."""
-    escaped = shown(table).map(lambda text: _one_line(text).translate(escapes))
-    return escaped.rename(columns=lambda name: name.translate(escapes))
+    texts = shown(table).map(lambda text: _one_line(text).translate(escapes))
+    return texts.rename(columns=lambda name: name.translate(escapes))
 
 
 def _one_line(text: str) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cda_jax.analysis.bias import read_bias
-from cda_jax.analysis.bias.measure_run import measure_run
 from cda_jax.analysis.features import (
     Features,
     extract_features,
+    measure_run,
     read_features,
     write_features,
 )

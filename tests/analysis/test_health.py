@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from cda_jax.analysis.health import column, epochs_of, health_warnings, read_metrics, train_lines
+from cda_jax.analysis.health import column, epochs_of, health_warnings, read_metrics
 from cda_jax.errors import InputError
 from cda_jax.runtime.logs import Logs
 from cda_jax.runtime.workdir import METRICS
@@ -153,7 +153,6 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
     np.testing.assert_array_equal(column(lines, 'loss'), [1.5, math.nan])
     np.testing.assert_array_equal(column(lines, 'loss_dataset'), [math.nan, math.nan])
     np.testing.assert_allclose(epochs_of(lines, lines), [0.5, 1.0])
-    assert train_lines(lines) == lines[:1]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_a_damaged_line_is_named(tmp_path, damaged, reason):
 
 
 def test_a_missing_file_and_bytes_that_are_no_text_are_named(tmp_path):
-    with pytest.raises(InputError, match=r'metrics.jsonl: no such file'):
+    with pytest.raises(InputError, match=r'metrics.jsonl: No such file'):
         read_metrics(tmp_path)
     (tmp_path / METRICS).write_bytes(b'\xff\xfe')
     with pytest.raises(InputError, match=r'metrics.jsonl, line 1: '):
@@ -189,6 +188,6 @@ def test_a_missing_file_and_bytes_that_are_no_text_are_named(tmp_path):
 
 def test_lines_without_training_or_epochs_are_refused():
     with pytest.raises(InputError, match="none is of kind 'train'"):
-        train_lines([{'kind': 'validation', 'step': 3}])
+        epochs_of([{'kind': 'validation', 'step': 3}], [])
     with pytest.raises(InputError, match='step 3: no epoch'):
         epochs_of([{'kind': 'train', 'step': 3}], [])

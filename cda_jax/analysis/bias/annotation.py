@@ -16,16 +16,7 @@ def measure_annotation_bias(
     site_names: Sequence[str],
     resamples: Resamples,
 ) -> AnnotationBias:
-    """Compares predictions, the sites' labels and the truth, as far as they are known.
-
-    Args:
-        sites: int[N].
-        labels: int[N], what the annotators said.
-        predictions: int[N], what the model says.
-        true_labels: int[N], what there is to see.
-        site_names: K.
-        resamples: What was drawn of the N examples.
-    """
+    """Compares what the model and the annotators say with the truth, as far as it is known."""
 
     def compare(counted):
         def agreement(left, right, rows):

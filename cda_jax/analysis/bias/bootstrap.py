@@ -25,7 +25,7 @@ class Resamples(NamedTuple):
 def draw_resamples(
     groups: np.ndarray | None, num_examples: int, *, seed: int, num_resamples: int = 1000
 ) -> Resamples:
-    """Draws photos with replacement, as many as there are.
+    """Draws as many photos as there are, with replacement.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13; whole
     clusters are drawn because the faces of one photo are not independent.
@@ -33,7 +33,6 @@ def draw_resamples(
     Args:
         groups: uint64[N], the photo of each example, or None where each has its own.
         num_examples: N.
-        seed: Decides the draws.
         num_resamples: B.
     """
     photos = np.arange(num_examples) if groups is None else groups
@@ -56,7 +55,7 @@ def stratum_means(
         strata: int[n], 0 to S - 1.
         num_strata: S.
         rows: int[n], which of the N examples these are.
-        resamples: What was drawn of all N.
+        resamples: Of all N examples.
 
     Returns:
         float64[1 + B, S]; NaN where a resample has no example of a stratum.
@@ -98,13 +97,7 @@ def interval(figures: np.ndarray) -> Estimate | None:
 def mean_interval(
     scores: np.ndarray, resamples: Resamples, counted: np.ndarray | None = None
 ) -> Estimate | None:
-    """The mean score of the examples, with its interval; None where no example counts.
-
-    Args:
-        scores: float[N].
-        resamples: What was drawn of them.
-        counted: bool[N], which examples count; None: all.
-    """
+    """The mean of float[N] scores, of those counted if not all; None where none is."""
     rows = np.arange(len(scores)) if counted is None else np.flatnonzero(counted)
     strata = np.zeros(len(rows), int)
     return interval(stratum_means(scores[rows], strata, 1, rows, resamples)[:, 0])

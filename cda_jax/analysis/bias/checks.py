@@ -1,4 +1,4 @@
-"""Checks of the arrays that the bias measures get."""
+"""Checks of the arrays that a caller hands to the bias measures."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,7 @@ MIN_EXAMPLES = 20
 
 
 def checked_features(features: np.ndarray) -> np.ndarray:
-    """Gives features as float32[N, D].
-
-    Raises:
-        InputError: They have another shape, are fewer than `MIN_EXAMPLES`, not finite, or all the
-            same.
-    """
+    """Returns float32[N, D] that is finite, with enough rows that are not all the same."""
     features = np.asarray(features, np.float32)
     if features.ndim != 2 or len(features) < MIN_EXAMPLES or features.shape[1] == 0:
         raise InputError(
@@ -32,11 +27,7 @@ def checked_features(features: np.ndarray) -> np.ndarray:
 def checked_numbers(
     field: str, numbers: np.ndarray | None, num_examples: int, names: Sequence[str]
 ) -> np.ndarray | None:
-    """Gives numbers of sites or classes as int64[N], or None as it is.
-
-    Raises:
-        InputError: They have another shape, are not integers, or one has no name.
-    """
+    """Returns the numbers of named sites or classes as int64[N]; None stays None."""
     if numbers is None:
         return None
     numbers = np.asarray(numbers)
@@ -55,11 +46,7 @@ def checked_numbers(
 
 
 def check_names(field: str, names: Sequence[str]) -> None:
-    """Refuses names of which two are the same: figures go by name.
-
-    Raises:
-        InputError: With the name.
-    """
+    """Refuses a name that is given twice, as figures go by name."""
     for position, name in enumerate(names):
         if name in names[:position]:
             raise InputError(f'{field}: {name!r} is there twice, expected different names')

@@ -12,14 +12,7 @@ from cda_jax.analysis.bias.report import Estimate, SiteClassification, WithinCla
 
 
 class Probing(NamedTuple):
-    """What all probes of one measurement share.
-
-    Attributes:
-        features: float32[N, D], as `cross_fit` wants them.
-        site_names: K.
-        resamples: What was drawn of the N examples.
-        seed: Of the perceptron.
-    """
+    """What all probes of one measurement share; `features` are as `cross_fit` wants them."""
 
     features: np.ndarray
     site_names: Sequence[str]
@@ -48,13 +41,7 @@ def classify_sites(
 def classify_sites_within_classes(
     probing: Probing, folds_of_classes: Mapping[str, Folds | None], build_probe: BuildProbe
 ) -> WithinClassClassification:
-    """The same with a probe for each class, so that label shift does not pose as bias.
-
-    Args:
-        probing: As for `classify_sites`.
-        folds_of_classes: Those of the examples of each class, by its name.
-        build_probe: One of `PROBES`.
-    """
+    """The same with a probe for each class, so that label shift does not pose as bias."""
     judged = {
         name: _judge(probing, folds, build_probe)
         for name, folds in folds_of_classes.items()

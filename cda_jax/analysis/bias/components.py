@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 _KEPT_VARIANCE = 0.999
-NUM_COMPONENTS = 50
+_NUM_COMPONENTS = 50
 
 
 def standardised_components(features: np.ndarray) -> np.ndarray:
@@ -13,9 +13,6 @@ def standardised_components(features: np.ndarray) -> np.ndarray:
 
     A network's features fill few of their dimensions, and a probe with a ridge cannot use what is
     left out here; with it, a report would take minutes. Components keep their ratios of variance.
-
-    Args:
-        features: float32[N, D], not all rows the same.
 
     Returns:
         float32[N, R], of mean 0, and of variance 1 on average over the R columns.
@@ -26,14 +23,10 @@ def standardised_components(features: np.ndarray) -> np.ndarray:
 
 
 def largest_components(features: np.ndarray, *, seed: int) -> np.ndarray:
-    """The first 50 principal components, in which neighbours mean more than in the features.
+    """The first min(N, D, 50) principal components as float64.
 
-    Args:
-        features: float32[N, D], not all rows the same.
-        seed: Of the randomised decomposition that large inputs get.
-
-    Returns:
-        float64[N, min(N, D, 50)].
+    Neighbours in them mean more than neighbours among the features. The seed is that of the
+    randomised decomposition that large inputs get.
     """
-    num_components = min(NUM_COMPONENTS, *features.shape)
+    num_components = min(_NUM_COMPONENTS, *features.shape)
     return PCA(num_components, random_state=seed).fit_transform(np.asarray(features, float))

@@ -5,6 +5,8 @@ from scipy.spatial.distance import pdist, squareform
 
 from cda_jax.analysis.bias.bootstrap import Resamples
 
+MAX_EXAMPLES = 500  # of a site
+
 
 def squared_mmd(
     features: np.ndarray,
@@ -13,7 +15,7 @@ def squared_mmd(
     resamples: Resamples,
     *,
     seed: int,
-    max_examples: int = 500,
+    max_examples: int = MAX_EXAMPLES,
 ) -> tuple[np.ndarray, float]:
     """Unbiased squared maximum mean discrepancy with a Gaussian kernel exp(-d^2 / (2 sigma^2)).
 
@@ -25,16 +27,20 @@ def squared_mmd(
         features: float32[N, D].
         sites: int[N].
         pair: Numbers of the two sites.
-        resamples: What was drawn of the N examples.
-        seed: Decides the subsample.
-        max_examples: So many examples of a site at most are drawn.
+        resamples: Of the N examples.
+        seed: Decides which examples are taken of a site that has more than `max_examples`.
 
     Returns:
         float64[1 + B], of the data and of the resamples, with the kernel and the subsample held;
         and sigma. All NaN where a site has fewer than two photos, or all features are the same.
     """
     rng = np.random.default_rng(seed)
-    first, second = (_subsample(np.flatnonzero(sites == k), max_examples, rng) for k in pair)
+
+    def subsample(rows):
+        few = len(rows) <= max_examples
+        return rows if few else np.sort(rng.choice(rows, max_examples, replace=False))
+
+    first, second = (subsample(np.flatnonzero(sites == number)) for number in pair)
     nothing = np.full(len(resamples.counts), np.nan), float('nan')
     if any(len(np.unique(resamples.group[rows])) < 2 for rows in (first, second)):
         return nothing
@@ -46,24 +52,15 @@ def squared_mmd(
     kernel = np.exp(squareform(squared) / (-2 * sigma**2))
     group = resamples.group[rows]
     usable = group[:, None] != group[None, :]
+    kernel[~usable] = 0
     weights = resamples.counts[:, group].astype(float)
-    return _weighted_mmd(np.where(usable, kernel, 0), usable, weights, len(first)), sigma
-
-
-def _subsample(rows, max_examples, rng):
-    if len(rows) <= max_examples:
-        return rows
-    return np.sort(rng.choice(rows, max_examples, replace=False))
-
-
-def _weighted_mmd(kernel, usable, weights, num_first):
-    """Pairs count as often as both of their examples were drawn together."""
-    first, second = slice(None, num_first), slice(num_first, None)
 
     def mean(left, right):
+        # Pairs count as often as both of their examples were drawn together.
         drawn, beside = weights[:, left], weights[:, right]
         sums = (drawn @ kernel[left, right] * beside).sum(axis=1)
         pairs = (drawn @ usable[left, right].astype(float) * beside).sum(axis=1)
         return np.divide(sums, pairs, out=np.full_like(sums, np.nan), where=pairs > 0)
 
-    return mean(first, first) + mean(second, second) - 2 * mean(first, second)
+    a, b = slice(None, len(first)), slice(len(first), None)
+    return mean(a, a) + mean(b, b) - 2 * mean(a, b), sigma

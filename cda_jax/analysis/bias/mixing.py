@@ -13,11 +13,12 @@ PERPLEXITY = 30
 # ln beta of the search for the perplexity, where distances are in units of their mean.
 _LOWEST, _HIGHEST, _HALVINGS = -12.0, 20.0, 50
 
+_NUM_SHUFFLES = 50
 _DISTANCES_AT_ONCE_MIB = 64
 
 
 class Neighbours(NamedTuple):
-    """The nearest other examples of every example, and how much each counts: sum 1 a row."""
+    """The nearest other examples of every example, and their weights: sum 1 per row."""
 
     rows: np.ndarray  # int[N, n]
     weights: np.ndarray  # float64[N, n]
@@ -47,7 +48,7 @@ def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
     Source: as for `find_neighbours`.
 
     Args:
-        neighbours: Those of all N examples.
+        neighbours: Of all N examples.
         categories: int[N], sites (iLISI) or classes (cLISI).
 
     Returns:
@@ -58,19 +59,14 @@ def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
     return 1 / sum(share**2 for share in shares)
 
 
-def mean_lisi_if_mixed(
-    neighbours: Neighbours, categories: np.ndarray, *, seed: int, num_shuffles: int = 50
-) -> np.ndarray:
-    """Mean LISI in the same neighbourhoods with the categories shuffled over the examples.
+def mean_lisi_if_mixed(neighbours: Neighbours, categories: np.ndarray, *, seed: int) -> np.ndarray:
+    """Mean LISI in the same neighbourhoods with shuffled categories: float64[50], by shuffle.
 
     It lies below the number of categories where these differ in size, and because a neighbourhood
     is a small sample.
-
-    Returns:
-        float64[num_shuffles].
     """
     rng = np.random.default_rng(seed)
-    shuffles = (rng.permutation(categories) for _ in range(num_shuffles))
+    shuffles = (rng.permutation(categories) for _ in range(_NUM_SHUFFLES))
     return np.array([lisi(neighbours, shuffled).mean() for shuffled in shuffles])
 
 
@@ -91,15 +87,14 @@ def silhouettes(features: np.ndarray, categories: np.ndarray) -> np.ndarray:
 
 
 def _weights(distances: np.ndarray, wanted_entropy: float) -> np.ndarray:
-    """float64[N, n] with sum 1 a row, proportional to exp(-beta d), of the entropy wanted.
+    """float64[N, n] proportional to exp(-beta d), of the wanted entropy, with sum 1 per row.
 
     The entropy falls with beta, so halving an interval of ln beta finds it. Where more neighbours
     than the perplexity are equally near, no beta does, and those share the weight.
     """
     means = distances.mean(axis=1, keepdims=True)
     scaled = np.divide(distances, means, out=np.zeros_like(distances), where=means > 0)
-    low = np.full((len(distances), 1), _LOWEST)
-    high = np.full((len(distances), 1), _HIGHEST)
+    low, high = np.full_like(means, _LOWEST), np.full_like(means, _HIGHEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         entropy = entr(softmax(-np.exp(middle) * scaled, axis=1)).sum(axis=1, keepdims=True)

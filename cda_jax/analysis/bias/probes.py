@@ -31,7 +31,7 @@ def linear_probe(num_examples: int, num_features: int, seed: int) -> ClassifierM
 def mlp_probe(num_examples: int, num_features: int, seed: int) -> ClassifierMixin:
     """A perceptron with one hidden layer of 64, trained for 15 epochs of Adam."""
     del num_features
-    # At least ten steps an epoch, however few the examples; and a weight decay per step that does
+    # At least ten steps per epoch, however few the examples; and a weight decay per step that does
     # not depend on the batch, by whose size scikit-learn divides it.
     batch_size = int(np.clip(num_examples // 10, 1, 200))
     return MLPClassifier(
@@ -67,9 +67,8 @@ class Folds(NamedTuple):
 class Guesses(NamedTuple):
     """int[n] each: the sites that probes name for examples that they were not trained on.
 
-    Attributes:
-        likeliest: The most probable ones where sites are as frequent as in training.
-        balanced: The most probable ones if all sites were equally frequent.
+    `likeliest` are the most probable ones where sites are as frequent as in training, `balanced`
+    those if all sites were equally frequent.
     """
 
     likeliest: np.ndarray
@@ -82,7 +81,7 @@ def make_folds(
     """Deals examples into five folds, stratified by site, with all faces of a photo in one.
 
     A site takes part with at least `MIN_SITE_EXAMPLES` examples from as many photos as there are
-    folds; of fewer than two such sites there are no folds.
+    folds; with fewer than two such sites there are no folds.
 
     Args:
         sites: int[N].
@@ -105,34 +104,23 @@ def cross_fit(features: np.ndarray, folds: Folds, build_probe: BuildProbe, *, se
     """Has every example's site guessed by a probe that saw neither it nor its photo.
 
     The balanced choice divides the probabilities by the sites' shares in training (Saerens et al.
-    2002, equation 2.4, with equal new priors).
-
-    Args:
-        features: float32[N, D], of variance about 1, as from `standardised_components`.
-        folds: As `make_folds` deals them.
-        build_probe: One of `PROBES`.
-        seed: Handed to the probe.
+    2002, equation 2.4, with equal new priors). Features are float32[N, D] of variance about 1, as
+    from `standardised_components`.
     """
     truth = folds.truth
     likeliest, balanced = np.empty_like(truth), np.empty_like(truth)
     for seen, unseen in folds.splits:
         probe = build_probe(len(seen), features.shape[1], seed)
-        probabilities = _fit_and_predict(
-            probe, features[folds.rows[seen]], truth[seen], features[folds.rows[unseen]]
-        )
+        # Matrix products of some BLAS libraries now and then raise the processor's flag for invalid
+        # numbers on good ones; so the result is checked instead.
+        with warnings.catch_warnings(), np.errstate(invalid='ignore'):
+            # The perceptron's number of epochs is part of its definition, not a failure.
+            warnings.simplefilter('ignore', ConvergenceWarning)
+            probe.fit(features[folds.rows[seen]], truth[seen])
+            probabilities = probe.predict_proba(features[folds.rows[unseen]])
+        if not np.isfinite(probabilities).all():
+            raise FloatingPointError('a probe of the sites gave probabilities that are not finite')
         shares = np.bincount(truth[seen])[probe.classes_] / len(seen)
         likeliest[unseen] = probe.classes_[probabilities.argmax(axis=1)]
         balanced[unseen] = probe.classes_[(probabilities / shares).argmax(axis=1)]
     return Guesses(likeliest, balanced)
-
-
-def _fit_and_predict(probe, features, targets, unseen_features) -> np.ndarray:
-    # Matrix products of some BLAS libraries now and then raise the processor's flag for invalid
-    # numbers on good ones; so the result is checked instead.
-    with warnings.catch_warnings(), np.errstate(invalid='ignore'):
-        # The perceptron's number of epochs is part of its definition, not a failure.
-        warnings.simplefilter('ignore', ConvergenceWarning)
-        probabilities = probe.fit(features, targets).predict_proba(unseen_features)
-    if not np.isfinite(probabilities).all():
-        raise FloatingPointError('a probe of the sites gave probabilities that are not finite')
-    return probabilities

@@ -23,7 +23,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class ByProbe(msgspec.Struct, Generic[T], frozen=True):
-    """The same of each kind of probe."""
+    """One result for each kind of probe."""
 
     linear: T
     mlp: T
@@ -32,8 +32,8 @@ class ByProbe(msgspec.Struct, Generic[T], frozen=True):
 class SiteClassification(msgspec.Struct, frozen=True):
     """Name that dataset, by a fresh probe, among the K' sites that have enough examples.
 
-    `chance` is the balanced accuracy without any skill and `majority_rate` the accuracy;
-    `confusion` is that of the balanced choice, int[K', K'], rows are the true sites.
+    Without any skill, balanced accuracy is `chance` and accuracy `majority_rate`. `confusion` is
+    int[K', K'], of the balanced choice; rows are the true sites.
     """
 
     sites: tuple[str, ...]
@@ -45,7 +45,7 @@ class SiteClassification(msgspec.Struct, frozen=True):
 
 
 class WithinClassClassification(msgspec.Struct, frozen=True):
-    """The same with a probe for each class; figures are unweighted means over the classes.
+    """As above, with a probe for each class; figures are unweighted means over the classes.
 
     `left_out` names the classes of which fewer than two sites have enough examples.
     """
@@ -70,7 +70,7 @@ class SitePair(msgspec.Struct, frozen=True):
 class Mixing(msgspec.Struct, frozen=True):
     """How many categories a neighbourhood effectively holds, from `lowest` to `highest`.
 
-    `if_mixed` is what shuffled categories give: mean, and range of 95 %.
+    `if_mixed` is what shuffled categories give: their mean, and the range of 95 %.
     """
 
     estimate: Estimate
@@ -80,7 +80,7 @@ class Mixing(msgspec.Struct, frozen=True):
 
 
 class Silhouettes(msgspec.Struct, frozen=True, rename={'class_': 'class'}):
-    """Mean silhouettes in so many principal components; `class_` is called `class` in the file."""
+    """Mean silhouettes in some principal components; the file calls `class_` `class`."""
 
     components: int
     site: Estimate | None

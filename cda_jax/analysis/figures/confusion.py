@@ -15,22 +15,15 @@ _DARK = 0.6  # from this share on, white letters have more contrast than black o
 
 @in_style
 def confusion_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draws confusion matrices, each share with its number of examples below.
+    """Draws confusion matrices of K categories, int[K, K] by title, rows are the true ones.
+
+    Each cell has its share of the row and, below, the number of examples.
 
     Source: Han et al. (2020), figure 4.
-
-    Args:
-        confusions: int[K, K] by title, examples of category i (rows) taken for category j.
-        names: Of the K categories.
     """
     figure, grid = _grid(confusions, len(names))
     for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):
-        shares = _row_shares(confusion)
-        texts = [
-            [f'{_percent(share, 1)}\n{count:,}' for share, count in zip(*row, strict=True)]
-            for row in zip(shares, confusion, strict=True)
-        ]
-        _draw(axes, shares, texts, names, names)
+        _draw(axes, _row_shares(confusion), names, names, decimals=1, counts=confusion)
         accuracy = f'accuracy {100 * score(confusion).accuracy:.1f} %'
         axes.set_title(f'{title}\n{accuracy}' if title else accuracy)
     return figure
@@ -44,17 +37,12 @@ def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) ->
     class without examples has dashes for recall; a class never predicted has a precision of 0.
 
     Source: Han et al. (2020), figure 6.
-
-    Args:
-        confusions: int[C, C] by title, examples of class i (rows) taken for class j.
-        names: Of the C classes.
     """
     figure, grid = _grid(confusions, len(names) + 1)
     for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):
         scores = score(confusion)
         shares = np.vstack([_row_shares(confusion), scores.precision])
-        texts = [[_percent(share, 0) for share in row] for row in shares]
-        _draw(axes, shares, texts, [*names, 'Precision'], names)
+        _draw(axes, shares, [*names, 'Precision'], names, decimals=0)
         axes.axhline(len(names) - 0.5, color='black', linewidth=1.5)
         mean, sd = 100 * scores.mean_recall, 100 * scores.recall_sd
         axes.set_title(f'{title}\nmean recall {mean:.1f} ± {sd:.1f} %', size=7.5)
@@ -62,17 +50,20 @@ def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) ->
 
 
 def _grid(confusions, rows) -> tuple[Figure, list[Axes]]:
-    """Panels with cells that are large enough to be read, and no larger than they need to be."""
+    """Panels whose cells are large enough to be read, and no larger than that."""
     columns = min(len(confusions), _MAX_COLUMNS)
     height = min(WIDTH / columns, 0.5 * rows) + 0.9
     return panels(len(confusions), columns, height, sharey=True)
 
 
-def _draw(axes, shares, texts, rows, columns):
+def _draw(axes, shares, rows, columns, *, decimals, counts=None):
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)  # NaN stays white
     size = 8 if len(columns) <= 4 else 5.5
-    for place, text in np.ndenumerate(np.array(texts)):
-        colour = 'white' if shares[place] > _DARK else 'black'
+    for place, share in np.ndenumerate(shares):
+        text = '-' if np.isnan(share) else f'{100 * share:.{decimals}f}'
+        if counts is not None:
+            text += f'\n{counts[place]:,}'
+        colour = 'white' if share > _DARK else 'black'
         axes.text(*place[::-1], text, color=colour, size=size, ha='center', va='center')
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha='right', rotation_mode='anchor')
     axes.set_yticks(range(len(rows)), rows)
@@ -87,7 +78,3 @@ def _row_shares(confusion) -> np.ndarray:
     """Shares of each true category; NaN for one without examples."""
     totals = confusion.sum(axis=1, keepdims=True)
     return np.divide(confusion, totals, out=np.full(confusion.shape, np.nan), where=totals > 0)
-
-
-def _percent(share, decimals) -> str:
-    return '-' if np.isnan(share) else f'{100 * share:.{decimals}f}'

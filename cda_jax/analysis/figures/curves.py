@@ -9,15 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from cda_jax.analysis.figures.style import (
-    COLOURS,
-    DATASET,
-    EMOTION,
-    LABEL,
-    WIDTH,
-    in_style,
-    panels,
-)
+from cda_jax.analysis.figures import style
+from cda_jax.analysis.figures.style import DATASET, EMOTION, LABEL, in_style
 from cda_jax.analysis.health import column, epochs_of
 
 _BESIDE = {'loc': 'upper left', 'bbox_to_anchor': (1, 1)}
@@ -25,7 +18,7 @@ _WINDOW, _MIN_WINDOW = 0.05, 5  # of the lines, for a running median
 
 
 class Curve(NamedTuple):
-    """A figure of the metrics, its name in the legend, and how it is drawn."""
+    """A field of the metrics, its name in the legend, and how it is drawn."""
 
     field: str
     name: str
@@ -45,7 +38,7 @@ _ACCURACIES = (
 )
 _OF_D = (
     Curve('balanced_accuracy_dataset', 'balanced accuracy', DATASET),
-    Curve('largest_share_dataset', 'site named most', COLOURS[3], '--'),
+    Curve('largest_share_dataset', 'site named most', style.COLOURS[3], '--'),
 )
 _STRENGTHS = (
     Curve('lambda_1', r'$\lambda_1$ at f', EMOTION),
@@ -57,18 +50,18 @@ _STRENGTHS = (
 def training_curves(lines: Sequence[dict]) -> Figure:
     """Draws loss terms, accuracies in training and in validation, and the learning rate.
 
-    Parts that a run has not (a baseline has neither g nor d, and most have no validation) have no
-    curve or panel.
+    What a run lacks (a baseline has neither g nor d, and most have no validation) has no curve or
+    panel.
 
     Args:
-        lines: Of `cda_jax.analysis.health.read_metrics`.
+        lines: As from `cda_jax.analysis.health.read_metrics`.
 
     Raises:
-        InputError: There is no line of training, or one lacks its epoch.
+        InputError: There is no line of training, or the last one lacks its epoch.
     """
     validation = [line for line in lines if line['kind'] == 'validation']
     heights = [1.9, 1.9, *([1.9] if validation else []), 1.3]
-    figure = Figure((WIDTH, sum(heights)))
+    figure = Figure((style.WIDTH, sum(heights)))
     grid = figure.subplots(len(heights), sharex=True, height_ratios=heights)
     _draw(grid[0], lines, _LOSSES, 'Loss terms (nats; $L_2$: squared distance)')
     _use_log_scale(grid[0])
@@ -77,14 +70,13 @@ def training_curves(lines: Sequence[dict]) -> Figure:
     if validation:
         sites = dict.fromkeys(f for line in validation for f in line if f.startswith('accuracy_'))
         curves = [
-            Curve(field, field.removeprefix('accuracy_'), COLOURS[number % 6])
+            Curve(field, field.removeprefix('accuracy_'), style.COLOURS[number % 6])
             for number, field in enumerate(sites)
         ]
         curves.append(Curve('accuracy', 'mean of the sites', dashes='--'))
         _draw(grid[2], lines, curves, 'Accuracy in validation', kind='validation')
         _use_percent(grid[2])
-    rate = Curve('learning_rate', 'learning rate')
-    _draw(grid[-1], lines, [rate], 'Learning rate')
+    _draw(grid[-1], lines, [Curve('learning_rate', 'learning rate')], 'Learning rate')
     grid[-1].set(xlabel='epoch', xlim=(0, None))
     return figure
 
@@ -100,15 +92,15 @@ def health_panel(
     lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for.
 
     Args:
-        lines: Of `cda_jax.analysis.health.read_metrics`, of a run with a dataset classifier.
+        lines: As from `cda_jax.analysis.health.read_metrics`, of a run with a dataset classifier.
         num_sites: K, the sites trained on.
-        dataset_loss: The config's. Guessing costs ln K under 'cross_entropy'; under another loss
-            only about so, since its weights average 1 only where sites are of one size.
+        dataset_loss: The config's. Guessing costs ln K under 'cross_entropy', and about as much
+            under another loss, whose weights average 1 only where sites are of one size.
 
     Raises:
-        InputError: There is no line of training, or one lacks its epoch.
+        InputError: There is no line of training, or the last one lacks its epoch.
     """
-    figure, (accuracy, loss, ratio, strength) = panels(4, 2, 2.1, sharex=True)
+    figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})
     _use_percent(accuracy)
     _mark(accuracy, 1 / num_sites, f'guessing: {100 / num_sites:.1f} %')
@@ -120,9 +112,9 @@ def health_panel(
     _mark(loss, guessing, f'guessing: {"" if is_exact else "about "}ln {num_sites}')
     loss.set_ylim(0, 1.2 * max(guessing, loss.get_ylim()[1]))
 
-    gradients = Curve('reversed_gradient_ratio', 'ratio')
-    _draw(ratio, lines, [gradients], 'Reversed / emotion gradient')
-    if any(line.get(gradients.field) for line in lines):
+    field = 'reversed_gradient_ratio'
+    _draw(ratio, lines, [Curve(field, 'ratio')], 'Reversed / emotion gradient')
+    if any(line.get(field) for line in lines):
         _use_log_scale(ratio)
         _mark(ratio, 1, 'equally large')
     _draw(strength, lines, _STRENGTHS, 'Strength of the reversal', legend={})
@@ -132,7 +124,7 @@ def health_panel(
 
 
 def _draw(axes: Axes, lines, curves, title, *, kind='train', legend=_BESIDE):
-    """Draws each curve that has values; of training as faint points and their running median."""
+    """Draws each curve that has values; in training as faint points and their running median."""
     axes.set_title(title)
     axes.grid(axis='y')
     chosen = [line for line in lines if line['kind'] == kind]

@@ -18,11 +18,9 @@ def class_distributions(
 ) -> Figure:
     """Draws the share and the number of each class, site by site.
 
-    Source: Han et al. (2020), figure 3.
+    The counts are int[C], by site and by split; every site has the same splits.
 
-    Args:
-        counts: int[C], examples of each class, by site and by split; the same splits everywhere.
-        class_names: C.
+    Source: Han et al. (2020), figure 3.
     """
     splits = list(next(iter(counts.values())))
     places, thickness = np.arange(len(class_names)), _ROOM / len(splits)

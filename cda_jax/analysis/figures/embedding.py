@@ -23,8 +23,7 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
 
     Args:
         features: float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
-            `subsample_evenly` chooses rows.
-        seed: Of every draw.
+        seed: Decides every draw.
 
     Returns:
         float32[N, 2], without unit.
@@ -46,13 +45,7 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
 def subsample_evenly(sites: np.ndarray, max_examples: int, seed: int) -> np.ndarray:
     """Chooses examples so that every site shows as many as every other, as far as it has them.
 
-    Args:
-        sites: int[N], the site of each example.
-        max_examples: How many to choose; all, if there are fewer.
-        seed: Of the draw.
-
-    Returns:
-        int64[n], their rows in ascending order.
+    From int[N], the site of each example, to the rows chosen in ascending order: int64[n].
     """
     rng = np.random.default_rng(seed)
     # Each site's examples in random order, dealt in turns: first those of turn 0, then of turn 1.
@@ -72,12 +65,11 @@ def embedding_figure(
     Source: Han et al. (2020), figures 5 (by site) and 7 (by emotion).
 
     Args:
-        coordinates: float[N, 2] of each panel, by title; as `embed` gives them.
+        coordinates: float[N, 2] as from `embed`, by the title of the panel.
         categories: int[N], of the points in every panel.
-        names: Of the categories.
+        names: By category.
     """
-    columns = min(len(coordinates), 2)
-    figure, grid = panels(len(coordinates), columns, WIDTH / 2 + 0.5)
+    figure, grid = panels(len(coordinates), 2, WIDTH / 2 + 0.5)
     layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)
     for axes, (title, points) in zip(grid, coordinates.items(), strict=True):
         # In layers, so that no category hides the others.

@@ -39,7 +39,7 @@ STYLE = {
 
 
 def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """A function that draws in this style, whatever the user's own is."""
+    """Has a function draw in this style, whatever the user's own is."""
 
     @functools.wraps(draw)
     def draw_in_style(*arguments, **options) -> Figure:
@@ -52,14 +52,7 @@ def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, list[Axes]]:
-    """A figure of the page's width, with so many panels in rows.
-
-    Args:
-        count: How many panels.
-        columns: In a row, at most.
-        height: Of a row, in inches.
-        **options: Of `Figure.subplots`.
-    """
+    """A figure as wide as the page, with panels in rows of at most so many, so high in inches."""
     columns = min(columns, count)
     rows = -(-count // columns)
     figure = Figure((WIDTH, rows * height))

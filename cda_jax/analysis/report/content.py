@@ -12,24 +12,16 @@ from cda_jax.analysis.tables import Table
 
 
 class Link(NamedTuple):
-    """A file beside the page.
-
-    Attributes:
-        text: What the reader sees.
-        path: From the page's folder, with `/` between folders; not a URL.
-    """
+    """A file; its path, which is no URL, starts at the page's folder and has `/` in between."""
 
     text: str
     path: str
 
 
 class Picture(NamedTuple):
-    """A figure with the words that go with it.
+    """A figure, shown at its own size but no wider than the page, and the words that go with it.
 
-    Attributes:
-        figure: Drawn at its own size in inches, at most as wide as the page.
-        caption: Shown below.
-        alt: What the figure shows, for those who do not see it.
+    `alt` is for those who do not see the figure.
     """
 
     figure: Figure
@@ -38,16 +30,10 @@ class Picture(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of a page, with a line in the table of contents.
+    """A part of a page, with a line in the table of contents, under a title of its own.
 
-    Attributes:
-        title: The heading; no two sections of a page have the same.
-        text: A paragraph.
-        tables: In their order.
-        figures: In their order.
-        links: Files that belong to it.
-        folded: Lists of fields and their values, such as a configuration, by title; they stay
-            folded until the reader asks for them.
+    `folded` has fields and their values, such as a configuration, by the title of the list; a list
+    stays folded until the reader asks for it.
     """
 
     title: str
@@ -62,10 +48,8 @@ class Page(NamedTuple):
     """A whole report.
 
     Attributes:
-        title: The heading.
         answer: What the reader came for, one short sentence each, the most important one first.
         warnings: Why not to trust it, one sentence each; shown right after the answer.
-        sections: In their order.
         subtitle: What was compared on what, in one line.
     """
 

@@ -16,9 +16,9 @@ from cda_jax.analysis.tables import best_rows, shown, write_tables
 from cda_jax.runtime.files import write_text
 from cda_jax.runtime.workdir import REPORT, TABLES
 
-# Beyond this, thousands of points are cheaper as pixels: two for each of the screen's.
+# Beyond this, thousands of points are cheaper as pixels, at twice the screen's resolution.
 _MAX_SVG_BYTES = 300_000
-PIXELS_PER_INCH = 96
+_PIXELS_PER_INCH = 96
 
 # Neither allowed in HTML nor, as for lone surrogates of odd file names, in UTF-8.
 _NOT_TEXT = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]')
@@ -42,11 +42,11 @@ def render_page(page: Page) -> str:
         'address': lambda path: quote(path, errors='surrogateescape'),
         'anchor': lambda title: re.sub(r'\W+', '-', title.lower()).strip('-'),
         'best_rows': best_rows,
-        'image': _as_address,
+        'image': _data_address,
         'shown': shown,
         'value': _as_text,
     }
-    html = templates.get_template('page.html').render(page=page, pixels=PIXELS_PER_INCH)
+    html = templates.get_template('page.html').render(page=page, pixels=_PIXELS_PER_INCH)
     return _NOT_TEXT.sub('\ufffd', html)
 
 
@@ -62,19 +62,19 @@ def write_report(folder: Path, page: Page) -> Path:
     return folder / REPORT
 
 
-def _as_address(picture: Picture) -> str:
-    """The figure as the address of an image: so its names and styles stay apart from the page's."""
-    kind, drawn = 'svg+xml', _draw(picture, 'svg', metadata={'Date': None, 'Creator': None})
+def _data_address(picture: Picture) -> str:
+    """The figure as the address of an image: its names and styles stay apart from the page's."""
+
+    def draw(kind, **options):
+        out = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            picture.figure.savefig(out, format=kind, **options)
+        return out.getvalue()
+
+    kind, drawn = 'svg+xml', draw('svg', metadata={'Date': None, 'Creator': None})
     if len(drawn) > _MAX_SVG_BYTES:
-        kind, drawn = 'png', _draw(picture, 'png', dpi=2 * PIXELS_PER_INCH)
+        kind, drawn = 'png', draw('png', dpi=2 * _PIXELS_PER_INCH)
     return f'data:image/{kind};base64,{base64.b64encode(drawn).decode()}'
-
-
-def _draw(picture, kind, **options) -> bytes:
-    out = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        picture.figure.savefig(out, format=kind, **options)
-    return out.getvalue()
 
 
 def _as_text(value: object) -> str:
