@@ -26,29 +26,15 @@ from cda_jax.step import predict
 
 
 class Features(NamedTuple):
-    """What a network makes of every example of its test sets.
+    """What a network makes of every example of its test sets, after so many steps of training."""
 
-    Attributes:
-        features: float32[N, D], f(x).
-        site: int32[N], numbers in `site_names`.
-        label: int32[N], as recorded; or the site, where that was the target.
-        prediction: int32[N], of the emotion classifier that answers for the site.
-        true_label: int32[N], what there is to see whatever the annotators said; None where some
-            site does not know.
-        photo_hash: uint64[N].
-        id: str[N], names of the examples.
-        site_names: str[K].
-        class_names: str[C].
-        step: Steps done at the checkpoint.
-    """
-
-    features: np.ndarray
-    site: np.ndarray
-    label: np.ndarray
-    prediction: np.ndarray
-    true_label: np.ndarray | None
-    photo_hash: np.ndarray
-    id: np.ndarray
+    features: np.ndarray  # float32[N, D], f(x)
+    site: np.ndarray  # int32[N], places in `site_names`
+    label: np.ndarray  # int32[N], as recorded; or the site, where that was the target
+    prediction: np.ndarray  # int32[N], of the emotion classifier that answers for the site
+    true_label: np.ndarray | None  # int32[N], not the annotators'; None if some site lacks it
+    photo_hash: np.ndarray  # uint64[N]
+    id: np.ndarray  # str[N]
     site_names: tuple[str, ...]
     class_names: tuple[str, ...]
     step: int
@@ -83,7 +69,6 @@ def extract_features(config: Config, workdir: Path) -> Features:
 
     Args:
         config: The run's, though its test sites, data and devices may be others.
-        workdir: The run's.
 
     Raises:
         InputError: There is no checkpoint of this network, the test data cannot be used, or
@@ -106,12 +91,10 @@ def extract_features(config: Config, workdir: Path) -> Features:
     )
     ids = [_ids(entry.part) for entry in test_sets]
     classes = class_names(config, test_sets[0].part.site.manifest.class_names)
-    truths = [None]
-    if config.target == 'label':
-        truths = [
-            _true_labels(entry.part, names, classes)
-            for entry, names in zip(test_sets, ids, strict=True)
-        ]
+    truths = [
+        _true_labels(entry.part, names, classes) if config.target == 'label' else None
+        for entry, names in zip(test_sets, ids, strict=True)
+    ]
     return Features(
         features=np.concatenate(features),
         site=np.repeat(np.arange(len(ids), dtype=np.int32), [len(names) for names in ids]),
@@ -128,9 +111,9 @@ def extract_features(config: Config, workdir: Path) -> Features:
 
 def write_features(path: Path, features: Features) -> None:
     """Writes features as an npz file, whole or not at all; nothing in it is pickled."""
-    arrays = {name: value for name, value in features._asdict().items() if value is not None}
+    arrays = {name: np.asarray(v) for name, v in features._asdict().items() if v is not None}
     with replacing(path) as temporary, temporary.open('wb') as file:
-        np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})
+        np.savez(file, **arrays)
 
 
 def read_features(path: Path) -> Features:
@@ -149,7 +132,6 @@ def read_features(path: Path) -> Features:
 
 def _outputs(config: Config, rows_over_devices, weights, entry: EvaluationSet) -> list[np.ndarray]:
     """Features, predictions and labels of a test set."""
-    num_examples = len(entry.part.records)
     examples = Examples([entry.part], [entry.site_index], label_is_site=entry.label_is_site)
     features, predictions, labels = [], [], []
     head = next(iter(entry.heads.values()))
@@ -159,7 +141,7 @@ def _outputs(config: Config, rows_over_devices, weights, entry: EvaluationSet) -
         predictions.append(heads[:, head].reshape(-1))
         labels.append(batch['label'])
     # The last rows only fill up the batch.
-    return [np.concatenate(each)[:num_examples] for each in (features, predictions, labels)]
+    return [np.concatenate(each)[: len(examples)] for each in (features, predictions, labels)]
 
 
 class _Named(msgspec.Struct):

@@ -16,11 +16,9 @@ from cda_jax.runtime.workdir import METRICS
 _STRETCH, _MIN_LINES = 0.25, 8
 
 # Thresholds; the docstring of `health_warnings` gives the reasons.
-_CHANCE_SKILL, _PERFECT_SKILL = 0.1, 0.95
-_ONE_SITE_SHARE = 0.95
-_SMALL_LAMBDA = 0.05
+_CHANCE_SKILL, _PERFECT_SKILL, _ONE_SITE_SHARE = 0.1, 0.95, 0.95
+_SMALL_LAMBDA, _DOMINANT_RATIO = 0.05, 1.0
 _STUCK_LOSS, _DIVERGED_LOSS = 0.95, 1.5
-_DOMINANT_RATIO = 1.0
 
 
 class _Line(msgspec.Struct):
@@ -31,11 +29,9 @@ class _Line(msgspec.Struct):
 
 
 def read_metrics(workdir: Path) -> list[dict]:
-    """Reads and checks a run's `metrics.jsonl`.
+    """Reads and checks a run's `metrics.jsonl`, one dict per line.
 
-    Returns:
-        One dict per line, in the order of the file: `kind` ('train' or 'validation'), `step`, and
-        figures by name, finite or None.
+    A line has its `kind` ('train' or 'validation'), `step`, and figures by name, finite or None.
 
     Raises:
         InputError: There is no such file, or a line is damaged; with the number of the line.
@@ -86,6 +82,8 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
 def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
     """What went wrong between the dataset classifier d and the network, in written sentences.
 
+    There are none for a healthy run, or for one without a dataset classifier.
+
     Every judgement rests on a median over a quarter of the run's lines, and at least 8 of them; a
     shorter run gets none. Balanced accuracy b counts as skill (b - 1/K) / (1 - 1/K): 0 for guessing
     and 1 for no error, whatever K is.
@@ -112,9 +110,6 @@ def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
     Args:
         lines: As from `read_metrics`.
         num_sites: K, the sites trained on; at least 2.
-
-    Returns:
-        Sentences; none for a healthy run, or for one without a dataset classifier.
     """
     lines = [line for line in lines if line['kind'] == 'train' and 'loss_dataset' in line]
     if len(lines) < _MIN_LINES:

@@ -30,11 +30,7 @@ def run_page(
     """Puts the report of a finished run together.
 
     Args:
-        workdir: The run's.
         config: The run's, with the data where they are now.
-        results: The run's.
-        features: Of its test sets.
-        bias: Measured on these features.
         embedding: Whether to draw the features in two dimensions, which takes some ten seconds.
 
     Raises:
@@ -72,9 +68,7 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
     """Figure 3 of the paper: class distributions of prepared sites."""
     opened = open_sites(data_dir, tuple(sites))
     counts = {
-        site.name: {
-            split: np.array(content.class_counts) for split, content in site.manifest.splits.items()
-        }
+        site.name: {k: np.array(split.class_counts) for k, split in site.manifest.splits.items()}
         for site in opened
     }
     return Picture(
@@ -162,26 +156,27 @@ def _recognition(results: Results) -> Section:
 
 
 def _bias(bias: BiasReport) -> Section:
-    rows = []
     overall, within = bias.dataset_classification, bias.within_class
-    for title, probe in (
-        ('linear probe, all', overall.linear),
-        ('linear probe, within class', within.linear),
-        ('MLP probe, all', overall.mlp),
-        ('MLP probe, within class', within.mlp),
-    ):
-        if probe and probe.balanced_accuracy:
-            cells = _cells(probe.balanced_accuracy, 1, factor=100)
-            rows.append((f'{title} (%)', *cells, f'{100 * probe.chance:.1f}'))
+    probes = {
+        'linear probe, all (%)': overall.linear,
+        'linear probe, within class (%)': within.linear,
+        'MLP probe, all (%)': overall.mlp,
+        'MLP probe, within class (%)': within.mlp,
+    }
+    rows = [
+        _row(name, probe.balanced_accuracy, f'{100 * probe.chance:.1f}', decimals=1, factor=100)
+        for name, probe in probes.items()
+        if probe and probe.balanced_accuracy
+    ]
     for pair in bias.pairs:
         names = ' - '.join(pair.sites)
-        rows.append((f'A-distance, {names}', *_cells(pair.a_distance, 2), '0'))
-        rows.append((f'MMD squared, {names}', *_cells(pair.mmd2, 3), '0'))
-    for mixing, title in ((bias.ilisi, 'iLISI (sites)'), (bias.clisi, 'cLISI (classes)')):
+        rows.append(_row(f'A-distance, {names}', pair.a_distance, '0'))
+        rows.append(_row(f'MMD squared, {names}', pair.mmd2, '0', decimals=3))
+    for name, mixing in {'iLISI (sites)': bias.ilisi, 'cLISI (classes)': bias.clisi}.items():
         if mixing:
-            rows.append((title, *_cells(mixing.estimate, 2), f'{mixing.if_mixed.value:.2f}'))
-    rows.append(('silhouette of the site', *_cells(bias.silhouette.site, 2), '0'))
-    rows.append(('silhouette of the class', *_cells(bias.silhouette.class_, 2), None))
+            rows.append(_row(name, mixing.estimate, f'{mixing.if_mixed.value:.2f}'))
+    rows.append(_row('silhouette of the site', bias.silhouette.site, '0'))
+    rows.append(_row('silhouette of the class', bias.silhouette.class_, None))
     columns = tuple(map(Column, ('measure', 'value', '95 % from', 'to', 'mixed')))
     return Section(
         'Dataset bias in the features',
@@ -230,11 +225,11 @@ def _training(lines: Sequence[dict], config: Config) -> Section:
     return Section('Training', figures=(curves, game))
 
 
-def _cells(estimate: Estimate | None, decimals: int, *, factor: int = 1) -> list[str | None]:
+def _row(name: str, estimate: Estimate | None, mixed: str | None, *, decimals=2, factor=1) -> tuple:
     if estimate is None:
-        return [None, None, None]
-    bounds = (estimate.value, estimate.low, estimate.high)
-    return [f'{factor * figure:.{decimals}f}' for figure in bounds]
+        return name, None, None, None, mixed
+    figures = (estimate.value, estimate.low, estimate.high)
+    return name, *(f'{factor * figure:.{decimals}f}' for figure in figures), mixed
 
 
 def _with_interval(estimate: Estimate) -> str:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from scipy.special import stdtrit
 
 from cda_jax.analysis.bias.bootstrap import CONFIDENCE
-from cda_jax.errors import InputError
 
 
 class Measured(NamedTuple):
@@ -48,13 +47,5 @@ def difference(a: Measured, b: Measured) -> Measured:
 
     What a seed does to both methods alike cancels, so its interval says more than the intervals of
     the two do side by side.
-
-    Raises:
-        InputError: The numbers of seeds differ.
     """
-    if len(a.values) != len(b.values):
-        raise InputError(
-            f'difference: {len(a.values)} and {len(b.values)} seeds, expected the same ones for '
-            'both methods'
-        )
     return Measured(tuple(float(x) - float(y) for x, y in zip(a.values, b.values, strict=True)))

@@ -12,8 +12,6 @@ from cda_jax.runtime.files import write_text, writing
 
 Cell = str | float | Measured | None
 
-_SEED_FIELDS = ('mean', 'sd', 'low', 'high', 'seeds', 'values')
-
 _MARKDOWN = str.maketrans({'\\': r'\\', '|': r'\|'})
 _LATEX = str.maketrans(
     {character: f'\\{character}' for character in '&%$#_{}'}
@@ -37,8 +35,8 @@ class Column(NamedTuple):
 
     Attributes:
         name: Its head, without a unit.
-        kind: What its cells are. 'percent': shares of 1, shown times 100 with one decimal;
-            'number': integers, shown as they are, or floats, shown with three decimals.
+        kind: 'percent' for shares of 1, shown times 100 with one decimal; 'number' for integers,
+            shown as they are, or floats, shown with three decimals.
         best: `max` or `min`, if the highest or lowest figure is to stand out.
     """
 
@@ -57,7 +55,6 @@ class Table(NamedTuple):
 
     Attributes:
         name: Stem of its files and its label in LaTeX, such as 'table-2'.
-        title: One line.
         columns: With different names.
         rows: A cell for each column: a text in columns of texts, elsewhere a single figure or one
             with its seeds; None where there is nothing to show.
@@ -132,16 +129,15 @@ def as_csv(table: Table) -> str:
     `_high` (95 % by Student's t), `_seeds` (how many) and `_values` (separated by spaces). A figure
     without seeds is the mean there, and the others are empty.
     """
-    fields = {}
+    parts = []
     for number, column in enumerate(table.columns):
         cells = [row[number] for row in table.rows]
         if any(isinstance(cell, Measured) for cell in cells):
-            columns = zip(*map(_of_seeds, cells), strict=True)
-            for name, values in zip(_SEED_FIELDS, columns, strict=True):
-                fields[f'{column.name}_{name}'] = values
+            seeds = pd.DataFrame(map(_of_seeds, cells), dtype=object)
+            parts.append(seeds.add_prefix(f'{column.name}_'))
         else:
-            fields[column.name] = cells
-    return pd.DataFrame(fields, dtype=object).to_csv(index=False, lineterminator='\n')
+            parts.append(pd.DataFrame({column.name: cells}, dtype=object))
+    return pd.concat(parts, axis=1).to_csv(index=False, lineterminator='\n')
 
 
 def as_markdown(table: Table) -> str:
@@ -181,11 +177,12 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
             write_text(folder / f'{table.name}.{ending}', render(table))
 
 
-def _of_seeds(cell: float | Measured | None) -> tuple:
+def _of_seeds(cell: float | Measured | None) -> dict:
     if not isinstance(cell, Measured):
-        return cell, *[None] * (len(_SEED_FIELDS) - 1)
+        return {'mean': cell}
     low, high = cell.interval or (None, None)
-    return cell.mean, cell.sd, low, high, len(cell.values), ' '.join(map(str, cell.values))
+    of_mean = {'mean': cell.mean, 'sd': cell.sd, 'low': low, 'high': high}
+    return of_mean | {'seeds': len(cell.values), 'values': ' '.join(map(str, cell.values))}
 
 
 def _escaped(table: Table, escapes: dict[int, str]) -> pd.DataFrame:

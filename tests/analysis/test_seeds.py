@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from cda_jax.analysis.seeds import Measured, difference
-from cda_jax.errors import InputError
 
 VALUES = (0.81, 0.835, 0.8, 0.822, 0.79)
 
@@ -38,8 +37,3 @@ def test_a_difference_is_paired_by_seed():
     assert found == Measured((0.25, 0.25, 0.125))
     expected = stats.ttest_rel((0.5, 0.75, 0.25), (0.25, 0.5, 0.125)).confidence_interval(0.95)
     np.testing.assert_allclose(found.interval, expected, rtol=1e-12)
-
-
-def test_a_difference_needs_the_same_seeds():
-    with pytest.raises(InputError, match='2 and 1 seeds, expected the same ones'):
-        difference(Measured((0.5, 0.25)), Measured((0.5,)))

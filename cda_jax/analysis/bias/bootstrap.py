@@ -32,8 +32,6 @@ def draw_resamples(
 
     Args:
         groups: uint64[N], the photo of each example, or None where each has its own.
-        num_examples: N.
-        num_resamples: B.
     """
     photos = np.arange(num_examples) if groups is None else groups
     group = np.unique(photos, return_inverse=True)[1]
@@ -54,8 +52,7 @@ def stratum_means(
         scores: float[n], one for each example that counts.
         strata: int[n], 0 to S - 1.
         num_strata: S.
-        rows: int[n], which of the N examples these are.
-        resamples: Of all N examples.
+        rows: int[n], which of the N resampled examples these are.
 
     Returns:
         float64[1 + B, S]; NaN where a resample has no example of a stratum.
@@ -78,14 +75,9 @@ def mean_of_present(figures: np.ndarray) -> np.ndarray:
 
 
 def interval(figures: np.ndarray) -> Estimate | None:
-    """A figure with its 95 % percentile interval.
+    """A figure with its 95 % percentile interval, from those of the data and of the resamples.
 
-    Args:
-        figures: float[1 + B], the figure of the data and those of the resamples; NaN where one has
-            no such figure.
-
-    Returns:
-        None where the data, or all resamples, have no such figure.
+    Where one has no such figure, float[1 + B] has NaN. None if the data or all resamples have none.
     """
     if np.isnan(figures[0]) or np.isnan(figures[1:]).all():
         return None

@@ -20,14 +20,6 @@ class Probing(NamedTuple):
     seed: int = 0
 
 
-class _Judged(NamedTuple):
-    """Figures of one probe; the arrays, float64[1 + B], are of the data and of the resamples."""
-
-    accuracy: np.ndarray
-    balanced_accuracy: np.ndarray
-    figures: SiteClassification
-
-
 def classify_sites(
     probing: Probing, folds: Folds | None, build_probe: BuildProbe
 ) -> SiteClassification | None:
@@ -35,7 +27,7 @@ def classify_sites(
 
     Source: Torralba and Efros, Unbiased Look at Dataset Bias (2011), "Name That Dataset!".
     """
-    return folds and _judge(probing, folds, build_probe).figures
+    return folds and _judge(probing, folds, build_probe)[0]
 
 
 def classify_sites_within_classes(
@@ -49,11 +41,11 @@ def classify_sites_within_classes(
     }
 
     def mean_estimate(field):
-        columns = [getattr(each, field) for each in judged.values()]
+        columns = [resampled[field] for _, resampled in judged.values()]
         return interval(mean_of_present(np.stack(columns, axis=-1))) if columns else None
 
     def mean(field):
-        values = [getattr(each.figures, field) for each in judged.values()]
+        values = [getattr(figures, field) for figures, _ in judged.values()]
         return float(np.mean(values)) if values else None
 
     return WithinClassClassification(
@@ -61,7 +53,7 @@ def classify_sites_within_classes(
         balanced_accuracy=mean_estimate('balanced_accuracy'),
         chance=mean('chance'),
         majority_rate=mean('majority_rate'),
-        classes={name: each.figures for name, each in judged.items()},
+        classes={name: figures for name, (figures, _) in judged.items()},
         left_out=tuple(name for name in folds_of_classes if name not in judged),
     )
 
@@ -79,7 +71,10 @@ def proxy_a_distance(of_two_sites: SiteClassification | None) -> Estimate | None
     return Estimate(*(2 * (1 - 2 * (1 - x)) for x in (accuracy.value, accuracy.low, accuracy.high)))
 
 
-def _judge(probing: Probing, folds: Folds, build_probe: BuildProbe) -> _Judged:
+def _judge(
+    probing: Probing, folds: Folds, build_probe: BuildProbe
+) -> tuple[SiteClassification, dict[str, np.ndarray]]:
+    """Figures of one probe; and accuracies, float64[1 + B], of the data and of the resamples."""
     guesses = cross_fit(probing.features, folds, build_probe, seed=probing.seed)
     rows, truth, num_sites = folds.rows, folds.truth, len(folds.site_numbers)
     likeliest_right, balanced_right = guesses.likeliest == truth, guesses.balanced == truth
@@ -96,4 +91,4 @@ def _judge(probing: Probing, folds: Folds, build_probe: BuildProbe) -> _Judged:
         majority_rate=float(np.bincount(truth).max() / len(truth)),
         confusion=tuple(map(tuple, confusion.tolist())),
     )
-    return _Judged(accuracy, balanced_accuracy, figures)
+    return figures, {'accuracy': accuracy, 'balanced_accuracy': balanced_accuracy}

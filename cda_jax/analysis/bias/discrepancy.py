@@ -27,7 +27,6 @@ def squared_mmd(
         features: float32[N, D].
         sites: int[N].
         pair: Numbers of the two sites.
-        resamples: Of the N examples.
         seed: Decides which examples are taken of a site that has more than `max_examples`.
 
     Returns:

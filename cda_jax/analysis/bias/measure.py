@@ -6,9 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cda_jax.analysis.bias import bootstrap, discrepancy, mixing, probes, report
-from cda_jax.analysis.bias.annotation import measure_annotation_bias
 from cda_jax.analysis.bias.bootstrap import Resamples, interval, mean_interval
-from cda_jax.analysis.bias.checks import check_names, checked_features, checked_numbers
 from cda_jax.analysis.bias.classification import (
     Probing,
     classify_sites,
@@ -17,6 +15,8 @@ from cda_jax.analysis.bias.classification import (
 )
 from cda_jax.analysis.bias.components import largest_components, standardised_components
 from cda_jax.errors import InputError
+
+_MIN_EXAMPLES = 20
 
 
 def measure_bias(
@@ -39,10 +39,8 @@ def measure_bias(
 
     Args:
         features: float32[N, D], N at least 20, finite, not all rows the same.
-        sites: int[N], 0 to K - 1.
-        labels: int[N], 0 to C - 1, as annotated.
-        site_names: K.
-        class_names: C.
+        sites: int[N], places in `site_names`.
+        labels: int[N], places in `class_names`, as annotated.
         groups: uint64[N], the photo of each example; faces of one photo stay on one side of every
             split. None: each example is a photo of its own.
         predictions: int[N], the model's, where they are known.
@@ -53,14 +51,16 @@ def measure_bias(
     Raises:
         InputError: An array has another shape or range.
     """
-    features = checked_features(features)
+    features = _checked_features(features)
     num_examples = len(features)
-    check_names('site_names', site_names)
-    check_names('class_names', class_names)
-    sites = checked_numbers('sites', sites, num_examples, site_names)
-    labels = checked_numbers('labels', labels, num_examples, class_names)
-    predictions = checked_numbers('predictions', predictions, num_examples, class_names)
-    true_labels = checked_numbers('true_labels', true_labels, num_examples, class_names)
+    for field, names in {'site_names': site_names, 'class_names': class_names}.items():
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if list(names).count(name) > 1)
+            raise InputError(f'{field}: {twice!r} is there twice, expected different names')
+    sites = _checked_numbers('sites', sites, num_examples, site_names)
+    labels = _checked_numbers('labels', labels, num_examples, class_names)
+    predictions = _checked_numbers('predictions', predictions, num_examples, class_names)
+    true_labels = _checked_numbers('true_labels', true_labels, num_examples, class_names)
     if groups is not None and np.shape(groups) != (num_examples,):
         raise InputError(
             f'groups: shape {np.shape(groups)}, expected ({num_examples},), one for each row of '
@@ -113,9 +113,7 @@ def measure_bias(
         within_class=by_probe(classify_sites_within_classes, folds_of_classes),
         pairs=tuple(map(measure_pair, itertools.combinations(range(len(site_names)), 2))),
         **_neighbourhoods(features, sites, labels, resamples, seed),
-        annotation=measure_annotation_bias(
-            sites, labels, predictions, true_labels, site_names, resamples
-        ),
+        annotation=_annotation(sites, labels, predictions, true_labels, site_names, resamples),
     )
 
 
@@ -147,3 +145,62 @@ def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) ->
             components=reduced.shape[1], site=silhouette(sites), class_=silhouette(labels)
         ),
     }
+
+
+def _annotation(sites, labels, predictions, true_labels, site_names, resamples: Resamples):
+    """Compares what the model and the annotators say with the truth, as far as it is known."""
+
+    def compare(counted):
+        def agreement(left, right, rows):
+            missing = any(array is None for array in (left, right, rows))
+            return None if missing else mean_interval(left == right, resamples, rows)
+
+        mislabelled = None if true_labels is None else counted & (labels != true_labels)
+        return report.LabelsAndTruth(
+            num_examples=int(counted.sum()),
+            num_mislabelled=None if mislabelled is None else int(mislabelled.sum()),
+            accuracy_against_labels=agreement(predictions, labels, counted),
+            accuracy_against_truth=agreement(predictions, true_labels, counted),
+            annotators_against_truth=agreement(labels, true_labels, counted),
+            swallowed=agreement(predictions, labels, mislabelled),
+            recovered=agreement(predictions, true_labels, mislabelled),
+        )
+
+    return report.AnnotationBias(
+        all=compare(np.ones(len(sites), bool)),
+        by_site={name: compare(sites == number) for number, name in enumerate(site_names)},
+    )
+
+
+def _checked_features(features: np.ndarray) -> np.ndarray:
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2 or len(features) < _MIN_EXAMPLES or features.shape[1] == 0:
+        raise InputError(
+            f'features: shape {features.shape}, expected [N, D] with N at least {_MIN_EXAMPLES}'
+        )
+    damaged = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if damaged.size:
+        raise InputError(f'features, row {damaged[0]}: not finite, expected finite numbers')
+    if (features == features[0]).all():
+        raise InputError('features: all rows are the same, expected different ones')
+    return features
+
+
+def _checked_numbers(
+    field: str, numbers: np.ndarray | None, num_examples: int, names: Sequence[str]
+) -> np.ndarray | None:
+    if numbers is None:
+        return None
+    numbers = np.asarray(numbers)
+    if numbers.shape != (num_examples,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise InputError(
+            f'{field}: {numbers.dtype}{list(numbers.shape)}, expected integers[{num_examples}], '
+            'one for each row of features'
+        )
+    outside = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
+    if outside.size:
+        raise InputError(
+            f'{field}, row {outside[0]}: {numbers[outside[0]]}, expected 0 to {len(names) - 1} as '
+            f'there are {len(names)} names'
+        )
+    return numbers.astype(np.int64)

@@ -30,10 +30,7 @@ def find_neighbours(features: np.ndarray) -> Neighbours:
     Source: Korsunsky et al., Fast, sensitive and accurate integration of single-cell data with
     Harmony (2019), methods; weights fall off with the distance itself, exp(-beta d), as in the
     authors' code. With fewer than 90 examples the neighbours are all others, and the perplexity is
-    N / 3.
-
-    Args:
-        features: float[N, D], N at least 4.
+    N / 3; N is at least 4.
     """
     num_neighbours = min(3 * PERPLEXITY - 1, len(features) - 1)
     perplexity = min(PERPLEXITY, (num_neighbours + 1) / 3)
@@ -48,7 +45,7 @@ def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
     Source: as for `find_neighbours`.
 
     Args:
-        neighbours: Of all N examples.
+        neighbours: Those of all N examples.
         categories: int[N], sites (iLISI) or classes (cLISI).
 
     Returns:
@@ -71,16 +68,11 @@ def mean_lisi_if_mixed(neighbours: Neighbours, categories: np.ndarray, *, seed: 
 
 
 def silhouettes(features: np.ndarray, categories: np.ndarray) -> np.ndarray:
-    """Silhouette of every example, with Euclidean distances.
+    """Silhouette of every example: -1 (among others) through 0 (between) to 1 (among its own).
+
+    Distances are Euclidean; there are at least two and fewer than N categories.
 
     Source: Rousseeuw, Silhouettes (1987), equation for s(i).
-
-    Args:
-        features: float[N, D].
-        categories: int[N], of at least two and fewer than N values.
-
-    Returns:
-        float64[N], -1 (among others) through 0 (between) to 1 (among its own).
     """
     with config_context(working_memory=_DISTANCES_AT_ONCE_MIB):
         return silhouette_samples(features, categories)

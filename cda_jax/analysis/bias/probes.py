@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 NUM_FOLDS = 5
 MIN_SITE_EXAMPLES = 20
 
-# Makes an unfitted classifier for so many training examples and features, and a seed.
+# Makes an unfitted classifier from the numbers of training examples and of features, and a seed.
 BuildProbe = Callable[[int, int, int], ClassifierMixin]
 
 
@@ -49,19 +49,12 @@ PROBES: dict[str, BuildProbe] = {'linear': linear_probe, 'mlp': mlp_probe}
 
 
 class Folds(NamedTuple):
-    """Examples, dealt into parts that are left out of the training of a probe in turn.
+    """Examples, dealt into parts that are left out of the training of a probe in turn."""
 
-    Attributes:
-        rows: int[n], which examples take part.
-        site_numbers: int[K'], which sites.
-        truth: int[n], the site, as a position in `site_numbers`.
-        splits: For each fold, positions in `rows` to train on, and those left out.
-    """
-
-    rows: np.ndarray
-    site_numbers: np.ndarray
-    truth: np.ndarray
-    splits: list[tuple[np.ndarray, np.ndarray]]
+    rows: np.ndarray  # int[n], which examples take part
+    site_numbers: np.ndarray  # int[K'], which sites
+    truth: np.ndarray  # int[n], the site, as a place in `site_numbers`
+    splits: list[tuple[np.ndarray, np.ndarray]]  # places in `rows` to train on and to leave out
 
 
 class Guesses(NamedTuple):
@@ -81,13 +74,8 @@ def make_folds(
     """Deals examples into five folds, stratified by site, with all faces of a photo in one.
 
     A site takes part with at least `MIN_SITE_EXAMPLES` examples from as many photos as there are
-    folds; with fewer than two such sites there are no folds.
-
-    Args:
-        sites: int[N].
-        groups: int[N], the photo of each example.
-        counted: bool[N], which examples may take part.
-        seed: Decides the folds.
+    folds; with fewer than two such sites there are no folds. Each example has its site and group
+    (photo), int[N]; `counted`, bool[N], says whether it may take part.
     """
     numbers, sizes = np.unique(sites[counted], return_counts=True)
     photos = [len(np.unique(groups[counted & (sites == number)])) for number in numbers]

@@ -30,10 +30,10 @@ class ByProbe(msgspec.Struct, Generic[T], frozen=True):
 
 
 class SiteClassification(msgspec.Struct, frozen=True):
-    """Name that dataset, by a fresh probe, among the K' sites that have enough examples.
+    """Name that dataset, by a fresh probe, among the sites that have enough examples.
 
     Without any skill, balanced accuracy is `chance` and accuracy `majority_rate`. `confusion` is
-    int[K', K'], of the balanced choice; rows are the true sites.
+    that of the balanced choice; rows are the true sites.
     """
 
     sites: tuple[str, ...]
@@ -144,10 +144,6 @@ class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def read_bias(workdir: Path) -> BiasReport | None:
-    """Reads a run's bias.json; None if there is none.
-
-    Raises:
-        InputError: The file is damaged.
-    """
+    """Reads a run's bias.json; None if there is none, InputError if it is damaged."""
     path = workdir / BIAS
     return read_json(path, BiasReport) if path.exists() else None

@@ -50,11 +50,8 @@ _STRENGTHS = (
 def training_curves(lines: Sequence[dict]) -> Figure:
     """Draws loss terms, accuracies in training and in validation, and the learning rate.
 
-    What a run lacks (a baseline has neither g nor d, and most have no validation) has no curve or
-    panel.
-
-    Args:
-        lines: As from `cda_jax.analysis.health.read_metrics`.
+    Lines are those of `cda_jax.analysis.health.read_metrics`. What a run lacks (a baseline has
+    neither g nor d, and most have no validation) has no curve or panel.
 
     Raises:
         InputError: There is no line of training, or the last one lacks its epoch.

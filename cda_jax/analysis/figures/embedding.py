@@ -10,11 +10,11 @@ from cda_jax.analysis.bias.components import largest_components
 from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, in_style, panels
 
 _NEIGHBOURS, _MIN_DISTANCE = 15, 0.1
-_LAYERS = 12
+_LAYERS = 12  # of points, so that no category hides the others
 
 
 def embed(features: np.ndarray, seed: int) -> np.ndarray:
-    """Places features on a plane so that neighbours stay neighbours, by UMAP.
+    """Places features on a plane, float32[N, 2], so that neighbours stay neighbours, by UMAP.
 
     Features are first reduced to 50 principal components; the largest two are where the layout
     starts. It runs in one thread, so that the same seed gives the same plane on the same machine.
@@ -24,9 +24,6 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
     Args:
         features: float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
         seed: Decides every draw.
-
-    Returns:
-        float32[N, 2], without unit.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Tensorflow not installed', ImportWarning)
@@ -72,7 +69,6 @@ def embedding_figure(
     figure, grid = panels(len(coordinates), 2, WIDTH / 2 + 0.5)
     layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)
     for axes, (title, points) in zip(grid, coordinates.items(), strict=True):
-        # In layers, so that no category hides the others.
         for rows in layers:
             for category in range(len(names)):
                 axes.scatter(

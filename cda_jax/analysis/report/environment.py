@@ -41,8 +41,7 @@ def commit_of(folder: Path) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        root = git('rev-parse', '--show-toplevel')
-        commit = git('rev-parse', '--verify', 'HEAD')
+        root, commit = git('rev-parse', '--show-toplevel', 'HEAD').rsplit('\n', 1)
         changes = git('status', '--porcelain', '--untracked-files=no')
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,18 +1,20 @@
-"""The report page: what it says, put together by a template and written."""
+"""A report page: what it says, as plain texts, and the template that makes HTML of it."""
 
 import base64
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import jinja2
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from cda_jax.analysis.figures.style import STYLE
-from cda_jax.analysis.report.content import Page, Picture
-from cda_jax.analysis.tables import best_rows, shown, write_tables
+from cda_jax.analysis.tables import Table, best_rows, shown, write_tables
 from cda_jax.runtime.files import write_text
 from cda_jax.runtime.workdir import REPORT, TABLES
 
@@ -22,6 +24,55 @@ _PIXELS_PER_INCH = 96
 
 # Neither allowed in HTML nor, as for lone surrogates of odd file names, in UTF-8.
 _NOT_TEXT = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]')
+
+
+class Link(NamedTuple):
+    """A file; its path, which is no URL, starts at the page's folder and has `/` in between."""
+
+    text: str
+    path: str
+
+
+class Picture(NamedTuple):
+    """A figure, shown at its own size but no wider than the page, and the words that go with it.
+
+    `alt` is for those who do not see the figure.
+    """
+
+    figure: Figure
+    caption: str
+    alt: str
+
+
+class Section(NamedTuple):
+    """A part of a page, with a line in the table of contents, under a title of its own.
+
+    `folded` has fields and their values, such as a configuration, by the title of the list; a list
+    stays folded until the reader asks for it.
+    """
+
+    title: str
+    text: str = ''
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Picture, ...] = ()
+    links: tuple[Link, ...] = ()
+    folded: Mapping[str, Mapping[str, object]] = {}
+
+
+class Page(NamedTuple):
+    """A whole report.
+
+    Attributes:
+        answer: What the reader came for, one short sentence each, the most important one first.
+        warnings: Why not to trust it, one sentence each; shown right after the answer.
+        subtitle: What was compared on what, in one line.
+    """
+
+    title: str
+    answer: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    subtitle: str = ''
 
 
 def render_page(page: Page) -> str:
