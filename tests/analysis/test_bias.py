@@ -86,15 +86,8 @@ def test_annotation_bias_worked_by_hand():
     predictions[of_a[:2]] = 1  # 2 of these as labelled
     predictions[of_a[2:4]] = 2  # 2 as neither, and so 4 as they are
     predictions[of_b[:5]] = 2
-    found = measure_bias(
-        features,
-        sites,
-        labels,
-        **NAMES,
-        predictions=predictions,
-        true_labels=truth,
-        num_resamples=200,
-    ).annotation
+    known = {'predictions': predictions, 'true_labels': truth}
+    found = measure_bias(features, sites, labels, **NAMES, **known, num_resamples=200).annotation
     a, b = found.by_site['a'], found.by_site['b']
     assert a.num_mislabelled == found.all.num_mislabelled == 8
     assert b.num_mislabelled == 0

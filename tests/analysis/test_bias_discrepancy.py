@@ -37,15 +37,6 @@ def test_squared_mmd_pair_by_pair():
         np.testing.assert_allclose(found[row], expected, rtol=1e-6)
 
 
-def test_squared_mmd_worked_by_hand():
-    # Distances 0 (twice) and d (four times): sigma = d and k = exp(-1/2), so 2 - 2 exp(-1/2).
-    features, sites = np.array([[0.0], [0], [7], [7]]), np.array([0, 0, 1, 1])
-    resamples = draw_resamples(None, 4, seed=0, num_resamples=5)
-    found, sigma = squared_mmd(features, sites, (0, 1), resamples, seed=0)
-    assert sigma == 7
-    np.testing.assert_allclose(found[0], 2 - 2 * np.exp(-0.5))
-
-
 def test_squared_mmd_is_unbiased_and_sees_a_shift():
     same = []
     for seed in range(20):

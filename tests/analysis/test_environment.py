@@ -27,11 +27,8 @@ def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
     assert commit_of(folder) is None
 
     def git(*arguments):
-        identity = ['-c', 'user.name=a', '-c', 'user.email=a@b']
-        done = subprocess.run(
-            ['git', '-C', folder, *identity, *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        command = ['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *arguments]
+        return subprocess.check_output(command, cwd=folder, text=True).strip()
 
     git('init')
     assert commit_of(folder) is None

@@ -1,9 +1,8 @@
-"""Report pages, read back by a parser that takes no tag for granted."""
+"""Report pages, read back by a strict parser: they are well-formed XML as well as HTML."""
 
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from io import BytesIO
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
@@ -13,80 +12,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cda_jax.analysis.report import (
-    Link,
-    Page,
-    Picture,
-    Section,
-    render_page,
-    write_report,
-)
+from cda_jax.analysis.report import Link, Page, Picture, Section, render_page, write_report
 from cda_jax.analysis.seeds import Measured
 from cda_jax.analysis.tables import Column, Table, shown
 from cda_jax.errors import InputError
 
 HOSTILE = '</td></main><script>alert("1")</script><img src=x onerror=\'a\'> & "b" %41 <!-- {} ü ±'
-
-_VOID = {'meta', 'img', 'br', 'hr', 'link', 'input', 'wbr'}
-
-
-class Element:
-    def __init__(self, tag, attributes):
-        self.tag, self.attributes, self.children = tag, attributes, []
-
-    def __iter__(self):
-        yield self
-        for child in self.children:
-            if isinstance(child, Element):
-                yield from child
-
-    def all(self, tag):
-        return [element for element in self if element.tag == tag]
-
-    @property
-    def text(self):
-        return ''.join(child if isinstance(child, str) else child.text for child in self.children)
-
-
-class Tree(HTMLParser):
-    """Elements as they are written: a tag that is not closed, or closed twice, is an error."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.root = Element('', {})
-        self.open = [self.root]
-        self.feed(text)
-        self.close()
-        assert len(self.open) == 1, f'not closed: {self.open[-1].tag}'
-
-    def handle_starttag(self, tag, attributes):
-        element = Element(tag, dict(attributes))
-        self.open[-1].children.append(element)
-        if tag not in _VOID:
-            self.open.append(element)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop().tag == tag
-
-    def handle_data(self, data):
-        self.open[-1].children.append(data)
-
-
-def parse(page):
-    return Tree(render_page(page)).root
-
-
-def line_plot():
-    figure = Figure((6, 3))
-    figure.subplots().plot([1, 2, 3], [3, 1, 2])
-    return figure
-
-
-def scatter_plot():
-    figure = Figure((6, 3))
-    figure.subplots().scatter(*np.random.default_rng(0).normal(size=(2, 5000)))
-    return figure
-
 
 SCORES = Table(
     'table-2',
@@ -101,30 +32,42 @@ SCORES = Table(
 )
 
 
+def parse(page):
+    return ElementTree.fromstring(render_page(page))
+
+
+def texts(tree, tag):
+    return [''.join(element.itertext()) for element in tree.iter(tag)]
+
+
+def line_plot():
+    figure = Figure((6, 3))
+    figure.subplots().plot([1, 2, 3], [3, 1, 2])
+    return figure
+
+
+def scatter_plot():
+    figure = Figure((6, 3))
+    figure.subplots().scatter(*np.random.default_rng(0).normal(size=(2, 5000)))
+    return figure
+
+
 def full_page():
+    report = Link('the run of seed 0', 'runs/cda 0/report.html')
+    accuracy = Section('Accuracy', 'A paragraph.', tables=(SCORES,), links=(report,))
     features = Section(
         'Features and more',
         figures=(
             Picture(line_plot(), 'By epoch.', 'A line that falls.'),
             Picture(scatter_plot(), 'Test images.', 'One cloud.'),
         ),
-        folded={
-            'Configuration': {'sites': ['rafdb', 'expw'], 'pseudo_label': 'hard', 'alpha': None}
-        },
+        folded={'Fields': {'sites': ['rafdb', 'expw'], 'pseudo_label': 'hard', 'alpha': None}},
     )
     return Page(
         'Three sites',
         ('Adaptation helps.', 'By 3 points.'),
         ('One seed only.',),
-        (
-            Section(
-                'Accuracy',
-                'A paragraph.',
-                tables=(SCORES,),
-                links=(Link('the run of seed 0', 'runs/cda 0/report.html'),),
-            ),
-            features,
-        ),
+        (accuracy, features),
         'cda and baseline',
     )
 
@@ -143,59 +86,57 @@ def hostile_page():
     return Page(HOSTILE, (HOSTILE, HOSTILE), (HOSTILE,), (section,), HOSTILE)
 
 
-PAGES = {'full': full_page, 'hostile': hostile_page, 'least': lambda: Page('Title', ('Answer.',))}
+PAGES = {'full': full_page(), 'hostile': hostile_page(), 'least': Page('Title', ('Answer.',))}
 
 
-@pytest.fixture(scope='module', params=PAGES)
-def tree(request):
-    return parse(PAGES[request.param]())
+@pytest.fixture(scope='module')
+def trees():
+    return {name: parse(page) for name, page in PAGES.items()}
 
 
-def test_every_anchor_is_there_once_and_every_link_to_one_resolves(tree):
-    ids = [element.attributes['id'] for element in tree if 'id' in element.attributes]
+@pytest.mark.parametrize('name', PAGES)
+def test_every_anchor_is_there_once_and_every_link_to_one_resolves(trees, name):
+    tree = trees[name]
+    ids = [element.get('id') for element in tree.iter() if element.get('id')]
     assert len(ids) == len(set(ids))
-    targets = [a.attributes['href'] for a in tree.all('a') if a.attributes['href'][0] == '#']
+    targets = [a.get('href') for a in tree.iter('a') if a.get('href')[0] == '#']
     assert set(targets) <= {f'#{name}' for name in ids}
-    assert len(targets) == len(tree.all('h2')) - ('warnings' in ids)
+    assert len(targets) == len(texts(tree, 'h2')) - ('warnings' in ids)
 
 
-def test_nothing_comes_from_outside_the_page(tree):
-    assert {element.tag for element in tree}.isdisjoint({'script', 'link', 'iframe', 'object'})
-    for element in tree:
-        assert not any(name.startswith('on') for name in element.attributes)
-        assert element.attributes.keys().isdisjoint({'srcset', 'background', 'action', 'poster'})
-        assert element.attributes.get('src', 'data:').startswith('data:')
-        address = urlsplit(element.attributes.get('href', ''))
+@pytest.mark.parametrize('name', PAGES)
+def test_nothing_comes_from_outside_the_page(trees, name):
+    tree = trees[name]
+    for element in tree.iter():
+        assert element.tag not in {'script', 'link', 'iframe', 'object'}
+        assert not any(name.startswith('on') for name in element.attrib)
+        assert element.attrib.keys().isdisjoint({'srcset', 'background', 'action', 'poster'})
+        assert element.get('src', 'data:').startswith('data:')
+        address = urlsplit(element.get('href', ''))
         assert (address.scheme, address.netloc, address.path[:1] == '/') == ('', '', False)
-    for style in tree.all('style'):
-        assert not re.search(r'url\(|@import|image-set|src\s*:', style.text)
-    policy = tree.all('meta')[2].attributes
-    assert policy['http-equiv'] == 'Content-Security-Policy'
-    assert policy['content'].startswith("default-src 'none'; ")
+    for style in texts(tree, 'style'):
+        assert not re.search(r'url\(|@import|image-set|src\s*:', style)
+    policy = tree.find('.//meta[@http-equiv="Content-Security-Policy"]')
+    assert policy.get('content').startswith("default-src 'none'; ")
 
 
-def test_links_lead_to_the_files_that_the_caller_named():
-    def paths(page):
-        places = [unquote(a.attributes['href']) for a in parse(page).all('a')]
-        return [place for place in places if not place.startswith('#')]
-
-    assert paths(full_page()) == [
-        *(f'tables/table-2.{ending}' for ending in ('csv', 'md', 'tex')),
-        'runs/cda 0/report.html',
-    ]
-    assert 'javascript:alert(1)' in paths(hostile_page())
-    assert 'tables/a b/c#d?e.csv' in paths(hostile_page())
+def test_links_lead_to_the_files_that_the_caller_named(trees):
+    full, hostile = (
+        [unquote(a.get('href')) for a in trees[name].iter('a') if a.get('href')[0] != '#']
+        for name in ('full', 'hostile')
+    )
+    tables = [f'tables/table-2.{ending}' for ending in ('csv', 'md', 'tex')]
+    assert full == [*tables, 'runs/cda 0/report.html']
+    assert {'javascript:alert(1)', 'tables/a b/c#d?e.csv'} <= set(hostile)
 
 
-def test_names_are_text_whatever_they_hold():
-    tree = parse(hostile_page())
-    assert tree.all('h1')[0].text == HOSTILE
-    assert tree.all('title')[0].text == HOSTILE
-    assert tree.all('summary')[0].text == HOSTILE
-    assert tree.all('img')[0].attributes['alt'] == HOSTILE
-    assert [cell.text for cell in tree.all('tbody')[0].all('th')] == [HOSTILE, HOSTILE]
-    assert tree.all('dd')[1].text == json.dumps({'c': HOSTILE}, ensure_ascii=False)
-    assert all('>"' not in element.attributes for element in tree)
+def test_names_are_text_whatever_they_hold(trees):
+    tree = trees['hostile']
+    for tag in ('h1', 'title', 'summary'):
+        assert texts(tree, tag) == [HOSTILE]
+    assert tree.find('.//img').get('alt') == HOSTILE
+    assert texts(tree.find('.//tbody'), 'th') == [HOSTILE, HOSTILE]
+    assert texts(tree, 'dd')[1] == json.dumps({'c': HOSTILE}, ensure_ascii=False)
 
 
 def test_what_is_no_character_is_replaced():
@@ -204,56 +145,46 @@ def test_what_is_no_character_is_replaced():
     assert 'e\tf' in html
 
 
-def test_the_answer_comes_first_then_the_warnings_then_the_contents():
-    tree = parse(full_page())
+def test_the_answer_comes_first_then_the_warnings_then_the_contents(trees):
     parts = [
-        element.attributes.get('id') or element.tag
-        for element in tree.all('main')[0]
-        if 'id' in element.attributes or element.tag in ('h1', 'nav')
+        element.get('id') or element.tag
+        for element in trees['full'].find('.//main').iter()
+        if element.get('id') or element.tag in ('h1', 'nav')
     ]
     assert parts == ['h1', 'answer', 'warnings', 'nav', 'accuracy', 'features-and-more']
-    answer = next(part for part in tree if part.attributes.get('id') == 'answer')
-    assert [part.text for part in answer.all('p')] == ['Adaptation helps.', 'By 3 points.']
+    answer = trees['full'].find('.//*[@id="answer"]')
+    assert texts(answer, 'p') == ['Adaptation helps.', 'By 3 points.']
 
 
-def test_what_is_not_given_leaves_nothing_behind():
-    tree = parse(PAGES['least']())
-    assert [tree.all(tag) for tag in ('h2', 'nav', 'details', 'figure', 'a')] == [[]] * 5
+def test_what_is_not_given_leaves_nothing_behind(trees):
+    for tag in ('h2', 'nav', 'details', 'figure', 'a'):
+        assert texts(trees['least'], tag) == []
 
 
-def test_the_configuration_keeps_texts_and_writes_the_rest_as_json():
-    tree = parse(full_page())
-    found = dict(zip(*([part.text for part in tree.all(tag)] for tag in ('dt', 'dd')), strict=True))
+def test_the_configuration_keeps_texts_and_writes_the_rest_as_json(trees):
+    found = dict(zip(texts(trees['full'], 'dt'), texts(trees['full'], 'dd'), strict=True))
     assert found == {'sites': '["rafdb", "expw"]', 'pseudo_label': 'hard', 'alpha': 'null'}
 
 
-def test_a_table_shows_its_cells_under_headers_with_units_the_best_in_bold():
-    table = parse(full_page()).all('table')[0]
-    heads = [(head.attributes['scope'], head.text) for head in table.all('thead')[0].all('th')]
-    assert heads == [('col', 'method'), ('col', 'rafdb (%)'), ('col', 'distance')]
-    rows = [
-        [cell for cell in row if cell.tag in ('th', 'td')]
-        for row in table.all('tbody')[0].all('tr')
-    ]
+def test_a_table_shows_its_cells_under_headers_with_units_the_best_in_bold(trees):
+    table = trees['full'].find('.//table')
+    assert texts(table.find('thead'), 'th') == ['method', 'rafdb (%)', 'distance']
+    rows = list(table.find('tbody'))
     assert [[cell.text for cell in row] for row in rows] == shown(SCORES).to_numpy().tolist()
     assert [cell.tag for cell in rows[0]] == ['th', 'td', 'td']
-    best = [cell.text for row in rows for cell in row if 'best' in cell.attributes.get('class', '')]
+    best = [cell.text for row in rows for cell in row if 'best' in cell.get('class', '')]
     assert best == ['91.5 ± 2.1']
 
 
-def images(page):
-    found = [image.attributes for image in parse(page).all('img')]
-    return [(*image['src'].partition(';base64,')[::2], image) for image in found]
-
-
-def test_lines_are_drawn_as_svg_and_thousands_of_points_as_pixels_at_twice_the_size():
-    (svg, lines, _), (png, points, size) = images(full_page())
+def test_lines_are_drawn_as_svg_and_thousands_of_points_as_pixels_at_twice_the_size(trees):
+    images = list(trees['full'].iter('img'))
+    (svg, lines), (png, points) = (image.get('src').split(';base64,') for image in images)
     assert (svg, png) == ('data:image/svg+xml', 'data:image/png')
     drawn = ElementTree.fromstring(base64.b64decode(lines, validate=True))
     tags = {element.tag.rpartition('}')[2] for element in drawn.iter()}
     assert 'path' in tags
     assert tags.isdisjoint({'text', 'image', 'script'})  # letters are shapes
-    assert (size['width'], size['height']) == ('576', '288')
+    assert (images[1].get('width'), images[1].get('height')) == ('576', '288')
     picture = Image.open(BytesIO(base64.b64decode(points, validate=True)))
     assert picture.size == (2 * 576, 2 * 288)
 

@@ -9,15 +9,11 @@ from cda_jax.analysis.seeds import Measured, difference
 VALUES = (0.81, 0.835, 0.8, 0.822, 0.79)
 
 
-def test_mean_and_sd_are_those_of_a_sample():
-    measured = Measured(VALUES)
-    np.testing.assert_allclose(measured.mean, np.mean(VALUES), rtol=1e-14)
-    np.testing.assert_allclose(measured.sd, np.std(VALUES, ddof=1), rtol=1e-14)
-
-
 @pytest.mark.parametrize('seeds', [2, 3, 5])
-def test_the_interval_is_students(seeds):
+def test_mean_and_sd_are_those_of_a_sample_and_the_interval_is_students(seeds):
     values = VALUES[:seeds]
+    np.testing.assert_allclose(Measured(values).mean, np.mean(values), rtol=1e-14)
+    np.testing.assert_allclose(Measured(values).sd, np.std(values, ddof=1), rtol=1e-14)
     expected = stats.t.interval(0.95, seeds - 1, loc=np.mean(values), scale=stats.sem(values))
     np.testing.assert_allclose(Measured(values).interval, expected, rtol=1e-12)
 

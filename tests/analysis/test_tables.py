@@ -19,7 +19,6 @@ from cda_jax.analysis.tables import (
     shown,
     write_tables,
 )
-from cda_jax.errors import InputError
 
 PERCENT, NUMBER, TEXT = (Column(kind, kind) for kind in ('percent', 'number', 'text'))
 VALUES = (0.81, 0.835, 0.8, 0.822, 0.79)
@@ -175,9 +174,3 @@ def test_write_tables_writes_three_files_of_each(tmp_path):
     ]
     for ending, render in (('csv', as_csv), ('md', as_markdown), ('tex', as_latex)):
         assert (folder / f'table-2.{ending}').read_text(encoding='utf-8') == render(other)
-
-
-def test_write_tables_says_where_it_cannot_write(tmp_path):
-    (tmp_path / 'tables').write_text('a file')
-    with pytest.raises(InputError, match='tables: cannot be written: File exists'):
-        write_tables(tmp_path / 'tables', [TABLE])
