@@ -13,6 +13,8 @@ import pytest
 from helpers.programs import REPOSITORY, start_program
 from helpers.runs import assert_same_bits, final_parameters, metrics
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_leaves_results_logs_and_checkpoints(finished):
     workdir, out, err = finished

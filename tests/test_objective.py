@@ -49,6 +49,18 @@ def compute(model, variables, batch, keys, *, lambdas=(0.3, 0.7), losses=LOSSES,
     )
 
 
+def features_of(model, variables, batch, extractor):
+    """f(x) as a function of f's parameters."""
+    statistics = variables['batch_stats']['feature_extractor']
+    out, _ = model.feature_extractor.apply(
+        {'params': extractor, 'batch_stats': statistics},
+        batch['image'],
+        train=True,
+        mutable=['batch_stats'],
+    )
+    return out
+
+
 def separate_terms(model, variables, batch, keys, losses=LOSSES):
     """L_e, L_2 and L_d as functions of the parameters, written out without any reversal."""
     labels = jax.nn.one_hot(batch['label'], CLASSES)
@@ -61,16 +73,7 @@ def separate_terms(model, variables, batch, keys, losses=LOSSES):
     bound = model.bind(variables)
 
     def features(params):
-        out, _ = model.feature_extractor.apply(
-            {
-                'params': params['feature_extractor'],
-                'batch_stats': variables['batch_stats']['feature_extractor'],
-            },
-            batch['image'],
-            train=True,
-            mutable=['batch_stats'],
-        )
-        return out
+        return features_of(model, variables, batch, params['feature_extractor'])
 
     def codes(params):
         scores = part(
@@ -159,15 +162,7 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
     at_features = jax.grad(lambda p: share(params, perturbations=p)[0])(perturbations)
 
-    def features(extractor):
-        out, _ = model.feature_extractor.apply(
-            {'params': extractor, 'batch_stats': variables['batch_stats']['feature_extractor']},
-            batch['image'],
-            train=True,
-            mutable=['batch_stats'],
-        )
-        return out
-
+    features = functools.partial(features_of, model, variables, batch)
     _, back = jax.vjp(features, params['feature_extractor'])
     emotion, _, dataset = separate_terms(model, variables, batch, keys)
     direct = jax.grad(emotion)(params)['feature_extractor']
@@ -178,9 +173,8 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
 
 def test_terms_add_up_to_the_objective():
     model, variables, batch, keys = make()
-    total, (terms, outputs, batch_stats) = compute(model, variables, batch, keys)(
-        variables['params']
-    )
+    run = compute(model, variables, batch, keys)
+    total, (terms, outputs, batch_stats) = run(variables['params'])
     expected = [term(variables['params']) for term in separate_terms(model, variables, batch, keys)]
     np.testing.assert_allclose(terms, expected, rtol=1e-5)
     np.testing.assert_allclose(total, sum(expected), rtol=1e-5)
@@ -276,9 +270,8 @@ def test_a_baseline_has_the_emotion_term_alone():
 def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     model, variables, batch, keys = make()
     losses = Losses([PLAIN] * SITES, PLAIN, site_smoothing=0.3)
-    _, (terms, outputs, _) = compute(model, variables, batch, keys, losses=losses)(
-        variables['params']
-    )
+    run = compute(model, variables, batch, keys, losses=losses)
+    _, (terms, outputs, _) = run(variables['params'])
     log_p = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
     target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]
     error = -(target * log_p).sum(axis=1)[np.array(batch['mask'])].mean()

@@ -42,6 +42,7 @@ def open_mpi(process: int, port: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_devices_and_processes_compute_the_same(tmp_path):
     def start(name, **options):
         return start_program(

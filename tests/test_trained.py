@@ -13,6 +13,8 @@ from helpers.runs import final_parameters
 from cda_jax.errors import InputError
 from cda_jax.trained import load_trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def alone(finished, tmp_path_factory):
