@@ -99,7 +99,7 @@ def measure_bias(
         num_examples=num_examples,
         num_photos=resamples.counts.shape[1],
         examples_by_site={name: int((sites == i).sum()) for i, name in enumerate(site_names)},
-        settings=report.Settings(
+        settings=report.MeasureSettings(
             seed=seed,
             resamples=num_resamples,
             confidence=bootstrap.CONFIDENCE,

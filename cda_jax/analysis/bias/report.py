@@ -110,7 +110,7 @@ class AnnotationBias(msgspec.Struct, frozen=True):
     by_site: dict[str, LabelsAndTruth]
 
 
-class Settings(msgspec.Struct, frozen=True):
+class MeasureSettings(msgspec.Struct, frozen=True):
     """What the figures depend on besides the data."""
 
     seed: int
@@ -133,7 +133,7 @@ class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     num_examples: int | None = None
     num_photos: int | None = None
     examples_by_site: dict[str, int] | None = None
-    settings: Settings | None = None
+    settings: MeasureSettings | None = None
     dataset_classification: ByProbe[SiteClassification | None] | None = None
     within_class: ByProbe[WithinClassClassification] | None = None
     pairs: tuple[SitePair, ...] | None = None
