@@ -62,7 +62,7 @@ install() {
     echo "Installing into $venv ($1) ..."
     # Asks pip, because a setup that was cut short leaves a Python without it.
     "$venv/bin/python" -m pip --version &>/dev/null || "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
       --constraint "$root/constraints.txt" --editable "$spec"
     echo "$want" >"$stamp"
   fi

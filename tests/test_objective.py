@@ -17,10 +17,18 @@ ADAPTIVE, PLAIN = find_loss('adaptive_cross_entropy', {}), find_loss('cross_entr
 LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
 
 
-def make(**options):
+@functools.cache
+def network(**options):
     defaults = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES}
     options = defaults | {'classifier_widths': (6,)} | options
     model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, label_extractor_widths=(6, 5), **options)
+    keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
+    init = jax.jit(model.init)
+    return model, init(jax.random.key(0), images, jnp.zeros((ROWS, CLASSES)), 0.0, 0.0, keys), keys
+
+
+def make(**options):
+    model, variables, keys = network(**options)
     rng = np.random.default_rng(0)
     batch = {
         'image': jnp.asarray(rng.normal(size=(ROWS, 32, 32, 3)), jnp.float32),
@@ -28,9 +36,6 @@ def make(**options):
         'site': jnp.asarray(rng.integers(0, SITES, ROWS)),
         'mask': jnp.asarray(rng.random(ROWS) < 0.8),
     }
-    keys = jax.random.split(jax.random.key(1), ROWS)
-    labels = jax.nn.one_hot(batch['label'], CLASSES)
-    variables = model.init(jax.random.key(0), batch['image'], labels, 0.0, 0.0, keys)
     return model, variables, batch, keys
 
 
@@ -113,17 +118,15 @@ def separate_terms(model, variables, batch, keys, losses=LOSSES):
     return emotion, label, dataset
 
 
-def assert_trees_close(a, b, **tolerance):
-    tolerance = {'rtol': 1e-4, 'atol': 1e-5} | tolerance
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+def assert_trees_close(a, b):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
 
 
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 @pytest.mark.parametrize('pseudo_label', ['hard', 'soft'])
 def test_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
     model, variables, batch, keys = make(pseudo_label=pseudo_label)
-    losses = LOSSES._replace(averaging=averaging)
-    params = variables['params']
+    losses, params = LOSSES._replace(averaging=averaging), variables['params']
     terms = separate_terms(model, variables, batch, keys, losses)
     from_emotion, from_label, from_dataset = (jax.jit(jax.grad(t))(params) for t in terms)
 
@@ -160,22 +163,23 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     params, zeros = variables['params'], jnp.zeros((ROWS, 8))
     perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
-    at_features = jax.grad(lambda p: share(params, perturbations=p)[0])(perturbations)
+    at_features = jax.jit(jax.grad(lambda p: share(params, perturbations=p)[0]))(perturbations)
 
     features = functools.partial(features_of, model, variables, batch)
-    _, back = jax.vjp(features, params['feature_extractor'])
+    _, back = jax.vjp(jax.jit(features), params['feature_extractor'])
     emotion, _, dataset = separate_terms(model, variables, batch, keys)
-    direct = jax.grad(emotion)(params)['feature_extractor']
-    reverse = jax.tree.map(lambda g: -0.3 * g, jax.grad(dataset)(params)['feature_extractor'])
+    direct = jax.jit(jax.grad(emotion))(params)['feature_extractor']
+    reverse = jax.jit(jax.grad(lambda p: -0.3 * dataset(p)))(params)['feature_extractor']
     assert_trees_close(back(at_features['to_emotions'])[0], direct)
     assert_trees_close(back(at_features['to_reversal'])[0], reverse)
 
 
 def test_terms_add_up_to_the_objective():
     model, variables, batch, keys = make()
-    run = compute(model, variables, batch, keys)
+    run = jax.jit(compute(model, variables, batch, keys))
     total, (terms, outputs, batch_stats) = run(variables['params'])
-    expected = [term(variables['params']) for term in separate_terms(model, variables, batch, keys)]
+    apart = separate_terms(model, variables, batch, keys)
+    expected = [jax.jit(term)(variables['params']) for term in apart]
     np.testing.assert_allclose(terms, expected, rtol=1e-5)
     np.testing.assert_allclose(total, sum(expected), rtol=1e-5)
     assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
@@ -202,7 +206,7 @@ def errors_of(loss, outputs, batch, mask=None):
 def test_statistics_of_all_sites_judge_each_sample_by_its_own_head(averaging):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
     losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, averaging, 'batch')
-    run = compute(model, variables, batch, keys, losses=losses)
+    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
     _, (terms, outputs, _) = run(variables['params'])
     own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
     targets = jax.nn.one_hot(batch['label'], CLASSES)
@@ -220,14 +224,13 @@ def ignores_mask(logits, targets, mask, **context):
 def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(statistics):
     model, variables, batch, keys = make()
     params = variables['params']
-    careful = Losses([PLAIN] * SITES, PLAIN, PLAIN, statistics=statistics)
-    careless = Losses([ignores_mask] * SITES, ignores_mask, ignores_mask, statistics=statistics)
 
-    def value_and_gradient(losses, batch):
+    def value_and_gradient(loss):
+        losses = Losses([loss] * SITES, loss, loss, statistics=statistics)
         share = compute(model, variables, batch, keys, losses=losses)
-        return jax.value_and_grad(lambda p: share(p)[0])(params)
+        return jax.jit(jax.value_and_grad(lambda p: share(p)[0]))(params)
 
-    assert_trees_close(value_and_gradient(careless, batch), value_and_gradient(careful, batch))
+    assert_trees_close(value_and_gradient(ignores_mask), value_and_gradient(PLAIN))
 
 
 def test_a_row_outside_the_mask_may_hold_anything():
@@ -248,29 +251,26 @@ def test_each_head_learns_from_its_own_samples(sites_there, averaging, common_he
     model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
     batch['site'] = batch['site'] % sites_there
     losses = Losses([PLAIN] * (SITES + common_head), PLAIN, averaging=averaging)
-    run = compute(model, variables, batch, keys, losses=losses)
+    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
     _, (terms, outputs, _) = run(variables['params'])
     expected = expected_emotion(errors_of(cross_entropy, outputs, batch), batch, averaging)
     np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
 def test_a_baseline_has_the_emotion_term_alone():
-    model, variables, batch, keys = make(
-        num_site_heads=0, common_head=True, num_sites=0, pseudo_label='none'
-    )
-    losses = Losses([PLAIN], PLAIN)
-    run = compute(model, variables, batch, keys, losses=losses)
+    parts = {'num_site_heads': 0, 'common_head': True, 'num_sites': 0, 'pseudo_label': 'none'}
+    model, variables, batch, keys = make(**parts)
+    run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN], PLAIN)))
     total, (terms, outputs, _) = run(variables['params'])
-    targets = jax.nn.one_hot(batch['label'], CLASSES)
-    error = np.array(cross_entropy(outputs.emotion_logits[0], targets))[np.array(batch['mask'])]
-    np.testing.assert_allclose(terms.emotion, error.mean(), rtol=1e-5)
+    (error,) = errors_of(cross_entropy, outputs, batch)
+    np.testing.assert_allclose(terms.emotion, error[batch['mask']].mean(), rtol=1e-5)
     assert (terms.label, terms.dataset, total) == (0, 0, terms.emotion)
 
 
 def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     model, variables, batch, keys = make()
     losses = Losses([PLAIN] * SITES, PLAIN, site_smoothing=0.3)
-    run = compute(model, variables, batch, keys, losses=losses)
+    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
     _, (terms, outputs, _) = run(variables['params'])
     log_p = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
     target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]

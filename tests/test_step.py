@@ -19,16 +19,22 @@ def recipe():
     return make_recipe()
 
 
+@pytest.fixture(scope='module')
+def state(recipe):
+    return jax.jit(functools.partial(init_state, recipe, 0))()
+
+
+_COMPILED = {}
+
+
 def one_device(recipe, state, batch):
-    """The step with a mapped axis of one member."""
-    step = jax.vmap(
-        functools.partial(train_step, recipe=recipe, axis_name=AXIS),
-        axis_name=AXIS,
-        in_axes=(None, 0),
-        out_axes=0,
-    )
-    state, metrics = jax.jit(step)(state, jax.tree.map(lambda x: x[None], batch))
-    return jax.tree.map(lambda x: x[0], (state, metrics))
+    """The step with a mapped axis of one member; each recipe is compiled once."""
+    if id(recipe) not in _COMPILED:
+        step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
+        mapped = jax.vmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
+        _COMPILED[id(recipe)] = jax.jit(mapped), recipe  # kept, so that no other gets its id
+    after = _COMPILED[id(recipe)][0](state, jax.tree.map(lambda x: x[None], batch))
+    return jax.tree.map(lambda x: x[0], after)
 
 
 def open_mpi(process: int, port: str) -> dict[str, str]:
@@ -65,8 +71,7 @@ def test_devices_and_processes_compute_the_same(tmp_path):
             np.testing.assert_allclose(value, results[0][name], rtol=1e-4, atol=2e-5, err_msg=name)
 
 
-def test_metrics_of_a_step(recipe):
-    state = init_state(recipe, seed=0)
+def test_metrics_of_a_step(recipe, state):
     batch = make_batch(0)
     after, metrics = one_device(recipe, state, batch)
     parts = [metrics[f'loss_{name}'] for name in ('emotion', 'label', 'dataset')]
@@ -82,8 +87,8 @@ def test_metrics_of_a_step(recipe):
     np.testing.assert_allclose(optax.tree.norm(moved), 0.05 * metrics['gradient_norm'], rtol=1e-3)
 
 
-def test_a_dead_adversary_shows(recipe):
-    state, batch = init_state(recipe, seed=0).replace(step=jnp.int32(1)), make_batch(0)
+def test_a_dead_adversary_shows(recipe, state):
+    state, batch = state.replace(step=jnp.int32(1)), make_batch(0)
     silent = jax.tree.map(jnp.zeros_like, state.params['dataset_classifier'])
     silent['logits']['bias'] = jnp.array([0.0, 1.0, 0.0])  # it always names the second site
     state = state.replace(params=state.params | {'dataset_classifier': silent})
@@ -97,8 +102,8 @@ def test_a_dead_adversary_shows(recipe):
     assert metrics['reversed_gradient_ratio'] == 0
 
 
-def test_a_site_that_is_absent_counts_in_no_balance(recipe):
-    state, batch = init_state(recipe, seed=0), make_batch(0)
+def test_a_site_that_is_absent_counts_in_no_balance(recipe, state):
+    batch = make_batch(0)
     batch['site'] = np.ones_like(batch['site'])
     _, metrics = one_device(recipe, state, batch)
     np.testing.assert_allclose(
@@ -106,8 +111,8 @@ def test_a_site_that_is_absent_counts_in_no_balance(recipe):
     )
 
 
-def test_the_gradient_ratio_grows_with_lambda(recipe):
-    state, batch = init_state(recipe, seed=0), make_batch(0)
+def test_the_gradient_ratio_grows_with_lambda(recipe, state):
+    batch = make_batch(0)
     ratios = [
         one_device(recipe._replace(lambda_1=lambda step, s=s: jnp.float32(s)), state, batch)[1][
             'reversed_gradient_ratio'
@@ -118,9 +123,8 @@ def test_the_gradient_ratio_grows_with_lambda(recipe):
     np.testing.assert_allclose(ratios[1], 3 * ratios[0], rtol=1e-4)
 
 
-def test_draws_depend_on_the_step_and_the_seed(recipe):
+def test_draws_depend_on_the_step_and_the_seed(recipe, state):
     batch = make_batch(0)
-    state = init_state(recipe, seed=0)
     same = one_device(recipe, state, batch)[1]
     np.testing.assert_array_equal(
         same['loss_label'], one_device(recipe, state, batch)[1]['loss_label']
@@ -129,8 +133,7 @@ def test_draws_depend_on_the_step_and_the_seed(recipe):
         assert one_device(recipe, other, batch)[1]['loss_label'] != same['loss_label']
 
 
-def test_the_first_fault_is_kept(recipe):
-    state = init_state(recipe, seed=0)
+def test_the_first_fault_is_kept(recipe, state):
     after, _ = one_device(recipe, state, make_batch(0))
     assert after.fault_step == -1
     broken = after.replace(
@@ -150,8 +153,8 @@ def test_the_first_fault_is_kept(recipe):
     np.testing.assert_array_equal(later.fault_terms, first.fault_terms)
 
 
-def test_confusion_counts(recipe):
-    state, batch = init_state(recipe, seed=0), make_batch(0)
+def test_confusion_counts(recipe, state):
+    batch = make_batch(0)
     weights = {'params': state.params, 'batch_stats': state.batch_stats}
     step = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
     batch = jax.tree.map(jnp.asarray, batch)
