@@ -60,13 +60,9 @@ def test_two_faces_of_one_photo_make_no_pair():
     features, sites, _ = _two_sites(0.5, 40)
     photos = np.arange(80)
     once = squared_mmd(features, sites, (0, 1), draw_resamples(photos, 80, seed=0), seed=0)[0]
-    twice = squared_mmd(
-        np.repeat(features, 2, axis=0),
-        np.repeat(sites, 2),
-        (0, 1),
-        draw_resamples(np.repeat(photos, 2), 160, seed=0),
-        seed=0,
-    )[0]
+    doubles = np.repeat(features, 2, axis=0), np.repeat(sites, 2)
+    resamples = draw_resamples(np.repeat(photos, 2), 160, seed=0)
+    twice = squared_mmd(*doubles, (0, 1), resamples, seed=0)[0]
     # The same but for the median, into which the doubles bring a few distances of 0.
     np.testing.assert_allclose(twice[0], once[0], rtol=0.05)
 

@@ -25,9 +25,8 @@ def _features(shift, sizes=(150, 150, 150), num_features=8, seed=0):
     return features, sites
 
 
-def _folds(sites, resamples, counted=None):
-    counted = np.ones(len(sites), bool) if counted is None else counted
-    return make_folds(sites, resamples.group, counted, seed=0)
+def _folds(sites, resamples, counted=True):
+    return make_folds(sites, resamples.group, np.full(len(sites), counted), seed=0)
 
 
 def _classify(features, sites, probe=linear_probe, groups=None):
@@ -70,9 +69,8 @@ def test_scores_agree_with_scikit_learn():
     guesses = cross_fit(features, _folds(sites, resamples), linear_probe, seed=0)
     found = _classify(features, sites)
     assert found.accuracy.value == pytest.approx(accuracy_score(sites, guesses.likeliest))
-    assert found.balanced_accuracy.value == pytest.approx(
-        balanced_accuracy_score(sites, guesses.balanced)
-    )
+    balanced = balanced_accuracy_score(sites, guesses.balanced)
+    assert found.balanced_accuracy.value == pytest.approx(balanced)
     assert found.majority_rate == 0.5
     np.testing.assert_array_equal(np.sum(found.confusion, axis=1), [100, 60, 40])
     independent = cross_val_predict(LogisticRegression(), features, sites, cv=10)
@@ -119,10 +117,8 @@ def test_classes_and_sites_with_too_few_examples_are_left_out():
     labels[np.flatnonzero(sites == 1)[:30]] = 0
     found = _classify_within(features, sites, labels, ['u', 'v', 'w'])
     assert found.left_out == ('w',)
-    assert {name: entry.sites for name, entry in found.classes.items()} == {
-        'u': ('a', 'b'),
-        'v': ('b', 'c'),
-    }
+    sites_of = {name: entry.sites for name, entry in found.classes.items()}
+    assert sites_of == {'u': ('a', 'b'), 'v': ('b', 'c')}
     alone = np.zeros(450, int)
     assert _classify(features, alone) is None
     nothing = _classify_within(features, alone, labels, ['u', 'v'])

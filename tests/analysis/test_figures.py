@@ -24,13 +24,6 @@ from cda_jax.analysis.figures import (
 from cda_jax.analysis.figures.style import COLOURS, EMOTION
 
 
-def validation_lines():
-    return [
-        {'kind': 'validation', 'step': step, 'accuracy': 0.5, 'accuracy_u': 0.4, 'accuracy_v': 0.6}
-        for step in (200, 400, 600)
-    ]
-
-
 def texts_of(artist):
     return [text.get_text() for text in artist.findobj(Text) if text.get_text()]
 
@@ -159,7 +152,9 @@ def test_curves_follow_the_lines_by_epoch_without_their_spikes():
 
 
 def test_validation_has_a_panel_where_there_was_any():
-    panel = training_curves([*lines_of_run(), *validation_lines()]).axes[2]
+    figures = {'accuracy': 0.5, 'accuracy_u': 0.4, 'accuracy_v': 0.6}
+    validated = [{'kind': 'validation', 'step': step} | figures for step in (200, 400, 600)]
+    panel = training_curves([*lines_of_run(), *validated]).axes[2]
     curves = curves_of(panel)
     assert list(curves) == ['u', 'v', 'mean of the sites']
     for curve in curves.values():

@@ -1,6 +1,5 @@
 """NumPy files, some of them made to take memory or to run code."""
 
-import io
 import pickle
 import struct
 import tracemalloc
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.files import npy_bytes
 
 from cda_jax.data.arrays import read_npy, read_npz
 from cda_jax.errors import InputError
@@ -31,12 +31,6 @@ def with_header(header):
 def of_shape(shape, descr='|u1'):
     header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}\n"
     return with_header(header) + b'1234'
-
-
-def npy_bytes(array, **options):
-    file = io.BytesIO()
-    np.save(file, array, **options)
-    return file.getvalue()
 
 
 HARMFUL = {

@@ -100,10 +100,8 @@ def test_sites_that_lack_classes_are_trained_on_from_disk(train, tmp_path):
     counts = [part.class_counts.tolist() for part in parts]
     assert counts == [[4, 4, 4, 4], [0, 8, 8, 0], [0, 0, 0, 16]]
     examples = Examples(parts, range(3))
-    batches = train_batches(
-        examples, [1.0, 1.0, 1.0], Reading(ROWS), seed=0, first_step=0, total_steps=4
-    )
-    state, history = train(batches)
+    options = {'seed': 0, 'first_step': 0, 'total_steps': 4}
+    state, history = train(train_batches(examples, [1.0, 1.0, 1.0], Reading(ROWS), **options))
     assert len(history) == 4
     assert_sound(state, history)
 

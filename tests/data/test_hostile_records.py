@@ -1,6 +1,5 @@
 """Prepared datasets that were damaged after they were written."""
 
-import json
 import os
 import re
 import shutil
@@ -8,7 +7,8 @@ import shutil
 import grain
 import numpy as np
 import pytest
-from helpers.coloured_photos import CLASSES, make_rows
+from helpers.coloured_photos import make_rows, prepare_toys
+from helpers.files import change_manifest
 from msgspec import msgpack
 
 from cda_jax.data.examples import Examples
@@ -17,8 +17,6 @@ from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.records import record_file
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset
-from cda_jax.prepare.run import prepare
 
 SHARD = 'train-00000.array_record'
 
@@ -27,8 +25,7 @@ SHARD = 'train-00000.array_record'
 def whole(tmp_path_factory):
     """A prepared dataset of 24 training examples in one shard."""
     folder = tmp_path_factory.mktemp('hostile')
-    rows = make_rows(folder / 'photos', num_train=24)
-    prepare(Dataset(CLASSES, (), rows), folder / 'toys', name='toys', reader='csv', face_size=16)
+    prepare_toys(folder / 'toys', make_rows(folder / 'photos', num_train=24))
     return folder / 'toys'
 
 
@@ -54,12 +51,6 @@ def flip(file, start, stop):
     file.write_bytes(data)
 
 
-def change_manifest(folder, change):
-    content = json.loads((folder / 'manifest.json').read_text())
-    change(content)
-    (folder / 'manifest.json').write_text(json.dumps(content))
-
-
 def records_of(folder):
     """The encoded records of the shard, in order."""
     source = grain.sources.ArrayRecordDataSource([str(folder / SHARD)])
@@ -72,11 +63,7 @@ def rewrite(folder, records):
         for record in records:
             write(record)
     size = (folder / SHARD).stat().st_size
-
-    def resize(content):
-        content['splits']['train']['shards'][0]['num_bytes'] = size
-
-    change_manifest(folder, resize)
+    change_manifest(folder, 'splits', 'train', 'shards', 0, 'num_bytes', to=size)
 
 
 def test_the_undamaged_dataset_is_read(toys):

@@ -1,16 +1,15 @@
-import json
 import os
 import re
 import shutil
 
 import numpy as np
 import pytest
-from helpers.coloured_photos import CLASSES, make_rows
+from helpers.coloured_photos import make_rows, prepare_toys
+from helpers.files import change_manifest
 
 from cda_jax.data.manifest import read_index, read_manifest
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Skipped
-from cda_jax.prepare.run import prepare
+from cda_jax.prepare.dataset import Skipped
 
 SECOND = 'train-00001.array_record'
 
@@ -24,8 +23,7 @@ def prepared(tmp_path_factory):
     rows = [row._replace(label=label) for row, label in zip(rows, labels, strict=True)]
     rows += [Skipped(f'contempt {number}', 'class not used', fault=False) for number in range(3)]
     rows.append(Skipped('d.jpg', 'missing picture', 'd.jpg'))
-    options = {'face_size': 48, 'shard_size': 2, 'max_skipped_share': 0.5}
-    prepare(Dataset(CLASSES, (), rows), folder / 'toys', name='Toys', reader='csv', **options)
+    prepare_toys(folder / 'toys', rows, face_size=48, shard_size=2, max_skipped_share=0.5)
     return folder / 'toys'
 
 
@@ -35,24 +33,10 @@ def folder(prepared, tmp_path):
     return shutil.copytree(prepared, tmp_path / 'toys')
 
 
-def change(folder, *path, to):
-    """Sets one value deep in the manifest, or deletes a field where it is None."""
-    file = folder / 'manifest.json'
-    content = json.loads(file.read_text())
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = to
-    if to is None:
-        del place[path[-1]]
-    file.write_text(json.dumps(content))
-
-
 @pytest.mark.parametrize(
     ('path', 'value', 'message'),
     [
         (['format'], 'other', "Invalid enum value 'other' - at `$.format`"),
-        (['version'], 2, r'version: expected 1, found 2; delete'),
         (['encoding'], 'png', "Invalid enum value 'png' - at `$.encoding`"),
         (['face_size'], '48', 'Expected `int`, got `str` - at `$.face_size`'),
         (['face_size'], 0, 'face_size, image_size: expected 1 <= face_size <= image_size <= 4096'),
@@ -86,7 +70,7 @@ def change(folder, *path, to):
     ],
 )
 def test_wrong_field_is_named(folder, path, value, message):
-    change(folder, *path, to=value)
+    change_manifest(folder, *path, to=value)
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         read_manifest(folder)
     assert str(folder / 'manifest.json') in str(caught.value)
@@ -95,9 +79,9 @@ def test_wrong_field_is_named(folder, path, value, message):
 
 
 def test_another_version_is_said_before_its_other_fields(folder):
-    change(folder, 'colour_space', to='Lab')
-    change(folder, 'version', to=2)
-    with pytest.raises(InputError, match=r'version: expected 1, .* and prepare it again'):
+    change_manifest(folder, 'colour_space', to='Lab')
+    change_manifest(folder, 'version', to=2)
+    with pytest.raises(InputError, match='version: expected 1, found 2; delete .* it again'):
         read_manifest(folder)
 
 

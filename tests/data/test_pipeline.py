@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.runs import assert_same_bits
 
 from cda_jax.data import examples as examples_module
 from cda_jax.data.examples import PADDING, Examples, decoded_bytes, is_kept, usable_memory
@@ -36,13 +37,6 @@ def stream(parts, *, seed=1, first_step=0, total_steps=30, shares=None, keep=Fal
     return list(batches)
 
 
-def assert_same(left, right):
-    assert len(left) == len(right)
-    for a, b in zip(left, right, strict=True):
-        for name in a:
-            np.testing.assert_array_equal(a[name], b[name])
-
-
 def keys(batches):
     return [
         (int(site), image.tobytes())
@@ -68,27 +62,27 @@ def test_shares_may_differ_from_the_sizes(parts):
 def test_threads_do_not_change_the_batches_and_seeds_do(parts):
     expected = stream(parts, total_steps=12, num_threads=1)
     for num_threads in (0, 2, 7):
-        assert_same(stream(parts, total_steps=12, num_threads=num_threads), expected)
+        assert_same_bits(stream(parts, total_steps=12, num_threads=num_threads), expected)
     assert keys(stream(parts, total_steps=12, seed=2)) != keys(expected)
 
 
 def test_pixels_kept_in_memory_are_those_on_disk_and_are_read_once(parts, monkeypatch):
     expected = stream(parts, total_steps=60)
     examples = Examples(parts, range(3), keep=True)
-    assert_same(stream(examples, total_steps=60, num_threads=3), expected)
+    assert_same_bits(stream(examples, total_steps=60, num_threads=3), expected)
 
     def no_disk(*arguments, **options):
         raise AssertionError('read again')
 
     monkeypatch.setattr(examples_module, 'decode_record', no_disk)
-    assert_same(stream(examples, total_steps=60, num_threads=3), expected)
-    assert_same(stream(examples, total_steps=60, first_step=47), expected[47:])
+    assert_same_bits(stream(examples, total_steps=60, num_threads=3), expected)
+    assert_same_bits(stream(examples, total_steps=60, first_step=47), expected[47:])
 
 
 def test_a_restored_stream_goes_on_at_its_step(parts):
     expected = stream(parts, total_steps=45)
-    assert_same(stream(parts, total_steps=45, first_step=33), expected[33:])
-    assert_same(stream(parts, total_steps=45, first_step=41, num_threads=3), expected[41:])
+    assert_same_bits(stream(parts, total_steps=45, first_step=33), expected[33:])
+    assert_same_bits(stream(parts, total_steps=45, first_step=41, num_threads=3), expected[41:])
     assert stream(parts, total_steps=45, first_step=45) == []
 
 

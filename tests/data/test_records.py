@@ -18,13 +18,7 @@ from cda_jax.data.records import (
 def smooth_record():
     y, x = np.mgrid[:24, :24]
     image = np.stack([10 * x, 10 * y, 40 + 0 * x], -1).astype(np.uint8)
-    return Record(
-        image=image,
-        label=3,
-        id='photos/ä.jpg#1',
-        photo_hash=hash_photo('photos/a.jpg'),
-        pixel_hash=hash_pixels(image),
-    )
+    return Record(image, 3, 'photos/ä.jpg#1', hash_photo('photos/a.jpg'), hash_pixels(image))
 
 
 def changed(**fields):

@@ -5,7 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cda_jax.prepare.dataset import Box, Example
+from cda_jax.data.manifest import Manifest
+from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
+from cda_jax.prepare.run import prepare
 
 CLASSES = ('red', 'green', 'blue')
 COLOURS = ((230, 20, 10), (20, 210, 30), (10, 30, 220))
@@ -29,6 +31,11 @@ def make_rows(root: Path, num_train: int = 10, num_test: int = 5) -> list[Exampl
         split = 'train' if number < num_train else 'test'
         rows.append(Example(name, name, root / name, BOX, label, split))
     return rows
+
+
+def prepare_toys(folder: Path, rows: list[Example | Skipped], face_size=16, **options) -> Manifest:
+    dataset = Dataset(CLASSES, (), rows)
+    return prepare(dataset, folder, name='toys', reader='csv', face_size=face_size, **options)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

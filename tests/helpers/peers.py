@@ -27,7 +27,6 @@ class Numbered:
     folders = ()
 
     def __len__(self) -> int:
-        """How many there are."""
         return EXAMPLES
 
     def batch(self, numbers: np.ndarray) -> dict:
@@ -43,7 +42,6 @@ def count_each(weights: None, batch: dict) -> jax.Array:
 
 
 def main(coordinator: str, num_processes: int, process: int) -> None:
-    """Prints what it learned as one line of JSON."""
     with joined(Place(coordinator, num_processes, process), timeout=60):
         step = devices.lift_eval_step(count_each)
         batches = eval_batches(Numbered(), Reading(BATCH_SIZE, 1, process, num_processes))

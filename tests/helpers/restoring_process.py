@@ -12,7 +12,6 @@ from cda_jax.runtime.checkpoint import Checkpoints
 
 
 def main(address: str, count: str, index: str, folder: str) -> None:
-    """Resumes, and prints the outcome."""
     jax.distributed.initialize(address, int(count), int(index))
     like = jax.eval_shape(lambda: small_state(0))
     with Checkpoints(folder, keep=2) as checkpoints:

@@ -56,14 +56,8 @@ def test_margins_worked_by_hand():
     # fourth roots of 1, 16 and 81; the absent class has the margin of the rarest
     close(label_margins(np.array([81, 1, 0, 16]), max_margin=0.6), [0.2, 0.6, 0.6, 0.3])
     # z = (0, 0), label 0, margin 1, scale 2: -log(e^-2 / (e^-2 + 1))
-    loss = ldam_loss(
-        jnp.zeros((1, 2)),
-        jnp.array([[1.0, 0]]),
-        class_counts=np.array([5, 5]),
-        progress=0.0,
-        max_margin=1.0,
-        scale=2.0,
-    )
+    constants = {'progress': 0.0, 'max_margin': 1.0, 'scale': 2.0}
+    loss = ldam_loss(jnp.zeros((1, 2)), jnp.eye(2)[:1], class_counts=np.array([5, 5]), **constants)
     close(loss, [np.log(1 + np.exp(2))])
 
 
@@ -97,16 +91,12 @@ def test_training_and_post_hoc_adjustment_cancel():
 
 def test_deferred_weights_switch_on_under_jit():
     logits, targets = draw()
-    loss = jax.jit(
-        lambda progress: ldam_loss(
-            logits, targets, class_counts=COUNTS, progress=progress, reweight_from=0.6
-        )
-    )
-    before, after = loss(0.59), loss(0.6)
-    np.testing.assert_allclose(
-        after, before * (targets @ effective_number_weights(COUNTS, beta=0.9999)), rtol=1e-5
-    )
-    np.testing.assert_array_equal(loss(0.0), before)
+    constants = {'class_counts': COUNTS, 'reweight_from': 0.6}
+    loss = jax.jit(functools.partial(ldam_loss, logits, targets, **constants))
+    before, after = loss(progress=0.59), loss(progress=0.6)
+    weights = targets @ effective_number_weights(COUNTS, beta=0.9999)
+    np.testing.assert_allclose(after, before * weights, rtol=1e-5)
+    np.testing.assert_array_equal(loss(progress=0.0), before)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import cda_jax.losses
 from cda_jax.errors import InputError
-from cda_jax.losses import balanced_softmax, cross_entropy, find_loss, ldam_loss
+from cda_jax.losses import cross_entropy, find_loss
 
 DOCUMENTATION = Path(__file__).parents[2] / 'docs' / 'losses.md'
 COUNTS = np.array([50.0, 5.0, 500.0])
@@ -37,21 +37,6 @@ def test_every_loss_is_called_the_same_way(name):
     assert result.shape == (2,)
     assert result.dtype == jnp.float32
     assert result[1] == 0
-
-
-def test_class_counts_are_bound():
-    found = find_loss('balanced_softmax', {}, class_counts=COUNTS)(LOGITS, TARGETS)
-    np.testing.assert_array_equal(found, balanced_softmax(LOGITS, TARGETS, class_counts=COUNTS))
-
-
-def test_progress_reaches_the_loss_that_names_it():
-    loss = find_loss('ldam_loss', {'reweight_from': 0.5}, class_counts=COUNTS)
-    for progress in (0.4, 0.6):
-        expected = ldam_loss(
-            LOGITS, TARGETS, class_counts=COUNTS, progress=progress, reweight_from=0.5
-        )
-        np.testing.assert_array_equal(loss(LOGITS, TARGETS, progress=progress), expected)
-    assert np.all(loss(LOGITS, TARGETS, progress=0.4) != loss(LOGITS, TARGETS, progress=0.6))
 
 
 def test_losses_are_found_by_path(tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
 """Any text and any bytes as label files, manifests, arrays and pictures: read, or refused."""
 
+import functools
 import json
 
 import cv2
 import numpy as np
 import pytest
-from helpers.coloured_photos import CLASSES, make_rows
+from helpers.coloured_photos import make_rows, prepare_toys
 from helpers.digits import digits, semeion_lines, write_mnist, write_optdigits
 from helpers.files import write
 from hypothesis import HealthCheck, given, settings
@@ -16,10 +17,8 @@ from cda_jax.data.records import Record, decode_record, encode_record, hash_pixe
 from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.crop import decode
-from cda_jax.prepare.dataset import Dataset
 from cda_jax.prepare.digits import read_archive, read_mnist, read_optdigits, read_semeion
 from cda_jax.prepare.rows import check_usable, survey
-from cda_jax.prepare.run import prepare
 
 few = settings(
     max_examples=25,
@@ -108,8 +107,7 @@ def archive(folder):
 
 
 def manifest(folder):
-    dataset = Dataset(CLASSES, (), make_rows(folder / 'photos', 4, 2))
-    prepare(dataset, folder / 'toys', name='toys', reader='csv', face_size=16)
+    prepare_toys(folder / 'toys', make_rows(folder / 'photos', 4, 2))
     path = folder / 'toys/manifest.json'
     path.write_text(json.dumps(json.loads(path.read_text()), indent=0))
     return path, lambda path: read_manifest(path.parent)
@@ -124,11 +122,11 @@ TEXTS = (rafdb, rafdb_box, expw, affectnet_csv, csv, fer2013, semeion, optdigits
 BINARIES = (affectnet_npy, mnist, archive, index)
 
 
-def is_read(parse, *arguments):
+def is_read(parse, data):
     """Whether something is read; a refusal has to be the parser's own, of one line."""
     refusal = None
     try:
-        parse(*arguments)
+        parse(data)
     except ValueError as error:
         refusal = error
     if refusal is not None:
@@ -137,6 +135,30 @@ def is_read(parse, *arguments):
         assert '\n' not in str(refusal)
         assert len(str(refusal)) < 1000
     return refusal is None
+
+
+def outcomes(contents, parse):
+    """Which of reading and refusal some of the contents meet."""
+    seen = set()
+
+    @few
+    @given(contents)
+    def check(data):
+        seen.add(is_read(parse, data))
+
+    check()
+    return seen
+
+
+def of_a_file(target, folder):
+    """The file, and its parser as a function of its bytes."""
+    path, parse = target(folder)
+
+    def write_and_parse(data):
+        path.write_bytes(data)
+        parse(path)
+
+    return path, write_and_parse
 
 
 @st.composite
@@ -156,7 +178,7 @@ def changed_fields(draw, seed):
 
 
 @st.composite
-def changed_bytes(draw, seeds):
+def changed_bytes(draw, *seeds):
     """A valid file with some bytes changed, and perhaps cut."""
     content = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(0, 3))):
@@ -166,72 +188,36 @@ def changed_bytes(draw, seeds):
 
 @pytest.mark.parametrize('target', TEXTS)
 def test_a_list_with_any_fields_is_read_or_refused(tmp_path, target):
-    path, parse = target(tmp_path)
-    seen = set()
-
-    @few
-    @given(changed_fields(path.read_text()))
-    def check(text):
-        path.write_bytes(text.encode(errors='surrogatepass'))
-        seen.add(is_read(parse, path))
-
-    check()
-    assert seen == {True, False}
+    path, parse = of_a_file(target, tmp_path)
+    texts = changed_fields(path.read_text())
+    contents = texts.map(lambda text: text.encode(errors='surrogatepass'))
+    assert outcomes(contents, parse) == {True, False}
 
 
 @pytest.mark.parametrize('target', [*TEXTS, *BINARIES])
 def test_any_bytes_are_refused(tmp_path, target):
-    path, parse = target(tmp_path)
-
-    @few
-    @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
-    def check(data):
-        path.write_bytes(data)
-        assert not is_read(parse, path)
-
-    check()
+    _, parse = of_a_file(target, tmp_path)
+    contents = st.binary(max_size=200) | st.text(max_size=200).map(str.encode)
+    assert outcomes(contents, parse) == {False}
 
 
 @pytest.mark.parametrize('target', BINARIES)
 def test_a_file_with_any_bytes_changed_is_read_or_refused(tmp_path, target):
-    path, parse = target(tmp_path)
-    seen = set()
-
-    @few
-    @given(changed_bytes([path.read_bytes()]))
-    def check(data):
-        path.write_bytes(data)
-        seen.add(is_read(parse, path))
-
-    check()
-    assert seen == {True, False}
+    path, parse = of_a_file(target, tmp_path)
+    assert outcomes(changed_bytes(path.read_bytes()), parse) == {True, False}
 
 
-@few
-@given(
-    changed_bytes(
-        [
-            cv2.imencode(f'.{kind}', IMAGE)[1].tobytes()
-            for kind in ('png', 'jpg', 'bmp', 'tif', 'gif')
-        ]
-    )
-)
-def test_a_picture_with_any_bytes_changed_is_read_or_refused(data):
-    is_read(decode, data)
+def test_a_picture_with_any_bytes_changed_is_read_or_refused():
+    kinds = 'png', 'jpg', 'bmp', 'tif', 'gif'
+    pictures = [cv2.imencode(f'.{kind}', IMAGE)[1].tobytes() for kind in kinds]
+    assert outcomes(changed_bytes(*pictures), decode) == {True, False}
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
 def test_a_record_with_any_bytes_changed_is_read_or_refused(encoding):
     seed = encode_record(Record(IMAGE, 3, 'a.jpg#1', 7, hash_pixels(IMAGE)), encoding=encoding)
-    seen = set()
-
-    @few
-    @given(changed_bytes([seed]))
-    def check(data):
-        seen.add(is_read(lambda: decode_record(data, image_size=24, encoding=encoding)))
-
-    check()
-    assert seen == {True, False}
+    parse = functools.partial(decode_record, image_size=24, encoding=encoding)
+    assert outcomes(changed_bytes(seed), parse) == {True, False}
 
 
 @few

@@ -1,26 +1,12 @@
-import io
-
 import numpy as np
 import pytest
+from helpers.files import encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from cda_jax.prepare.crop import crop_face, decode, margin_of
 from cda_jax.prepare.dataset import Box
-
-ORANGE = (250, 120, 10)
-BLUE = (10, 40, 200)
-
-
-def solid(height, width, colour):
-    return np.full((height, width, 3), colour, np.uint8)
-
-
-def encode(picture, file_format, **options):
-    file = io.BytesIO()
-    picture.save(file, file_format, **options)
-    return file.getvalue()
 
 
 def gradient(height, width):
@@ -91,7 +77,7 @@ class TestCrop:
     )
     def test_box_without_a_part_of_the_picture_is_refused(self, box):
         with pytest.raises(ValueError, match='box outside the image'):
-            crop_face(solid(50, 100, BLUE), box, face_size=10, margin=1)
+            crop_face(np.zeros((50, 100, 3), np.uint8), box, face_size=10, margin=1)
 
 
 class TestDecode:

@@ -122,9 +122,8 @@ def test_the_tool_writes_the_same_from_the_originals_and_from_an_archive(tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2] == 'optdigits: 12 train, 8 test, 32 x 32 pixels'
-    done = run_tool(
-        'make_digits', f'--npz={tmp_path / "digits.npz"}', f'--out={tmp_path / "archive"}'
-    )
+    flags = f'--npz={tmp_path / "digits.npz"}', f'--out={tmp_path / "archive"}'
+    done = run_tool('make_digits', *flags)
     assert done.returncode == 0, done.stderr
     written = files_of(tmp_path / 'originals')
     assert len(written) == 90

@@ -9,14 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.files import records_of
+from helpers.coloured_photos import prepare_toys
+from helpers.files import encode, records_of
 from helpers.tools import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest
 from cda_jax.prepare.crop import decode
-from cda_jax.prepare.dataset import Dataset, Example
-from cda_jax.prepare.run import prepare
+from cda_jax.prepare.dataset import Example
 
 ORANGE, BLUE = (250, 120, 10), (10, 40, 200)
 SIDE = 40
@@ -28,12 +28,6 @@ def halves():
     image = np.full((SIDE, SIDE, 3), BLUE, np.uint8)
     image[:, : SIDE // 2] = ORANGE
     return Image.fromarray(image)
-
-
-def encode(picture, file_format, **options):
-    file = io.BytesIO()
-    picture.save(file, file_format, **options)
-    return file.getvalue()
 
 
 def animation(file_format):
@@ -114,7 +108,6 @@ UNKNOWN = 'not a picture in a known format'
 TOO_LARGE = 'more than 89 megapixels'
 UNREADABLE = {
     'half.jpg': (READABLE['plain.jpg'][:-9], 'damaged picture'),
-    'half.png': (READABLE['deep.png'][: len(READABLE['deep.png']) // 2], 'damaged picture'),
     'nothing.jpg': (b'', 'empty file'),
     'text.jpg': (b'<html>404 not found</html>', UNKNOWN),
     'beginning.jpg': (READABLE['plain.jpg'][:20], UNKNOWN),
@@ -192,8 +185,7 @@ def test_pictures_named_by_rows_may_be_pipes_and_devices(tmp_path):
     paths = [tmp_path / 'good.jpg', tmp_path / 'pipe.jpg', Path('/dev/zero')]
     rows = [Example(str(n), str(n), path, None, 0, 'train') for n, path in enumerate(paths)]
     rows.append(Example('9', '9', paths[0], None, 0, 'test'))
-    options = {'name': 'x', 'reader': 'csv', 'face_size': 16, 'max_skipped_share': 0.5}
-    manifest = prepare(Dataset(('red',), (), rows), tmp_path / 'out', **options)
+    manifest = prepare_toys(tmp_path / 'out', rows, max_skipped_share=0.5)
     assert [row.detail for row in manifest.skipped_rows] == ['a pipe or device'] * 2
 
 

@@ -90,8 +90,6 @@ def test_tool_summarises_what_it_did(tmp_path):
     [
         (['--root=/nowhere'], 'error: '),
         (['--dataset=nosuch'], "error: unknown dataset 'nosuch'"),
-        (['--aligned'], "error: dataset 'csv' takes no option 'aligned'"),
-        (['--processes=0'], 'error: processes: expected 1 or more, found 0'),
     ],
 )
 def test_tool_says_what_is_wrong_in_one_line(tmp_path, options, message):

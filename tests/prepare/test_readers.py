@@ -2,6 +2,7 @@ import os
 import re
 
 import pytest
+from helpers.files import write
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
@@ -57,8 +58,7 @@ def test_an_option_that_is_not_taken_says_who_takes_it(tmp_path, dataset, option
 
 
 def test_a_folder_is_scanned_once(tmp_path):
-    (tmp_path / 'sub').mkdir()
-    (tmp_path / 'sub/a.jpg').touch()
+    write(tmp_path / 'sub/a.jpg')
     check = picture_check(tmp_path, tmp_path)
     check('sub/a.jpg')
     (tmp_path / 'sub/b.jpg').touch()
@@ -84,15 +84,9 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
         list_files(tmp_path, tmp_path)
 
 
-def test_a_list_without_end_is_not_read_into_memory(tmp_path):
-    path = tmp_path / 'list.txt'
-    path.write_text('a' * 5000)
-    with pytest.raises(InputError, match=r'list\.txt: expected at most 4,096 characters'):
+def test_lists_and_lines_without_end_are_not_read_into_memory(tmp_path):
+    path = write(tmp_path / 'list.csv', 'path,label\n' + 'a,' * 2**19 + 'a\n')
+    with pytest.raises(InputError, match=r'list\.csv: expected at most 4,096 characters'):
         read_text(path, max_characters=4096)
-
-
-def test_a_line_without_end_is_not_read_into_memory(tmp_path):
-    path = tmp_path / 'list.csv'
-    path.write_text('path,label\n' + 'a,' * 2**19 + 'a\n')
     with pytest.raises(InputError, match=r'list\.csv, line 2: expected at most 1,048,576'):
         list(csv_rows(path))

@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers import files
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.crop import decode
@@ -29,10 +30,7 @@ def line(emotion, usage, seed=0):
 
 
 def write(root, *lines, name='fer2013.csv', end='\n'):
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((end.join(lines) + end).encode())
-    return path
+    return files.write(root / name, end.join(lines) + end)
 
 
 def every_emotion_and_usage():

@@ -93,7 +93,8 @@ def write_manifest(folder, *lines, name='manifest.csv', pictures=('a.jpg', 'sub/
     return write(folder / name, '\n'.join(lines))
 
 
-WITH_BOX = 'path,label,split,x0,y0,x1,y1'
+PLAIN = 'path,label,split'
+WITH_BOX = f'{PLAIN},x0,y0,x1,y1'
 
 
 @pytest.mark.parametrize('name', ['manifest.csv', 'my list.csv'])
@@ -109,14 +110,11 @@ def test_every_csv_row_is_a_row(tmp_path, name):
         'a.jpg,dog,train,NULL,NULL,NULL,NULL',
         'a.jpg,dog,train,9,2,1,4',
         'none.jpg,emu,train,1,2,3,4',
-        'nowhere/a.jpg,dog,train,1,2,3,4',
         '../a.jpg,dog,test,1,2,3,4',
-        'a.jpg,dog,train,0,-inf,5,5',
         'a.jpg,dog,train,0,0,1e999,5',
         'a.jpg,dog,train,-1e300,-1e300,1e300,1e300',
-        'C:\\a.jpg,dog,test,1,2,3,4',
         '',
-        'a.jpg/b.jpg,dog,test,1,2,3,4',
+        'nowhere/a.jpg,dog,test,1,2,3,4',
         name=name,
     )
     dataset = read('csv', tmp_path if name == 'manifest.csv' else path)
@@ -132,27 +130,22 @@ def test_every_csv_row_is_a_row(tmp_path, name):
         Skipped(f'{name}:7', 'box missing or not finite', 'NULL,NULL,NULL,NULL'),
         Skipped(f'{name}:8', 'box without area', '9,2,1,4'),
         Skipped(f'{name}:9', 'missing picture', 'none.jpg'),
-        Skipped(f'{name}:10', 'missing picture', 'nowhere/a.jpg'),
-        Skipped(f'{name}:11', 'path outside the root', '../a.jpg'),
-        Skipped(f'{name}:12', 'box missing or not finite', '0,-inf,5,5'),
-        Skipped(f'{name}:13', 'box missing or not finite', '0,0,1e999,5'),
-        Example(f'{name}:14', 'a.jpg', a, Box(-1e300, -1e300, 1e300, 1e300), 1, 'train'),
-        Skipped(f'{name}:15', 'path outside the root', 'C:\\a.jpg'),
-        Skipped(f'{name}:17', 'missing picture', 'a.jpg/b.jpg'),
+        Skipped(f'{name}:10', 'path outside the root', '../a.jpg'),
+        Skipped(f'{name}:11', 'box missing or not finite', '0,0,1e999,5'),
+        Example(f'{name}:12', 'a.jpg', a, Box(-1e300, -1e300, 1e300, 1e300), 1, 'train'),
+        Skipped(f'{name}:14', 'missing picture', 'nowhere/a.jpg'),
     ]
 
 
 def test_a_manifest_without_boxes_is_of_whole_pictures(tmp_path):
-    write_manifest(tmp_path, 'path,label,split', 'a.jpg,x,train', 'sub/b.png,y,test')
-    assert [(row.box, row.label, row.split) for row in read('csv', tmp_path).rows] == [
-        (None, 0, 'train'),
-        (None, 1, 'test'),
-    ]
+    write_manifest(tmp_path, PLAIN, 'a.jpg,x,train', 'sub/b.png,y,test')
+    found = [(row.box, row.label, row.split) for row in read('csv', tmp_path).rows]
+    assert found == [(None, 0, 'train'), (None, 1, 'test')]
 
 
 def test_integer_labels_keep_their_numbers(tmp_path):
     lines = [f'a.jpg,{label},train' for label in (10, 2, *range(10))]
-    write_manifest(tmp_path, 'path,label,split', *lines, 'a.jpg,7,test')
+    write_manifest(tmp_path, PLAIN, *lines, 'a.jpg,7,test')
     dataset = read('csv', tmp_path)
     assert dataset.class_names == tuple(str(label) for label in range(11))
     assert [row.label for row in dataset.rows] == [10, 2, *range(10), 7]
@@ -163,14 +156,9 @@ def test_integer_labels_keep_their_numbers(tmp_path):
     [
         (['a.jpg,dog,train'], 'line 1: expected the header path,label,split or path,label'),
         ([], 'line 1: expected the header'),
-        *(
-            (['path,label,split', *(f'a.jpg,{label},train' for label in labels)], message)
-            for labels, message in (
-                ((1, 2), r'.* must be 0\.\.C-1.* 2 is out of range'),
-                ((0, -1), '.* -1 is out of range'),
-            )
-        ),
-        (['path,label,split', f'a.jpg,{"9" * 5000},train'], 'expected integers of at most 18 char'),
+        ([PLAIN, 'a.jpg,1,train', 'a.jpg,2,train'], r'.* be 0\.\.C-1.* 2 is out of range'),
+        ([PLAIN, 'a.jpg,0,train', 'a.jpg,-1,train'], '.* -1 is out of range'),
+        ([PLAIN, f'a.jpg,{"9" * 5000},train'], 'expected integers of at most 18 char'),
         (['path,label,split,x0', 'a.jpg,dog,train,1'], 'line 1: expected the header'),
         ([WITH_BOX, 'a.jpg,dog,train'], 'line 2: expected the 7 fields path,.* found 3'),
         ([WITH_BOX, 'a.jpg,dog,dev,1,2,3,4'], "line 2: expected the split .* found 'dev'"),
