@@ -68,9 +68,7 @@ def test_features_come_back_from_their_file(tmp_path):
     numbers = np.arange(3, dtype=np.int32)
     features = Features(
         features=np.random.default_rng(0).normal(size=(3, 200)).astype(np.float32),
-        site=numbers,
-        label=numbers,
-        prediction=numbers,
+        **dict.fromkeys(('site', 'label', 'prediction'), numbers),
         true_label=None,
         photo_hash=np.array([2**64 - 1, 0, 1], np.uint64),
         id=np.array(['a', 'b/c', 'ü']),

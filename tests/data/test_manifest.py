@@ -81,7 +81,7 @@ def test_wrong_field_is_named(folder, path, value, message):
 def test_another_version_is_said_before_its_other_fields(folder):
     change_manifest(folder, 'colour_space', to='Lab')
     change_manifest(folder, 'version', to=2)
-    with pytest.raises(InputError, match='version: expected 1, found 2; delete .* it again'):
+    with pytest.raises(InputError, match=r'version: expected 1, found 2; delete .* it again'):
         read_manifest(folder)
 
 

@@ -136,9 +136,8 @@ def test_class_folders(tmp_path):
 
 def test_a_root_may_be_a_link_itself(tmp_path):
     lay_traps(tmp_path / 'root', tmp_path / 'outside')
-    (tmp_path / 'root/manifest.csv').write_text(
-        'path,label,split\ngood.jpg,red,train\nlink_outside.jpg,red,train\nsub/good.jpg,red,test\n'
-    )
+    text = 'path,label,split\ngood.jpg,r,train\nlink_outside.jpg,r,train\nsub/good.jpg,r,test'
+    (tmp_path / 'root/manifest.csv').write_text(text)
     (tmp_path / 'link').symlink_to('root')
     assert outcomes(read('csv', tmp_path / 'link')) == [None, OUTSIDE, None]
 

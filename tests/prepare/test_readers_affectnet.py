@@ -134,8 +134,9 @@ def make_npy(root, test_folder='val_set'):
     }
     for folder, labelled in labels.items():
         for number, label in labelled.items():
-            for kind, value in (('exp', label), *((other, 0.5) for other in ('val', 'aro', 'lnd'))):
-                np.save(write(root / folder / f'annotations/{number}_{kind}.npy'), value)
+            for kind in ('exp', 'val', 'aro', 'lnd'):
+                path = write(root / folder / f'annotations/{number}_{kind}.npy')
+                np.save(path, label if kind == 'exp' else np.zeros(2))
             write(root / folder / f'images/{number}.jpg', '')
     (root / 'train_set/images/20.jpg').unlink()
     write(root / 'train_set/images/21.jpg', '')
