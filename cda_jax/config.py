@@ -27,7 +27,7 @@ Text = _limited(str, 'a text that is not empty', min_length=1)
 Names = _limited(tuple[Text, ...], 'a tuple of names', min_length=1)
 NamesOrNone = _limited(tuple[Text, ...], 'a tuple of names, which may be empty')
 Widths = _limited(tuple[Count, ...], 'a tuple of positive whole numbers, which may be empty')
-_Positive = _limited(float, 'a positive number', gt=0)
+_Positive = _limited(float, 'a positive number', gt=0, le=sys.float_info.max)
 Weights = _limited(tuple[_Positive, ...], 'a tuple of positive numbers, which may be empty')
 Arguments = _limited(dict[str, Any], 'a dict of keyword arguments')
 OwnSchedule = _limited(

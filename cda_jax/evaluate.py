@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from cda_jax.config import NETWORK, Config, as_fields, read_config
+from cda_jax.config import NETWORK, Config, as_fields
 from cda_jax.data.examples import Examples
 from cda_jax.data.pipeline import eval_batches
 from cda_jax.data.sites import Part, Site, open_part, open_sites
@@ -183,12 +183,12 @@ def _head_scores(confusion: np.ndarray) -> HeadScores:
 
 
 def _file_stem(config: Config, workdir: Path, trained: Trained) -> str:
-    trained_with = read_config(workdirs.read_fields(workdir))
+    trained_with = workdirs.read_fields(workdir)
     names = config.test_sites or config.sites
     parts = [workdirs.RESULTS]
-    if names != (trained_with.test_sites or trained_with.sites):
+    if names != tuple(trained_with['test_sites'] or trained_with['sites']):
         parts += names
-    if config.posthoc_tau != trained_with.posthoc_tau:
+    if config.posthoc_tau != trained_with['posthoc_tau']:
         parts.append(f'tau{config.posthoc_tau:g}')
     if trained.training.batches_read < trained.training.total_steps:
         parts.append(f'step{trained.training.batches_read}')

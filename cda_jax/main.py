@@ -1,5 +1,6 @@
 """Trains or evaluates: `python -m cda_jax.main --config=FILE --workdir=DIR`."""
 
+import os
 from pathlib import Path
 
 from absl import flags
@@ -28,6 +29,8 @@ _JOIN_TIMEOUT = flags.DEFINE_integer(
 
 def main() -> None:
     """Does what the flags say."""
+    # A hostile record must not ask for gigabytes; no prepared picture has more pixels.
+    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(4096**2))
     with StopSignals() as stop:
         # Only now: it imports jax, and `--help` should not wait for it.
         from cda_jax.runtime.launch import Place, joined

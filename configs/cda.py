@@ -3,9 +3,9 @@
     python -m cda_jax.main --config=configs/cda.py --workdir=runs/cda
 
 Data: data/rafdb, data/expw and data/affectnet, made by tools/prepare.py.
-Hardware: the batch is spread over all devices, in bfloat16 where it matters; if memory is short,
-`--config.remat=True` gives time for it. The paper used one TITAN RTX.
-Source: Han et al. (2020), section III; what the paper leaves open is decided in README.md.
+Hardware: the batch is spread over all devices, and the ResNet computes in bfloat16; if memory
+is short, `--config.remat=True` saves memory at the cost of time. The paper used one TITAN RTX.
+Source: Han et al. (2020), section III; what the paper leaves open is decided in docs/method.md.
 
 On the stand-in data `--config.loss_statistics=batch` made it better: a site with few samples in a
 batch has no statistics worth weighing by (docs/results.md).
@@ -30,7 +30,9 @@ def get_config() -> ConfigDict:
     config.random_crop = True
     config.random_flip = True
     config.num_threads = 0  # threads that read and decode; 0: one a processor, up to 16
-    config.keep_decoded = 'auto'  # pixels in memory: 'yes', 'no', or where they fit a quarter of it
+    config.keep_decoded = (
+        'auto'  # pixels in memory: 'yes', 'no', 'auto' (where they fit)
+    )
 
     # Network
     config.resnet_depth = 50  # 6, 8, 10, 18, 34, 50, 101 or 152
@@ -54,7 +56,7 @@ def get_config() -> ConfigDict:
     config.dataset_loss_args = {'alpha': 1.0}
     config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
     config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
-    config.posthoc_tau = 0.0  # logit adjustment at evaluation: times the log of training shares
+    config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 
     # Reversed gradients
     config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
@@ -63,7 +65,7 @@ def get_config() -> ConfigDict:
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
     config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
 
-    # Further means to steady the dataset classifier, which the paper has not
+    # Options to stabilise the dataset classifier; not in the paper
     config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)
     config.dataset_classifier_dropout = 0.0
     config.dataset_classifier_rate_factor = 1.0  # times the learning rate

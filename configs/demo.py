@@ -10,8 +10,8 @@ Lambda and warm-up were chosen on validation data (`--config.validation_fraction
 each; the chance error of these accuracies is about 1 point) while the emotion loss was averaged
 over each site. Both maxima at 0, 0.1, 0.3 and 1, each with the warm-up: mean accuracy over the
 sites 82.4, 82.0, 81.8 and 81.8 %, while the dataset classifier was right about 70, 59, 56 and 42 %
-of the last batch. 0.3 confuses it without a loss in accuracy beyond chance, and lies away from the
-end of what was tried. Averaging over the batch, as it is now: 82.4 %.
+of the last batch. 0.3 confuses the dataset classifier at no significant cost in accuracy, and is
+not at the edge of the range tried. Averaging over the batch, as it is now: 82.4 %.
 """
 
 import runpy

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import flags
-from matplotlib.figure import Figure
 from PIL import Image
 
 from cda_jax.errors import InputError
@@ -65,6 +64,8 @@ def _write_contact_sheet(path: str, seed: int) -> None:
 
     The PNG has few colours, so that it is small enough for a documentation page.
     """
+    from matplotlib.figure import Figure  # only here: the demonstration is installed without it
+
     figure = Figure((6.4, 8), layout='constrained')
     parts = figure.subfigures(len(SITE_STYLES))
     for site, (part, style) in enumerate(zip(parts, SITE_STYLES, strict=True)):

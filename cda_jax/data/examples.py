@@ -17,8 +17,8 @@ Batch = dict[str, np.ndarray]
 # The number of a row that only fills up the batch.
 PADDING = -1
 
-# Where Linux's control groups, version 2 and 1, state how much memory a container may take.
-_MEMORY_LIMITS = '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'
+# Where Linux's control groups, version 2 and 1, state how much memory their processes may take.
+_MEMORY_LIMITS = {'': ('', 'memory.max'), 'memory': ('memory', 'memory.limit_in_bytes')}
 
 
 class Examples:
@@ -136,11 +136,17 @@ def decoded_bytes(parts: Sequence[Part]) -> int:
 
 
 def usable_memory() -> int:
-    """Bytes of this machine's memory, or of the share that its container may take."""
+    """Bytes of this machine's memory, or of the share that its container or job may take."""
     limits = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    for file in _MEMORY_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # no such file, or it says 'max'
-            limits.append(int(Path(file).read_text()))
+    groups = {'': '/', 'memory': '/'}
+    with contextlib.suppress(OSError):
+        lines = Path('/proc/self/cgroup').read_text().splitlines()
+        groups |= dict(line.split(':', 2)[1:] for line in lines)
+    for controller, (folder, file) in _MEMORY_LIMITS.items():
+        group = Path(groups[controller].strip('/'))
+        for place in (group, *group.parents):  # a job's own group, and all above it
+            with contextlib.suppress(OSError, ValueError):  # no such file, or it says 'max'
+                limits.append(int((Path('/sys/fs/cgroup', folder) / place / file).read_text()))
     return min(limits)
 
 

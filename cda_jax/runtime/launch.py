@@ -52,6 +52,7 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
         several = place.num_processes > 1
     if several:
         _initialize(place, timeout)
+        several = jax.process_count() > 1  # on a Cloud TPU, only JAX can tell
     try:
         yield
     except (SystemExit, Preempted):  # all processes leave together
