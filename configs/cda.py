@@ -30,9 +30,7 @@ def get_config() -> ConfigDict:
     config.random_crop = True
     config.random_flip = True
     config.num_threads = 0  # threads that read and decode; 0: one a processor, up to 16
-    config.keep_decoded = (
-        'auto'  # pixels in memory: 'yes', 'no', 'auto' (where they fit)
-    )
+    config.keep_decoded = 'auto'  # pixels in memory: 'yes', 'no', 'auto' (where they fit)
 
     # Network
     config.resnet_depth = 50  # 6, 8, 10, 18, 34, 50, 101 or 152
