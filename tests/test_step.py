@@ -111,6 +111,7 @@ def test_a_site_that_is_absent_counts_in_no_balance(recipe, state):
     )
 
 
+@pytest.mark.slow  # compiles two more steps
 def test_the_gradient_ratio_grows_with_lambda(recipe, state):
     batch = make_batch(0)
     ratios = [
