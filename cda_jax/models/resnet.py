@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from cda_jax.models.convolution import Conv, max_pool
+
 # Depth -> blocks in each stage. From 50 on the blocks are bottlenecks of three convolutions, below
 # they have two. 18 and up are the networks of He et al. (2016); 6 to 10 are for small machines.
 RESNET_DEPTHS = {
@@ -20,11 +22,6 @@ RESNET_DEPTHS = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-
-# Every convolution of the network.
-Conv = functools.partial(
-    nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal(), padding='SAME'
-)
 
 
 class ResidualBlock(nn.Module):
@@ -51,22 +48,21 @@ class ResidualBlock(nn.Module):
     def __call__(self, x: Float[Array, 'B H W C']) -> Float[Array, 'B h w D']:
         """What comes in, plus what the convolutions make of it, at 1 / stride of the size."""
         conv = functools.partial(Conv, dtype=self.dtype)
-        strides = (self.stride, self.stride)
         channels = 4 * self.features if self.bottleneck else self.features
 
         y = nn.relu(self.norm(name='norm1')(x))
         if x.shape[-1] != channels or self.stride != 1:
-            x = conv(channels, (1, 1), strides, name='shortcut')(y)
+            x = conv(channels, 1, self.stride, name='shortcut')(y)
         if self.bottleneck:
-            y = conv(self.features, (1, 1), name='conv1')(y)
+            y = conv(self.features, 1, name='conv1')(y)
             y = nn.relu(self.norm(name='norm2')(y))
-            y = conv(self.features, (3, 3), strides, name='conv2')(y)
+            y = conv(self.features, 3, self.stride, name='conv2')(y)
             y = nn.relu(self.norm(name='norm3')(y))
-            y = conv(channels, (1, 1), name='conv3')(y)
+            y = conv(channels, 1, name='conv3')(y)
         else:
-            y = conv(self.features, (3, 3), strides, name='conv1')(y)
+            y = conv(self.features, 3, self.stride, name='conv1')(y)
             y = nn.relu(self.norm(name='norm2')(y))
-            y = conv(self.features, (3, 3), name='conv2')(y)
+            y = conv(self.features, 3, name='conv2')(y)
         return x + y
 
 
@@ -110,8 +106,8 @@ class ResNet(nn.Module):
         )
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
 
-        x = Conv(self.width, (7, 7), (2, 2), dtype=self.dtype, name='stem')(x.astype(self.dtype))
-        x = nn.max_pool(x, (3, 3), (2, 2), padding='SAME')
+        x = Conv(self.width, 7, 2, dtype=self.dtype, name='stem')(x)
+        x = max_pool(x)
         for stage, num_blocks in enumerate(RESNET_DEPTHS[self.depth]):
             for index in range(num_blocks):
                 x = block(

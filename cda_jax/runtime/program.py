@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 from absl import app, flags, logging
@@ -66,6 +67,12 @@ def _settle() -> None:
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
         os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
+    # On a CPU, one of XLA's two libraries is the faster for convolutions, the other for sums. Only
+    # versions that are known to know the flag are given it: XLA ends a program at an unknown one.
+    name = '--xla_cpu_experimental_ynn_fusion_type'
+    xla_flags = os.environ.get('XLA_FLAGS', '')
+    if name not in xla_flags and metadata.version('jaxlib') < '0.13':
+        os.environ['XLA_FLAGS'] = f'{xla_flags} {name}=LIBRARY_FUSION_TYPE_REDUCE'.strip()
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
