@@ -40,19 +40,18 @@ def convolve(
 ) -> Float[Array, 'B h w D']:
     """Convolution with padding 'SAME'.
 
-    On a CPU, XLA computes a 1x1 convolution at half the speed of the matrix product that it is, and
-    one whose output is smaller than its kernel thirty times more slowly than the product of the
-    whole picture with a matrix made of the kernel; docs/benchmarks.md has the figures. Everywhere
-    else XLA's own convolution is used.
+    On a CPU a 1x1 convolution is computed as the matrix product that it is, and one whose output is
+    smaller than its kernel, for which XLA falls back to plain loops, as the product of the whole
+    picture with a matrix made of the kernel. docs/benchmarks.md has the figures.
     """
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (-(-side // stride) for side in x.shape[1:3])
     if jax.default_backend() == 'cpu' and size == 1:
         x = x[:, ::stride, ::stride]
-        y = matrix_product(x.reshape(-1, x.shape[-1]), kernel[0, 0])
+        y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
         return y.reshape(-1, height, width, channels)
     if jax.default_backend() == 'cpu' and min(height, width) < size:
-        y = matrix_product(x.reshape(len(x), -1), picture_matrix(kernel, x.shape[1:3], stride))
+        y = x.reshape(len(x), -1) @ picture_matrix(kernel, x.shape[1:3], stride)
         return y.reshape(-1, height, width, channels)
     return lax.conv_general_dilated(
         x, kernel, (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
@@ -99,36 +98,12 @@ def max_pool(x: Float[Array, 'B H W C']) -> Float[Array, 'B h w C']:
         before = (2 * places + 1 - side) // 2
         padding = [(0, 0, 0)] * 4
         padding[axis] = (before, 2 * places + 2 - side - before, 0)
-        x = lax.pad(x, jnp.array(-jnp.inf, x.dtype), padding)
-        pairs = x.reshape(*x.shape[:axis], places + 1, 2, *x.shape[axis + 1 :])
-        even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in range(2))
-        x = lax.slice_in_dim(even, 0, places, axis=axis)
-        for other in (
-            lax.slice_in_dim(odd, 0, places, axis=axis),
-            lax.slice_in_dim(even, 1, places + 1, axis=axis),
-        ):
-            x = jnp.where(x >= other, x, other)
+        padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), padding)
+        # Pairs of neighbours: slices with a stride would be slower.
+        pairs = padded.reshape(*x.shape[:axis], places + 1, 2, *x.shape[axis + 1 :])
+        even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
+        first, second = (lax.slice_in_dim(y, 0, places, axis=axis) for y in (even, odd))
+        third = lax.slice_in_dim(even, 1, places + 1, axis=axis)
+        x = jnp.where(first >= second, first, second)
+        x = jnp.where(x >= third, x, third)
     return x
-
-
-@jax.custom_vjp
-def matrix_product(x: Float[Array, 'N C'], matrix: Float[Array, 'C D']) -> Float[Array, 'N D']:
-    """x @ matrix, whose gradient for the matrix XLA computes at full speed on a CPU."""
-    return x @ matrix
-
-
-def _forward(x, matrix):
-    return x @ matrix, (x, matrix)
-
-
-def _backward(saved, gradient):
-    x, matrix = saved
-    # The product of two transposed arrays is slow; one is laid out anew, the narrower of the two.
-    if x.shape[1] <= gradient.shape[1]:
-        of_matrix = lax.optimization_barrier(x.T) @ gradient
-    else:
-        of_matrix = (lax.optimization_barrier(gradient.T) @ x).T
-    return gradient @ matrix.T, of_matrix
-
-
-matrix_product.defvjp(_forward, _backward)

@@ -84,7 +84,6 @@ def drop_units(
     Each row draws by its own key, so that what it drops depends neither on its neighbours nor on
     the number of devices.
     """
-
     words = jax.random.key_data(keys)
     units = jnp.arange(x.shape[1], dtype=jnp.uint32) + jnp.uint32(layer << 20)
     bits = _mix(_mix(units ^ words[:, :1]) ^ words[:, 1:])

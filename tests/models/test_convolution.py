@@ -1,0 +1,85 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from cda_jax.models import ResNet, convolution, resnet
+
+
+def of_xla(x, kernel, stride):
+    layout = ('NHWC', 'HWIO', 'NHWC')
+    return lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=layout)
+
+
+def normal(seed, *shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+def assert_same_with_gradients(function, expected, *inputs):
+    values, pull_back = jax.vjp(function, *inputs)
+    of_expected, pull_back_expected = jax.vjp(expected, *inputs)
+    np.testing.assert_allclose(values, of_expected, rtol=1e-5, atol=1e-5)
+    direction = normal(9, *values.shape)
+    for gradient, other in zip(pull_back(direction), pull_back_expected(direction), strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ('height', 'width', 'size', 'stride'),
+    [
+        *[(2, 2, 3, 1), (3, 3, 3, 2), (1, 1, 3, 1), (4, 3, 3, 2), (5, 2, 7, 2), (1, 9, 7, 2)],
+        *[(6, 6, 1, 2), (7, 5, 1, 1), (9, 9, 3, 2), (13, 14, 7, 2)],
+    ],
+)
+def test_every_form_is_the_convolution(height, width, size, stride):
+    x, kernel = normal(0, 3, height, width, 4), normal(1, size, size, 4, 5)
+    assert_same_with_gradients(
+        lambda x, kernel: convolution.convolve(x, kernel, stride),
+        lambda x, kernel: of_xla(x, kernel, stride),
+        x,
+        kernel,
+    )
+
+
+@pytest.mark.parametrize('sides', [(24, 24), (25, 24), (1, 1), (1, 2), (7, 12)])
+def test_pooling_is_flaxs_where_values_are_equal_too(sides):
+    x = jnp.round(2 * normal(0, 2, *sides, 3))  # many equals
+    flaxs = lambda x: nn.max_pool(x, (3, 3), (2, 2), 'SAME')  # noqa: E731
+    assert_same_with_gradients(convolution.max_pool, flaxs, x)
+
+
+@pytest.mark.parametrize('depth', [10, 50])
+def test_a_network_has_the_gradients_of_plain_convolutions(depth, monkeypatch):
+    monkeypatch.setitem(resnet.RESNET_DEPTHS, 50, (1, 1, 1, 1))  # bottlenecks, fewer
+    images = normal(0, 8, 40, 40, 3)
+    model = ResNet(depth=depth, width=4, feature_size=8)
+    variables = model.init(jax.random.key(1), images, train=True)
+
+    def gradients(variables):
+        def loss(params):
+            features, _ = model.apply(
+                variables | {'params': params}, images, train=True, mutable=['batch_stats']
+            )
+            return jnp.sum(features**2)
+
+        return jax.jit(jax.grad(loss))(variables['params'])
+
+    ours = gradients(variables)
+    monkeypatch.setattr(convolution, 'convolve', of_xla)
+    monkeypatch.setattr(resnet, 'max_pool', lambda x: nn.max_pool(x, (3, 3), (2, 2), 'SAME'))
+    for gradient, other in zip(
+        jax.tree.leaves(ours), jax.tree.leaves(gradients(variables)), strict=True
+    ):
+        assert np.linalg.norm(gradient - other) < 1e-3 * np.linalg.norm(other)
+
+
+def test_the_kernels_are_those_of_flax():
+    x = normal(0, 2, 6, 6, 3)
+    ours = convolution.Conv(5, 3, name='conv')
+    flaxs = nn.Conv(5, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())
+    for kernel, other in zip(
+        *(jax.tree.leaves(m.init(jax.random.key(2), x)) for m in (ours, flaxs)), strict=True
+    ):
+        np.testing.assert_array_equal(kernel, other)
