@@ -27,16 +27,7 @@ from cda_jax.step import Recipe
 
 
 class Experiment(NamedTuple):
-    """A training run.
-
-    Attributes:
-        config: What it was made from.
-        recipe: What does not change over its steps.
-        parts: The training records of each site.
-        site_shares: Share of each site in a batch, in proportion to the others.
-        steps_per_epoch: Steps of one epoch.
-        total_steps: Steps of the whole training.
-    """
+    """A training run: `parts` has each site's records, `site_shares` their shares in a batch."""
 
     config: Config
     recipe: Recipe
@@ -127,16 +118,20 @@ def reading(config: Config) -> Reading:
     )
 
 
-def open_batches(experiment: Experiment, first_step: int = 0) -> Iterator[Batch]:
+def open_examples(experiment: Experiment, keep: bool) -> Examples:
+    """The training examples of all sites; `keep` says whether decoded pixels stay in memory."""
+    parts, is_site = experiment.parts, experiment.config.target == 'site'
+    return Examples(parts, range(len(parts)), label_is_site=is_site, keep=keep)
+
+
+def open_batches(
+    experiment: Experiment, first_step: int = 0, examples: Examples | None = None
+) -> Iterator[Batch]:
     """The training batches of this process, as of `train_batches`, from a step on."""
     config = experiment.config
-    parts = experiment.parts
-    examples = Examples(
-        parts,
-        range(len(parts)),
-        label_is_site=config.target == 'site',
-        keep=is_kept(config.keep_decoded, parts, jax.process_count()),
-    )
+    if examples is None:
+        keep = is_kept(config.keep_decoded, experiment.parts, jax.process_count())
+        examples = open_examples(experiment, keep)
     return train_batches(
         examples,
         experiment.site_shares,

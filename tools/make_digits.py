@@ -16,7 +16,6 @@ from cda_jax.errors import InputError
 from cda_jax.prepare.digits import (
     MNIST_PARTS,
     OPTDIGITS_TRAIN,
-    Collection,
     read_archive,
     read_mnist,
     read_optdigits,
@@ -29,17 +28,13 @@ _MNIST = flags.DEFINE_string('mnist', None, "Folder with MNIST's idx files.")
 _MNIST_PART = flags.DEFINE_enum(
     'mnist_part', 't10k', MNIST_PARTS, 'Its 10,000 test pictures or its 60,000 others.'
 )
-_MNIST_IMAGES = flags.DEFINE_integer(
-    'mnist_images', None, 'Pictures to take from the beginning; by default all.'
-)
+_MNIST_IMAGES = flags.DEFINE_integer('mnist_images', None, 'Take so many; by default all.')
 _SEMEION = flags.DEFINE_string('semeion', None, 'The file semeion.data.')
 _OPTDIGITS = flags.DEFINE_string('optdigits', None, 'Folder with the files optdigits-orig.*.')
 _OPTDIGITS_TRAIN = flags.DEFINE_list(
     'optdigits_train', ','.join(OPTDIGITS_TRAIN), 'Which of these files to train on.'
 )
-_NPZ = flags.DEFINE_string(
-    'npz', None, 'File with arrays SITE_image, SITE_label and SITE_test instead.'
-)
+_NPZ = flags.DEFINE_string('npz', None, 'File of arrays SITE_image, SITE_label, SITE_test.')
 _OUT = flags.DEFINE_string(
     'out', None, 'Folder to make, with SITE/{train,test}/DIGIT/*.png.', required=True
 )
@@ -47,19 +42,6 @@ _OUT = flags.DEFINE_string(
 
 def main() -> None:
     """Runs the tool."""
-    if not any(flag.value for flag in (_MNIST, _SEMEION, _OPTDIGITS, _NPZ)):
-        raise InputError('expected --mnist, --semeion, --optdigits, --npz or several of them')
-    sites = _read()
-    write_folders(sites, Path(_OUT.value))
-    for site in sites:
-        height, width = site.images.shape[1:]
-        print(
-            f'{site.name}: {(~site.test).sum():,} train, {site.test.sum():,} test, '
-            f'{height} x {width} pixels'
-        )
-
-
-def _read() -> list[Collection]:
     sites = []
     if _MNIST.value:
         sites.append(read_mnist(Path(_MNIST.value), _MNIST_PART.value, _MNIST_IMAGES.value))
@@ -69,7 +51,15 @@ def _read() -> list[Collection]:
         sites.append(read_optdigits(Path(_OPTDIGITS.value), _OPTDIGITS_TRAIN.value))
     if _NPZ.value:
         sites += read_archive(Path(_NPZ.value))
-    return sites
+    if not sites:
+        raise InputError('expected --mnist, --semeion, --optdigits, --npz or several of them')
+    write_folders(sites, Path(_OUT.value))
+    for site in sites:
+        height, width = site.images.shape[1:]
+        print(
+            f'{site.name}: {(~site.test).sum():,} train, {site.test.sum():,} test, '
+            f'{height} x {width} pixels'
+        )
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from absl import flags
+from tabulate import tabulate
 
 from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
 from cda_jax.prepare import readers
@@ -40,11 +41,7 @@ _READER_OPTIONS = (
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
     flags.DEFINE_integer('num_test', None, 'expw: at most so many faces in the test split.'),
     flags.DEFINE_string('test_photos', None, 'expw: file that lists the photos of the test split.'),
-    flags.DEFINE_string(
-        'public_test',
-        None,
-        'fer2013: exclude PublicTest (the default), or add it to train or test.',
-    ),
+    flags.DEFINE_string('public_test', None, 'fer2013: exclude it (default), or train, or test.'),
 )
 
 
@@ -77,13 +74,11 @@ def main() -> None:
 
 def summarise(manifest: Manifest) -> str:
     """Lays out the counts of a prepared dataset in several lines."""
-    counts = [manifest.splits[split].class_counts for split in SPLITS]
-    table = [(manifest.name, *SPLITS)]
-    for name, *numbers in zip(manifest.class_names, *counts, strict=True):
-        table.append((name, *(f'{number:,}' for number in numbers)))
-    table.append(('all', *(f'{sum(numbers):,}' for numbers in counts)))
-    width = max(len(row[0]) for row in table)
-    lines = [f'{row[0]:{width}}' + ''.join(f'{cell:>10}' for cell in row[1:]) for row in table]
+    columns = {manifest.name: [*manifest.class_names, 'all']}
+    for split in SPLITS:
+        counts = manifest.splits[split].class_counts
+        columns[split] = [*counts, sum(counts)]
+    lines = [tabulate(columns, headers='keys', tablefmt='plain', intfmt=',')]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

@@ -4,16 +4,21 @@ python tools/soak.py --workdir=runs/soak --kills=30 -- --config=configs/demo.py
 
 What follows `--` goes to `cda_jax.main`. Most stops are SIGKILL, which leaves a run no time for
 anything; the others are SIGTERM and SIGINT, at which it saves. A run that ends before all stops are
-made is compared, and a new one follows. Exit code 1 means that a run was not the same.
+made is compared, and a new one follows. Exit code 1 means that a run was not the same. Of runs that
+end on Linux it prints the memory, from the first tenth of their time to the last; `--kills=0` does
+no more than that.
 """
 
+import contextlib
 import itertools
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,10 +34,8 @@ from cda_jax.runtime.workdir import CHECKPOINTS, METRICS, RESULTS
 from cda_jax.trained import load_trained
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
-_UNDISTURBED = flags.DEFINE_string(
-    'undisturbed', None, 'A finished run to compare with; by default one is made in --workdir.'
-)
-_KILLS = flags.DEFINE_integer('kills', 30, 'How often to stop a run.', lower_bound=1)
+_UNDISTURBED = flags.DEFINE_string('undisturbed', None, 'A finished run; by default one is made.')
+_KILLS = flags.DEFINE_integer('kills', 30, 'How often to stop a run.', lower_bound=0)
 _LONGEST = flags.DEFINE_float('longest', 30, 'Seconds that a run may live, at most.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Decides the instants.')
 
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> None:
     if not (undisturbed / _RESULTS_FILE).exists():
         _finish(undisturbed, arguments)
     is_same = True
-    for run in _stopped_runs(folder, arguments):
+    for run in _stopped_runs(folder, arguments) if _KILLS.value else ():
         found = differences(undisturbed, run)
         print(f'{run}: {", ".join(found) or "the same weights, metrics and results"}', flush=True)
         is_same &= not found
@@ -72,27 +75,22 @@ def differences(expected: Path, run: Path) -> list[str]:
 def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
     """Finished runs; there are as many stops between them as were asked for."""
     instants, stops = random.Random(_SEED.value), 0
-    runs = _new_runs(folder)
-    run = next(runs)
-    while stops < _KILLS.value:
-        how, life = instants.choice(_SIGNALS), instants.uniform(0, _LONGEST.value)
-        if _live(run, arguments, how, life):
-            yield run
-            run = next(runs)
-            continue
-        stops += 1
-        names = [path.name for path in (run / CHECKPOINTS).glob('*')]
-        steps = ', '.join(sorted(names, key=lambda name: (len(name), name)))
-        print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {steps or "none"}', flush=True)
-    _finish(run, arguments)
-    yield run
-
-
-def _new_runs(folder: Path) -> Iterator[Path]:
     for number in itertools.count(1):
         run = folder / f'stopped-{number}'
         shutil.rmtree(run, ignore_errors=True)
-        yield run
+        while stops < _KILLS.value:
+            how, life = instants.choice(_SIGNALS), instants.uniform(0, _LONGEST.value)
+            if _live(run, arguments, how, life):
+                yield run
+                break
+            stops += 1
+            names = [path.name for path in (run / CHECKPOINTS).glob('*')]
+            found = ', '.join(sorted(names, key=lambda name: (len(name), name))) or 'none'
+            print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {found}', flush=True)
+        else:
+            _finish(run, arguments)
+            yield run
+            return
 
 
 def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> bool:
@@ -109,16 +107,30 @@ def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> 
 
 
 def _finish(run: Path, arguments: list[str]) -> None:
-    if _start(run, arguments).wait():
+    """Lets a run end, and prints how much memory it took in every tenth of its time."""
+    process, mib = _start(run, arguments), []
+    while process.poll() is None:
+        time.sleep(1)
+        mib += _proportional_mib(process.pid)
+    if process.returncode:
         sys.exit(f'{run}: failed; its output is in {_log(run)}')
+    tenths = [f'{tenth.mean():,.0f}' for tenth in np.array_split(mib, 10) if len(tenth)]
+    print(f'{run}: memory in MiB: {" ".join(tenths)}', flush=True)
+
+
+def _proportional_mib(pid: int) -> list[float]:
+    """Memory of a process, of shared pages only its part; nothing where Linux does not tell."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        text = Path(f'/proc/{pid}/smaps_rollup').read_text()
+        return [int(kib) / 1024 for kib in re.findall(r'^Pss: +(\d+) kB', text, re.MULTILINE)]
+    return []
 
 
 def _start(run: Path, arguments: list[str]) -> subprocess.Popen:
     run.parent.mkdir(parents=True, exist_ok=True)
     with _log(run).open('ab') as log:
-        command = [sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments]
         # Bound to this process: two runs at once in one folder would refuse each other.
-        command = bound(command)
+        command = bound([sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments])
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 

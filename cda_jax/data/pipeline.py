@@ -55,12 +55,10 @@ def train_batches(
     """Iterates over the training batches from a step to the last; close it if you stop before.
 
     Args:
-        examples: One part per site.
         shares: Positive, one per site. If they are proportional to the sites' sizes, an epoch shows
             every example once.
         seed: At least 0; decides the shuffling.
         first_step: The first batch to give; a restored run has seen those before it.
-        total_steps: Number of batches in the whole training.
 
     Returns:
         Iterator over this process's rows of each batch, as `Examples.batch` gives them. It raises
@@ -89,7 +87,7 @@ def eval_batches(examples: Examples, reading: Reading) -> Iterator[Batch]:
 def _read_ahead(
     read: Callable[[int], Batch], batches: range, num_threads: int, folders: Sequence[str]
 ) -> Iterator[Batch]:
-    num_threads = num_threads or min(_num_processors(), _MAX_THREADS)
+    num_threads = num_threads or min(num_processors(), _MAX_THREADS)
     options = grain.ReadOptions(
         num_threads=num_threads, prefetch_buffer_size=num_threads + _BATCHES_AHEAD
     )
@@ -134,7 +132,8 @@ def watched(
         ended.set()
 
 
-def _num_processors() -> int:
+def num_processors() -> int:
+    """How many processors this process may use."""
     if hasattr(os, 'sched_getaffinity'):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -61,12 +61,14 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
 
 
 def _settle() -> None:
-    """Sets what must be set before JAX is imported, unless the user decided otherwise."""
+    """Sets what must be set before JAX is used, unless the user decided otherwise."""
     if not flags.FLAGS['verbosity'].present:
         logging.set_verbosity(logging.WARNING)  # libraries report a lot
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-        os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
+        folder = os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
+        if 'jax' in sys.modules:  # which has read its environment
+            sys.modules['jax'].config.update('jax_compilation_cache_dir', folder)
     # On a CPU, one of XLA's two libraries is the faster for convolutions, the other for sums. Only
     # versions that are known to know the flag are given it: XLA ends a program at an unknown one.
     name = '--xla_cpu_experimental_ynn_fusion_type'

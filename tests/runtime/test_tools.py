@@ -1,8 +1,10 @@
-"""The tools that try a run: its memory, and its end after stops at random instants."""
+"""The tools that try a run: its speed, its memory, and its end after stops at random instants."""
 
+import json
 import os
 import re
 import shutil
+from statistics import median
 
 import pytest
 from helpers.programs import REPOSITORY, small_run_flags, start_program
@@ -21,13 +23,28 @@ def run_tool(name, *flags):
 
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/smaps_rollup'), reason='asks the Linux kernel')
-def test_the_memory_of_a_run_is_written_down(finished, data_dir):
-    flags = [f'--workdir={finished[0]}', '--lines=2', '--', *small_run_flags(data_dir)]
-    head, _, *lines = run_tool('memory', *flags).splitlines()
-    assert head == '| epochs | memory, MiB |'
-    assert 1 <= len(lines) <= 2
-    for line in lines:
-        assert 1 < int(re.fullmatch(r'\| 1\.9 to 1\.9 \| (\d+) \|', line)[1]) < 2000
+def test_the_memory_of_a_run_is_printed(data_dir, tmp_path):
+    out = run_tool('soak', f'--workdir={tmp_path}', '--kills=0', '--', *small_run_flags(data_dir))
+    found = re.fullmatch(rf'{tmp_path}/undisturbed: memory in MiB:((?: [\d,]+)+)\n', out)
+    assert all(1 < int(mib.replace(',', '')) < 4000 for mib in found[1].split())
+
+
+def test_speed_is_measured_and_compared(data_dir, tmp_path):
+    file, flags = tmp_path / 'speed.json', [*small_run_flags(data_dir), '--steps=2']
+    out = run_tool('bench', *flags, '--repeats=2', '--profile', f'--json={file}')
+    speed = json.loads(file.read_text())
+    seconds = speed['seconds_per_batch']
+    assert list(seconds) == ['from records', 'from memory', 'step', 'together', 'evaluation']
+    assert all(len(turns) == 2 and min(turns) > 0 for turns in seconds.values())
+    step, together = median(seconds['step']), median(seconds['together'])
+    assert speed['together_to_step'] == pytest.approx(together / step)
+    rate = speed['product_flops']['float32'] * speed['share_of_peak']
+    assert speed['step_flop'] == pytest.approx(rate * step)
+    assert min(speed['step_flop'], speed['peak_memory_bytes']) > 2**20
+    assert 'feature_extractor' in str(speed['profile'])
+    assert next(iter(speed['profile'])) in out
+    out = run_tool('bench', *flags, '--repeats=1', f'--compare={file}', '--config.dropout=0.25')
+    assert out.endswith('\ndropout was 0.5, is 0.25\n')
 
 
 def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
