@@ -5,6 +5,7 @@
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
 #   ./launch.sh report --workdir=DIR         tools/report.py: measures and report of a run
+#   ./launch.sh bench --config=FILE          tools/bench.py: how fast a configuration trains
 # Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
 #
 # PYTHON names the interpreter (3.11 or newer), CDA_JAX_DEVICE the hardware to install for: cpu,
@@ -84,6 +85,8 @@ run_tests() {
   exec "$venv/bin/python" -m pytest "$@"
 }
 
+# Large memory pages: every step takes and returns hundreds of megabytes on a CPU.
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 python=$(find_python)
 device=$(find_device)
 case ${1:-} in
@@ -95,7 +98,7 @@ case ${1:-} in
     install "$device,dev,report"
     run_tests "${@:2}"
     ;;
-  reproduce | report)
+  reproduce | report | bench)
     install "$device,report"
     exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
     ;;
