@@ -18,8 +18,6 @@ def augment(
     Source: Han et al. (2020), section III-B, https://doi.org/10.1109/ACCESS.2020.3018738
 
     Args:
-        images: Records.
-        keys: One for each picture.
         image_size: Side of the crop in pixels, at most S.
         random_crop: Draw the crop's corner evenly; else the crop is the centre.
         random_flip: Mirror left and right with probability 1/2.

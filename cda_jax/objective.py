@@ -75,15 +75,12 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
-        params: Parameters of `model`.
-        batch_stats: Batch norm statistics of `model`.
         batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f.
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
-        dropout_keys: A random key for each row.
         perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
         axis_name: Mapped axis over which the batch is spread.
 
@@ -136,10 +133,7 @@ def emotion_errors(
     """What each emotion classifier gets wrong on its own samples, and which these are.
 
     Args:
-        outputs: Of the network.
         batch: As in `objective`.
-        model: The network.
-        losses: The per-sample losses.
         context: What losses may ask for: `axis_name` and `progress`.
 
     Returns:
@@ -181,9 +175,6 @@ def loss_of_rows(
 
     Args:
         loss: Of the form that `cda_jax.losses` describes.
-        logits: Scores of every class.
-        targets: One-hot or soft.
-        mask: The rows that count.
         context: What losses may ask for: `axis_name` and `progress`.
     """
     kept = mask[:, None]

@@ -35,11 +35,9 @@ def reversal_strength(
     https://arxiv.org/abs/1409.7495; 'constant' is 1 throughout.
 
     Args:
-        kind: One of these.
         maximum: What the shape, 0 to 1, is multiplied by.
         warmup_fraction: Share of training, 0 to below 1, in which lambda is 0; the schedule then
             runs over the rest.
-        total_steps: Steps of the whole training.
 
     Raises:
         InputError: `kind` or `warmup_fraction` is none of these.

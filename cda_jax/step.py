@@ -26,16 +26,12 @@ class Recipe(NamedTuple):
     """Everything of a step that does not change over training.
 
     Attributes:
-        model: The network.
         optimizer: Its learning rate included.
-        losses: Of the objective.
         lambda_1: Strength of the reversal between d and f, by step.
         lambda_2: Strength of the reversal between d and g, by step.
         progress: Share of training that is done, by step.
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
-        random_crop: Whether training crops at random.
-        random_flip: Whether training mirrors at random.
     """
 
     model: CDA
@@ -55,10 +51,7 @@ class TrainState:
     """All that training changes, as arrays.
 
     Attributes:
-        step: Steps done.
-        params: Parameters of the network.
         batch_stats: Running statistics of batch norm.
-        opt_state: State of the optimizer.
         key: Random key of the run; it never changes.
         fault_step: The first step at which a watched term was not finite; -1 if there was none.
         fault_terms: Which of `WATCHED_TERMS` these were.
@@ -74,13 +67,7 @@ class TrainState:
 
 
 def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
-    """`params` and `batch_stats` of an untrained network.
-
-    Args:
-        model: The network.
-        image_size: Side of its input in pixels.
-        key: Decides the parameters.
-    """
+    """`params` and `batch_stats` of an untrained network."""
     rows = 2
     return model.init(
         key,
@@ -117,7 +104,6 @@ def train_step(
         state: The same on every device.
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
             `mask` bool[B].
-        recipe: What does not change over training.
         axis_name: The mapped axis over which the batch is spread.
 
     Returns:
@@ -208,7 +194,6 @@ def eval_step(
     Args:
         weights: `params` of the network and `batch_stats`, batch norm's running statistics.
         batch: This device's rows, as for `train_step`.
-        model: The network.
         image_size: Side of the network's input in pixels.
         axis_name: The mapped axis over which the batch is spread.
         adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
@@ -236,8 +221,6 @@ def predict(
 
     Args:
         weights: As for `eval_step`, like the rest.
-        batch: This device's rows.
-        model: The network.
         image_size: Side of the network's input in pixels.
         adjust: What to do to the emotion logits, or None.
 

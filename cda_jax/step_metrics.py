@@ -22,7 +22,6 @@ def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
 
     Args:
         terms: This device's share of them.
-        model: The network.
         axis_name: Mapped axis over which the batch is spread.
     """
     terms = jax.lax.psum(terms, axis_name)
@@ -94,10 +93,8 @@ def first_fault(
     """The first step with a term that is not finite, kept on the device until someone looks.
 
     Args:
-        step: The present one.
         fault_step: The first fault so far; -1 if there was none.
         fault_terms: Which of `WATCHED_TERMS` it was.
-        metrics: Of the present step.
 
     Returns:
         `fault_step` and `fault_terms` after this step.

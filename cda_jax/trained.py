@@ -26,7 +26,6 @@ class Trained(NamedTuple):
             `cda_jax.augment.centre_crop` makes them of uint8 pictures.
         weights: Its `params` and `batch_stats`, on all devices.
         step: Steps done at the checkpoint.
-        class_names: Names of the C classes.
         config: That it was trained with, or evaluated with.
         training: What the newest checkpoint says of the training.
         faults: What is wrong with damaged checkpoints of the run, by step; were they whole, another

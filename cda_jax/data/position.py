@@ -21,12 +21,9 @@ class DataPosition(msgspec.Struct, frozen=True):
     Kept in every checkpoint; a run goes on only in the same stream.
 
     Attributes:
-        batches_read: Steps done.
-        total_steps: Steps of the whole training.
         batch_size: Of all devices and processes.
         seed: Of the shuffling.
         site_shares: Share of each site in a batch, in proportion to the others.
-        class_names: Names of the labels.
         head_class_counts: Training examples of every class that each emotion classifier has seen.
         sites: By name, in their order.
     """

@@ -26,7 +26,6 @@ def find_loss(
     Args:
         name: A function of `cda_jax.losses`, or the dotted path of one elsewhere
             ('my_lab.losses.my_loss').
-        args: Hyper-parameters by keyword.
         class_counts: The training examples of every class.
 
     Returns:

@@ -37,7 +37,6 @@ class CDA(nn.Module):
     Source: Han et al. (2020), figure 2 and table 3, https://doi.org/10.1109/ACCESS.2020.3018738
 
     Attributes:
-        feature_extractor: f.
         num_classes: C, the classes of the label.
         num_site_heads: Emotion classifiers that answer for one site each; 0 or the number of sites.
         common_head: Whether an emotion classifier answers for all sites: the only one of a network
@@ -45,10 +44,7 @@ class CDA(nn.Module):
         num_sites: K, the sites that d tells apart; 0 leaves d out.
         pseudo_label: How g takes part, one of `PSEUDO_LABELS`; 'none' leaves g out.
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
-        label_extractor_widths: Hidden layers of g.
-        dropout: Of g.
         dataset_classifier_dropout: Of d, which the paper has not.
-        negative_slope: Of LeakyReLU.
     """
 
     feature_extractor: nn.Module
@@ -107,10 +103,8 @@ class CDA(nn.Module):
 
         Args:
             images: Scaled to about -1 to 1.
-            labels: One-hot.
             lambda_1: Strength of the reversal between d and f.
             lambda_2: Strength of the reversal between d and g.
-            dropout_keys: One for each row.
         """
         features = self.feature_extractor(images, train=True)
         label_codes = self._encode(labels, dropout_keys)

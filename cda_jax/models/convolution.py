@@ -14,11 +14,7 @@ class Conv(nn.Module):
     """Convolution with padding 'SAME' and no bias; `kernel` is as that of `flax.linen.Conv`.
 
     Attributes:
-        features: Channels that it puts out.
-        kernel_size: Height and width of the kernel.
-        stride: Of both.
         dtype: Of the computation; the kernel is float32.
-        kernel_init: Makes the kernel.
     """
 
     features: int

@@ -22,9 +22,7 @@ class Classifier(nn.Module):
     Source: Han et al. (2020), table 3, second and third column.
 
     Attributes:
-        num_classes: Width of the output.
         widths: Of the hidden layers.
-        negative_slope: Of LeakyReLU.
         dropout: Share of the hidden units that is dropped where there are keys.
     """
 
@@ -52,10 +50,8 @@ class LabelExtractor(nn.Module):
     Source: Han et al. (2020), table 3, first column.
 
     Attributes:
-        num_classes: Width of the input and of the output.
         widths: Of the hidden layers.
         dropout: Share of the hidden units that is dropped.
-        negative_slope: Of LeakyReLU.
     """
 
     num_classes: int

@@ -34,7 +34,6 @@ class ResidualBlock(nn.Module):
         features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
         stride: Of the first 3x3 convolution.
         bottleneck: Which of the two forms.
-        norm: Makes a batch norm layer.
         dtype: Of the computation; parameters are float32.
     """
 
@@ -75,7 +74,6 @@ class ResNet(nn.Module):
     Attributes:
         depth: A key of `RESNET_DEPTHS`.
         width: Channels of the stem; each stage has twice the channels of the one before.
-        feature_size: Dimensions of the feature.
         dtype: Of the computation; parameters, batch statistics and the feature are float32.
         remat: Recompute each block's activations on the way back instead of keeping them.
         axis_name: Mapped axis over which batch norm's statistics are averaged.
@@ -93,7 +91,6 @@ class ResNet(nn.Module):
         """The features of pictures that are scaled to about -1 to 1.
 
         Args:
-            x: The pictures.
             train: Whether batch norm uses, and records, the batch's own statistics.
         """
         norm = functools.partial(

@@ -31,7 +31,6 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
     megapixels or with a side above 65,535 are refused before they take any memory.
 
     Args:
-        data: The file's bytes.
         upright: Whether to turn the picture as its EXIF orientation asks. Face boxes refer to the
             pixels as they are stored, so pictures with boxes must not be turned.
 

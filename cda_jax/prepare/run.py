@@ -50,7 +50,6 @@ def prepare(
     ends with the same bytes. A complete folder is left as it is.
 
     Args:
-        name: For tables and figures.
         reader: For the manifest, like its options.
         face_size: Side of the face box in the records' images, in pixels; the rim of
             `crop.margin_of` comes on top.

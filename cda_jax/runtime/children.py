@@ -26,7 +26,6 @@ def bound(command: Sequence[str], *, slot: int = 0, slots: int = 1) -> list[str]
     """A command that does the same, but on Linux dies with this process.
 
     Args:
-        command: Program and arguments.
         slot: Which share of the processors it keeps to, from 0.
         slots: Into how many shares the processors are divided.
     """

@@ -23,7 +23,6 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
 
     Args:
         features: float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
-        seed: Decides every draw.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Tensorflow not installed', ImportWarning)
