@@ -109,7 +109,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
             of_devices = [device.memory_stats() or {} for device in jax.local_devices()]
             of_process = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux: KiB
             peak_memory = max(of.get('peak_bytes_in_use', 0) for of in of_devices) or of_process
-            products = {kind: _product(kind) for kind in {config.compute_dtype, 'float32'}}
+            products = {kind: _product(kind) for kind in ('float32', config.compute_dtype)}
         for kind, (multiply, flop) in products.items():
             rates[kind].append(flop / _seconds(multiply, same, 5))
     rates, of_step = {kind: max(found) for kind, found in rates.items()}, median(seconds['step'])
@@ -175,11 +175,12 @@ def report(new: Speed, old: Speed | None) -> Iterator[str]:
     yield f'together / step: {new.together_to_step:.2f}'
     for kind, rate in new.product_flops.items():
         yield f'product of {kind} matrices: {rate / 1e9:,.0f} GFLOP/s'
-    yield f'step: {new.step_flop / 1e9:,.1f} GFLOP, {new.share_of_peak:.1%} of that rate'
+    flop, kind = new.step_flop / 1e9, new.config['compute_dtype']
+    yield f'step: {flop:,.1f} GFLOP, at {new.share_of_peak:.1%} of the rate of {kind}'
     yield f'peak memory: {new.peak_memory_bytes / 2**20:,.0f} MiB'
     if new.profile:
         total = sum(time for time, _ in new.profile.values())
-        rows = [(name, 1000 * s, 100 * s / total, of[:99]) for name, (s, of) in new.profile.items()]
+        rows = [(k, 1000 * s, 100 * s / total, of[:99]) for k, (s, of) in new.profile.items()]
         yield tabulate(rows[:10], ['operation', 'ms/step', '%', 'what'], floatfmt='.1f')
     if old:
         was, now = ({'machine': of.machine} | of.config for of in (old, new))
@@ -190,8 +191,8 @@ def report(new: Speed, old: Speed | None) -> Iterator[str]:
 def main() -> None:
     """Does what the flags say."""
     config = read_config(program.config_fields(_CONFIG))
-    if platforms := jax.config.jax_platforms:
-        jax.config.update('jax_platforms', f'{platforms},cpu')  # which counts operations
+    if names := jax.config.jax_platforms:  # the CPU counts operations
+        jax.config.update('jax_platforms', f'{names},cpu')
     old = read_json(Path(_COMPARE.value), Speed) if _COMPARE.value else None
     speed = bench(config, _STEPS.value, _REPEATS.value, _PROFILE.value)
     print(speed.machine, *report(speed, old), sep='\n')

@@ -4,9 +4,8 @@ python tools/soak.py --workdir=runs/soak --kills=30 -- --config=configs/demo.py
 
 What follows `--` goes to `cda_jax.main`. Most stops are SIGKILL, which leaves a run no time for
 anything; the others are SIGTERM and SIGINT, at which it saves. A run that ends before all stops are
-made is compared, and a new one follows. Exit code 1 means that a run was not the same. Of runs that
-end on Linux it prints the memory, from the first tenth of their time to the last; `--kills=0` does
-no more than that.
+made is compared, and a new one follows. Exit code 1 means that a run was not the same. On Linux it
+prints the memory of runs that end, by tenths of their time; `--kills=0` does only that.
 """
 
 import contextlib
