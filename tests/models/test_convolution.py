@@ -30,7 +30,7 @@ def assert_same_with_gradients(function, expected, *inputs):
     ('height', 'width', 'size', 'stride'),
     [
         *[(2, 2, 3, 1), (3, 3, 3, 2), (1, 1, 3, 1), (4, 3, 3, 2), (5, 2, 7, 2), (1, 9, 7, 2)],
-        *[(6, 6, 1, 2), (7, 5, 1, 1), (9, 9, 3, 2), (13, 14, 7, 2)],
+        *[(6, 6, 1, 2), (7, 5, 1, 1), (9, 9, 3, 2), (13, 14, 7, 2), (15, 16, 7, 2), (16, 28, 5, 1)],
     ],
 )
 def test_every_form_is_the_convolution(height, width, size, stride):
