@@ -1,19 +1,29 @@
-"""A trained network and test sets -> confusion matrices -> results."""
+"""A trained network and test sets -> features and confusion matrices -> results."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from cda_jax.config import NETWORK, Config, as_fields
-from cda_jax.data.examples import Examples
+from cda_jax.data.examples import Examples, is_kept
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, Site, open_part, open_sites
+from cda_jax.data.sites import Part, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import agreement_facts, check_image_size, class_names, reading
+from cda_jax.features import (
+    EvaluationSet,
+    Features,
+    confuse,
+    digest_source,
+    extract,
+    predict_set,
+    read_features,
+    write_features,
+)
 from cda_jax.losses import adjust_logits
 from cda_jax.metrics import score
 from cda_jax.models import CDA
@@ -27,25 +37,8 @@ from cda_jax.runtime.results import (
     format_results,
     write_results,
 )
-from cda_jax.step import eval_step
+from cda_jax.step import eval_step, predict
 from cda_jax.trained import Trained, load_trained
-
-
-class EvaluationSet(NamedTuple):
-    """Examples to evaluate on, and who answers.
-
-    Attributes:
-        part: The records.
-        heads: Names and numbers of the emotion classifiers that are asked, the one that answers
-            first. The number H, one past the last, stands for the mean of the sites' own.
-        site_index: Number of the site among those trained on; -1 if it is none of them.
-        label_is_site: Whether that number is what there is to learn.
-    """
-
-    part: Part
-    heads: dict[str, int]
-    site_index: int
-    label_is_site: bool
 
 
 def evaluate(config: Config, workdir: Path) -> Results:
@@ -61,21 +54,46 @@ def evaluate(config: Config, workdir: Path) -> Results:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
     check_agreement(agreement_facts(config), workdir)
-    trained, test_sets = load_with_test_sets(config, workdir)
+    trained, test_sets = _load_with_test_sets(config, workdir)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
-    results = evaluate_weights(config, evaluation, trained.weights, test_sets, trained.step)
+    stem = _file_stem(config, workdir, trained)
+    keep_in = workdir if stem == workdirs.RESULTS else None
+    results = evaluate_weights(
+        config, evaluation, trained.weights, test_sets, trained.step, keep_in
+    )
     if jax.process_index() == 0:
         print(format_results(results), flush=True)
-        write_results(workdir, results, _file_stem(config, workdir, trained))
+        write_results(workdir, results, stem)
     return results
 
 
-def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[EvaluationSet]]:
-    """Loads a run's network and opens the config's test sites.
+def features_of_run(config: Config, workdir: Path) -> Features:
+    """The features of a run's test sets at the checkpoint that its results are of.
+
+    They are those of its features.npz where that is of the same weights, data and config.
+    Otherwise they are computed, and written there.
+
+    Args:
+        config: The run's, though its test sites, data and devices may be others.
 
     Raises:
-        InputError: There is no checkpoint of this network, or the test data cannot be used.
+        InputError: There is no checkpoint of this network, the test data cannot be used, or
+            several processes take part.
     """
+    if jax.process_count() > 1:
+        raise InputError('features are extracted by one process; expected no others beside it')
+    trained, sets = _load_with_test_sets(config, workdir)
+    source = digest_source(config, trained.weights, trained.step, [each.part for each in sets])
+    with contextlib.suppress(InputError):  # none there, or damaged
+        if (stored := read_features(workdir / workdirs.FEATURES)).source == source:
+            return stored
+    evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+    features, _ = extract(config, evaluation, trained.weights, sets, trained.step)
+    write_features(workdir / workdirs.FEATURES, features)
+    return features
+
+
+def _load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[EvaluationSet]]:
     with together():
         workdirs.check_network(workdir, as_fields(config), network=NETWORK)
         devices.check_batch_size(config.batch_size)
@@ -85,16 +103,18 @@ def load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[Ev
 
 
 def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int]]) -> Callable:
-    """The evaluation step over all devices, with the logit adjustment that the config asks for."""
-    return devices.lift_eval_step(
-        functools.partial(
-            eval_step,
-            model=model,
-            image_size=config.image_size,
-            axis_name=devices.AXIS,
-            adjust=logit_adjustment(config.posthoc_tau, class_counts),
-        )
-    )
+    """The evaluation step over all devices, with the logit adjustment that the config asks for.
+
+    In one process it is `predict`; several sum up confusion counts by `eval_step`.
+    """
+    settings = {
+        'model': model,
+        'image_size': config.image_size,
+        'adjust': logit_adjustment(config.posthoc_tau, class_counts),
+    }
+    if jax.process_count() == 1:
+        return devices.lift_rows(functools.partial(predict, **settings))
+    return devices.lift_eval_step(functools.partial(eval_step, axis_name=devices.AXIS, **settings))
 
 
 def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Callable | None:
@@ -129,19 +149,36 @@ def open_sets(
                 f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, '
                 f'expected {expected_classes} as in training'
             )
-    return [_evaluation_set(config, site, split) for site in opened]
+    parts = [open_part(site, split, config.validation_fraction) for site in opened]
+    # Test sets are read once.
+    keep = split != 'test' and is_kept(config.keep_decoded, parts, jax.process_count())
+    return [_evaluation_set(config, part, keep) for part in parts]
 
 
 def evaluate_weights(
-    config: Config, evaluation: Callable, weights: dict, sets: list[EvaluationSet], step: int
+    config: Config,
+    evaluation: Callable,
+    weights: dict,
+    sets: list[EvaluationSet],
+    step: int,
+    keep_in: Path | None = None,
 ) -> Results:
-    """Evaluates weights by the step of `over_devices`; every process gets the results."""
-    confusions = {}
-    for entry in sets:
-        counts = _confusions(config, evaluation, weights, entry)
-        confusions[entry.part.site.name] = {
-            head: counts[number] for head, number in entry.heads.items()
-        }
+    """Evaluates weights by the step of `over_devices`; every process gets the results.
+
+    A single process also keeps the features, in the workdir `keep_in`, if there is one.
+    """
+    if jax.process_count() > 1:
+        counts = [_summed_confusions(config, evaluation, weights, entry) for entry in sets]
+    elif keep_in is None:
+        found = (predict_set(config, evaluation, weights, entry) for entry in sets)
+        counts = [confuse(*pair, config) for pair in zip(sets, found, strict=True)]
+    else:
+        features, counts = extract(config, evaluation, weights, sets, step)
+        write_features(keep_in / workdirs.FEATURES, features)
+    confusions = {
+        entry.part.site.name: {head: of_set[number] for head, number in entry.heads.items()}
+        for entry, of_set in zip(sets, counts, strict=True)
+    }
     label_names = sets[0].part.site.manifest.class_names
     return score_confusions(confusions, class_names(config, label_names), step)
 
@@ -197,13 +234,14 @@ def _file_stem(config: Config, workdir: Path, trained: Trained) -> str:
     return '-'.join(parts)
 
 
-def _evaluation_set(config: Config, site: Site, split: str) -> EvaluationSet:
-    index = config.sites.index(site.name) if site.name in config.sites else -1
+def _evaluation_set(config: Config, part: Part, keep: bool) -> EvaluationSet:
+    name = part.site.name
+    index = config.sites.index(name) if name in config.sites else -1
+    label_is_site = config.target == 'site'
     return EvaluationSet(
-        part=open_part(site, split, config.validation_fraction),
+        part=part,
+        examples=Examples([part], [index], label_is_site=label_is_site, keep=keep),
         heads=_heads(config, index),
-        site_index=index,
-        label_is_site=config.target == 'site',
     )
 
 
@@ -217,13 +255,12 @@ def _heads(config: Config, site_index: int) -> dict[str, int]:
     return own | {'common': num_sites, 'mean': num_sites + 1}
 
 
-def _confusions(config, evaluation, weights, entry: EvaluationSet) -> np.ndarray:
-    """int64[H + 1, C, C] over all examples of a set."""
-    examples = Examples([entry.part], [entry.site_index], label_is_site=entry.label_is_site)
-    total = None
-    for batch in devices.prefetch(eval_batches(examples, reading(config))):
-        counts = evaluation(weights, batch)
-        total = counts if total is None else total + counts
+def _summed_confusions(config, evaluation, weights, entry: EvaluationSet) -> np.ndarray:
+    """int64[H + 1, C, C] over all examples of a set, in several processes."""
+    batches = devices.prefetch(eval_batches(entry.examples, reading(config)))
+    total = 0
+    for counts in (evaluation(weights, batch) for batch in batches):
+        total = total + counts
         if devices.must_wait_each_step():
             total.block_until_ready()
     return np.asarray(jax.device_get(total), np.int64)

@@ -108,7 +108,7 @@ def _train_and_evaluate(config, workdir, stop):
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
         weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
-        results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step)
+        results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step, workdir)
         if is_writer:
             write_results(workdir, results)
     return results

@@ -21,7 +21,7 @@ _EMBEDDING = flags.DEFINE_bool('embedding', True, 'Draw the features in two dime
 def main() -> None:
     """Does what the flags say."""
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.analysis.features import measure_run
+    from cda_jax.analysis.measured import measure_run
     from cda_jax.analysis.report import write_report
     from cda_jax.analysis.run_page import run_page
     from cda_jax.runtime.results import read_results

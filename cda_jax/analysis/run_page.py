@@ -7,12 +7,12 @@ import numpy as np
 
 from cda_jax.analysis import figures
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
-from cda_jax.analysis.features import Features
 from cda_jax.analysis.health import health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.sites import open_sites
+from cda_jax.features import Features
 from cda_jax.runtime.results import Results
 
 _MAX_EMBEDDED = 3000

@@ -49,7 +49,7 @@ class Examples:
         self._site = np.repeat(np.array(sites, np.int32), self.sizes)
         # From the index, against which every record is checked when it is read.
         label = np.concatenate([part.index.label for part in parts]).astype(np.int32)
-        self._label = self._site if label_is_site else label
+        self.labels = self._site if label_is_site else label
         self._sources = [
             grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
             for part in parts
@@ -81,7 +81,7 @@ class Examples:
         """
         mask = numbers != PADDING
         real = numbers[mask]
-        images, labels, sites = self._pixels(real), self._label[real], self._site[real]
+        images, labels, sites = self._pixels(real), self.labels[real], self._site[real]
         columns = {'image': images, 'label': labels, 'site': sites}
         if not mask.all():
             for name, values in columns.items():

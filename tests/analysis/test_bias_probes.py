@@ -11,7 +11,7 @@ from cda_jax.analysis.bias.classification import (
     classify_sites_within_classes,
     proxy_a_distance,
 )
-from cda_jax.analysis.bias.probes import PROBES, cross_fit, linear_probe, make_folds
+from cda_jax.analysis.bias.probes import PROBES, cross_fit, deal, linear_probe, make_folds
 from cda_jax.analysis.bias.report import Estimate
 
 SITES = ['a', 'b', 'c']
@@ -26,7 +26,8 @@ def _features(shift, sizes=(150, 150, 150), num_features=8, seed=0):
 
 
 def _folds(sites, resamples, counted=True):
-    return make_folds(sites, resamples.group, np.full(len(sites), counted), seed=0)
+    dealt = deal(sites, resamples.group, seed=0)
+    return make_folds(sites, resamples.group, dealt, np.full(len(sites), counted))
 
 
 def _classify(features, sites, probe=linear_probe, groups=None):

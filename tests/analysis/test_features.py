@@ -7,16 +7,10 @@ import shutil
 import grain
 import numpy as np
 import pytest
+from cda_jax.analysis.measured import measure_run
 from sklearn.metrics import confusion_matrix
 
 from cda_jax.analysis.bias import read_bias
-from cda_jax.analysis.features import (
-    Features,
-    extract_features,
-    measure_run,
-    read_features,
-    write_features,
-)
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError

@@ -2,10 +2,10 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 _KEPT_VARIANCE = 0.999
 _NUM_COMPONENTS = 50
+_SOLVER = 'covariance_eigh'  # exact, and needs no other copy of the features
 
 
 def standardised_components(features: np.ndarray) -> np.ndarray:
@@ -17,16 +17,23 @@ def standardised_components(features: np.ndarray) -> np.ndarray:
     Returns:
         float32[N, R], of mean 0, and of variance 1 on average over the R columns.
     """
-    standardised = StandardScaler(copy=False).fit_transform(features.astype(float))
-    components = PCA(_KEPT_VARIANCE, svd_solver='covariance_eigh').fit_transform(standardised)
-    return (components / components.std()).astype(np.float32)
+    centred = _centred(features)
+    deviations = np.sqrt(np.square(centred).mean(axis=0, dtype=float))
+    centred /= np.where(deviations > 0, deviations, 1).astype(np.float32)
+    components = PCA(_KEPT_VARIANCE, svd_solver=_SOLVER).fit_transform(centred)
+    components /= components.std(dtype=float)
+    return components
 
 
-def largest_components(features: np.ndarray, *, seed: int) -> np.ndarray:
-    """The first min(N, D, 50) principal components as float64.
+def largest_components(features: np.ndarray) -> np.ndarray:
+    """The first min(N, D, 50) principal components, float64[N, R].
 
-    Neighbours in them mean more than neighbours among the features. The seed is that of the
-    randomised decomposition that large inputs get.
+    Neighbours in them mean more than neighbours among the features.
     """
     num_components = min(_NUM_COMPONENTS, *features.shape)
-    return PCA(num_components, random_state=seed).fit_transform(np.asarray(features, float))
+    return PCA(num_components, svd_solver=_SOLVER).fit_transform(_centred(features)).astype(float)
+
+
+def _centred(features: np.ndarray) -> np.ndarray:
+    """A copy, float32[N, D], of mean 0: so single precision is enough for the covariances."""
+    return np.subtract(features, features.mean(axis=0, dtype=float), dtype=np.float32)

@@ -1,11 +1,12 @@
 """The maximum mean discrepancy between the features of two sites."""
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics import pairwise_distances
 
 from cda_jax.analysis.bias.bootstrap import Resamples
 
 MAX_EXAMPLES = 500  # of a site
+_ROUNDING = 1e-6
 
 
 def squared_mmd(
@@ -44,21 +45,23 @@ def squared_mmd(
     if any(len(np.unique(resamples.group[rows])) < 2 for rows in (first, second)):
         return nothing
     rows = np.concatenate([first, second])
-    squared = pdist(np.asarray(features[rows], float), 'sqeuclidean')
-    sigma = float(np.median(np.sqrt(squared)))
+    distances = pairwise_distances(np.subtract(features[rows], features[rows[0]], dtype=float))
+    distances[distances < _ROUNDING * distances.max()] = 0  # between the same features
+    sigma = float(np.median(distances[np.triu_indices(len(rows), 1)]))
     if sigma == 0:
         return nothing
-    kernel = np.exp(squareform(squared) / (-2 * sigma**2))
-    group = resamples.group[rows]
-    usable = group[:, None] != group[None, :]
-    kernel[~usable] = 0
-    weights = resamples.counts[:, group].astype(float)
+    kernel = np.exp(distances**2 / (-2 * sigma**2))
+    group, place = np.unique(resamples.group[rows], return_inverse=True)
+    kernel[place[:, None] == place] = 0
+    counts = resamples.counts[:, group].astype(float)
+    weights = counts[:, place]
 
     def mean(left, right):
-        # Pairs count as often as both of their examples were drawn together.
-        drawn, beside = weights[:, left], weights[:, right]
-        sums = (drawn @ kernel[left, right] * beside).sum(axis=1)
-        pairs = (drawn @ usable[left, right].astype(float) * beside).sum(axis=1)
+        # Pairs count as often as both of their examples were drawn together; those of one photo do
+        # not count.
+        sums = np.einsum('bi,bi->b', weights[:, left] @ kernel[left, right], weights[:, right])
+        of_left, of_right = (np.bincount(place[s], minlength=len(group)) for s in (left, right))
+        pairs = (counts @ of_left) * (counts @ of_right) - counts**2 @ (of_left * of_right)
         return np.divide(sums, pairs, out=np.full_like(sums, np.nan), where=pairs > 0)
 
     a, b = slice(None, len(first)), slice(len(first), None)

@@ -74,8 +74,10 @@ def measure_bias(
     components = standardised_components(features)
     probing = Probing(components, site_names, resamples, seed)
 
+    dealt = probes.deal(sites * len(class_names) + labels, resamples.group, seed=seed)
+
     def folds_of(counted):
-        return probes.make_folds(sites, resamples.group, counted, seed=seed)
+        return probes.make_folds(sites, resamples.group, dealt, counted)
 
     def measure_pair(pair):
         folds = folds_of(np.isin(sites, pair))
@@ -92,7 +94,6 @@ def measure_bias(
         found = {name: classify(probing, folds, build) for name, build in probes.PROBES.items()}
         return report.ByProbe(**found)
 
-    # Making folds takes about as long as training a probe: both kinds of probe share them.
     folds = folds_of(np.ones(num_examples, bool))
     folds_of_classes = {name: folds_of(labels == i) for i, name in enumerate(class_names)}
     return report.BiasReport(
@@ -118,7 +119,7 @@ def measure_bias(
 
 
 def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) -> dict:
-    reduced = largest_components(features, seed=seed)
+    reduced = largest_components(features)
     neighbours = mixing.find_neighbours(reduced)
 
     def mix(categories):
@@ -133,16 +134,17 @@ def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) ->
             if_mixed=interval(np.concatenate([[levels.mean()], levels])),
         )
 
-    def silhouette(categories):
-        if not 2 <= len(np.unique(categories)) < len(categories):
-            return None
-        return mean_interval(mixing.silhouettes(reduced, categories), resamples)
+    def silhouette(scores, categories):
+        exists = 2 <= len(np.unique(categories)) < len(categories)
+        return mean_interval(scores, resamples) if exists else None
 
+    of_kinds = zip(mixing.silhouettes(reduced, sites, labels), (sites, labels), strict=True)
+    of_sites, of_classes = itertools.starmap(silhouette, of_kinds)
     return {
         'ilisi': mix(sites),
         'clisi': mix(labels),
         'silhouette': report.Silhouettes(
-            components=reduced.shape[1], site=silhouette(sites), class_=silhouette(labels)
+            components=reduced.shape[1], site=of_sites, class_=of_classes
         ),
     }
 

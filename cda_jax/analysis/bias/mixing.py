@@ -1,11 +1,9 @@
 """How sites and classes mix among the nearest neighbours in feature space."""
 
-from typing import NamedTuple
 
 import numpy as np
-from scipy.special import entr, softmax
-from sklearn import config_context
-from sklearn.metrics import silhouette_samples
+from scipy.sparse import csr_array
+from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 PERPLEXITY = 30
@@ -17,15 +15,8 @@ _NUM_SHUFFLES = 50
 _DISTANCES_AT_ONCE_MIB = 64
 
 
-class Neighbours(NamedTuple):
-    """The nearest other examples of every example, and their weights: sum 1 per row."""
-
-    rows: np.ndarray  # int[N, n]
-    weights: np.ndarray  # float64[N, n]
-
-
-def find_neighbours(features: np.ndarray) -> Neighbours:
-    """Finds 89 neighbours of each example and weighs them to a perplexity of 30.
+def find_neighbours(features: np.ndarray) -> csr_array:
+    """Weighs the 89 nearest others of each example to a perplexity of 30: [N, N], rows of sum 1.
 
     Source: Korsunsky et al., Fast, sensitive and accurate integration of single-cell data with
     Harmony (2019), methods; weights fall off with the distance itself, exp(-beta d), as in the
@@ -35,11 +26,13 @@ def find_neighbours(features: np.ndarray) -> Neighbours:
     num_neighbours = min(3 * PERPLEXITY - 1, len(features) - 1)
     perplexity = min(PERPLEXITY, (num_neighbours + 1) / 3)
     # Asked without arguments, it leaves out each example itself.
-    distances, rows = NearestNeighbors(n_neighbors=num_neighbours).fit(features).kneighbors()
-    return Neighbours(rows, _weights(distances, np.log(perplexity)))
+    neighbours = NearestNeighbors(n_neighbors=num_neighbours).fit(features)
+    found = neighbours.kneighbors_graph(mode='distance')
+    distances = found.data.reshape(-1, num_neighbours)
+    return csr_array((_weights(distances, np.log(perplexity)).ravel(), found.indices, found.indptr))
 
 
-def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
+def lisi(neighbours: csr_array, categories: np.ndarray) -> np.ndarray:
     """Local inverse Simpson index: how many categories the neighbourhood effectively has.
 
     Source: as for `find_neighbours`.
@@ -51,12 +44,11 @@ def lisi(neighbours: Neighbours, categories: np.ndarray) -> np.ndarray:
     Returns:
         float64[N], 1 (one category) to the number of categories (all alike in weight).
     """
-    nearby = categories[neighbours.rows]
-    shares = ((neighbours.weights * (nearby == k)).sum(axis=1) for k in np.unique(categories))
-    return 1 / sum(share**2 for share in shares)
+    shares = neighbours @ _members(categories)
+    return 1 / np.square(shares).sum(axis=1)
 
 
-def mean_lisi_if_mixed(neighbours: Neighbours, categories: np.ndarray, *, seed: int) -> np.ndarray:
+def mean_lisi_if_mixed(neighbours: csr_array, categories: np.ndarray, *, seed: int) -> np.ndarray:
     """Mean LISI in the same neighbourhoods with shuffled categories: float64[50], by shuffle.
 
     It lies below the number of categories where these differ in size, and because a neighbourhood
@@ -67,15 +59,40 @@ def mean_lisi_if_mixed(neighbours: Neighbours, categories: np.ndarray, *, seed: 
     return np.array([lisi(neighbours, shuffled).mean() for shuffled in shuffles])
 
 
-def silhouettes(features: np.ndarray, categories: np.ndarray) -> np.ndarray:
+def silhouettes(features: np.ndarray, *kinds: np.ndarray) -> list[np.ndarray]:
     """Silhouette of every example: -1 (among others) through 0 (between) to 1 (among its own).
 
-    Distances are Euclidean; there are at least two and fewer than N categories.
+    Distances are Euclidean. Each kind is int[N], a category for every example. It is 0 for the only
+    member of a category, and for all where there is one category.
 
     Source: Rousseeuw, Silhouettes (1987), equation for s(i).
     """
-    with config_context(working_memory=_DISTANCES_AT_ONCE_MIB):
-        return silhouette_samples(features, categories)
+    members = [_members(categories) for categories in kinds]
+    of_all = np.concatenate(members, axis=1)
+    sums = pairwise_distances_chunked(
+        features,
+        reduce_func=lambda distances, start: distances @ of_all,
+        working_memory=_DISTANCES_AT_ONCE_MIB,
+    )
+    ends = np.cumsum([each.shape[1] for each in members])[:-1]
+    of_kinds = np.split(np.concatenate(list(sums)), ends, axis=1)
+    return [_silhouettes(*pair) for pair in zip(of_kinds, members, strict=True)]
+
+
+def _silhouettes(sums: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """The same of one kind, from the sums of the distances to each category: float[N, K]."""
+    is_own, sizes = members > 0, members.sum(axis=0)
+    others = sizes - members  # an example is no neighbour of its own
+    means = np.divide(sums, others, out=np.zeros_like(sums), where=others > 0)
+    own, nearest = means[is_own], np.where(is_own, np.inf, means).min(axis=1)
+    larger = np.maximum(own, nearest)
+    is_defined = (members @ sizes > 1) & (larger > 0) & np.isfinite(nearest)
+    return np.divide(nearest - own, larger, out=np.zeros_like(own), where=is_defined)
+
+
+def _members(categories: np.ndarray) -> np.ndarray:
+    """float64[N, K], 1 where an example is of a category, of those that there are."""
+    return (categories[:, None] == np.unique(categories)).astype(float)
 
 
 def _weights(distances: np.ndarray, wanted_entropy: float) -> np.ndarray:
@@ -86,10 +103,16 @@ def _weights(distances: np.ndarray, wanted_entropy: float) -> np.ndarray:
     """
     means = distances.mean(axis=1, keepdims=True)
     scaled = np.divide(distances, means, out=np.zeros_like(distances), where=means > 0)
+    scaled -= scaled.min(axis=1, keepdims=True)  # a factor for all; the exponentials cannot vanish
     low, high = np.full_like(means, _LOWEST), np.full_like(means, _HIGHEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        entropy = entr(softmax(-np.exp(middle) * scaled, axis=1)).sum(axis=1, keepdims=True)
+        beta = np.exp(middle)
+        weights = np.exp(-beta * scaled)
+        total = weights.sum(axis=1, keepdims=True)
+        weights *= scaled
+        entropy = np.log(total) + beta * weights.sum(axis=1, keepdims=True) / total
         too_flat = entropy > wanted_entropy
         low, high = np.where(too_flat, middle, low), np.where(too_flat, high, middle)
-    return softmax(-np.exp((low + high) / 2) * scaled, axis=1)
+    weights = np.exp(-np.exp((low + high) / 2) * scaled)
+    return weights / weights.sum(axis=1, keepdims=True)

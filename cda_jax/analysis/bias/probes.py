@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 
 NUM_FOLDS = 5
@@ -54,7 +53,7 @@ class Folds(NamedTuple):
     rows: np.ndarray  # int[n], which examples take part
     site_numbers: np.ndarray  # int[K'], which sites
     truth: np.ndarray  # int[n], the site, as a place in `site_numbers`
-    splits: list[tuple[np.ndarray, np.ndarray]]  # places in `rows` to train on and to leave out
+    number: np.ndarray  # int[n], the fold that it is in
 
 
 class Guesses(NamedTuple):
@@ -68,14 +67,40 @@ class Guesses(NamedTuple):
     balanced: np.ndarray
 
 
+def deal(strata: np.ndarray, groups: np.ndarray, *, seed: int) -> np.ndarray:
+    """Deals examples into five folds, int[N], each stratum evenly, all faces of a photo into one.
+
+    Photos are dealt in random order, those with many faces first, each into the fold that has the
+    fewest examples of its strata, and among such the fewest in all. A subset of strata is dealt
+    evenly as well.
+
+    Args:
+        strata: int[N], 0 to S - 1.
+        groups: int[N], the photo of each example, 0 to G - 1.
+    """
+    sizes = np.bincount(groups)
+    of_photo = np.split(strata[np.argsort(groups, kind='stable')], np.cumsum(sizes)[:-1])
+    in_stratum = np.zeros((strata.max() + 1, NUM_FOLDS), int).tolist()
+    in_all, fold = [0] * NUM_FOLDS, np.empty_like(sizes)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    for photo in shuffled[np.argsort(-sizes[shuffled], kind='stable')].tolist():
+        counts = [in_stratum[stratum] for stratum in of_photo[photo].tolist()]
+        fold[photo] = chosen = min(
+            range(NUM_FOLDS), key=lambda k: (sum(count[k] for count in counts), in_all[k])
+        )
+        for count in (*counts, in_all):
+            count[chosen] += 1
+    return fold[groups]
+
+
 def make_folds(
-    sites: np.ndarray, groups: np.ndarray, counted: np.ndarray, *, seed: int
+    sites: np.ndarray, groups: np.ndarray, dealt: np.ndarray, counted: np.ndarray
 ) -> Folds | None:
-    """Deals examples into five folds, stratified by site, with all faces of a photo in one.
+    """Makes folds of the examples that are counted, bool[N].
 
     A site takes part with at least `MIN_SITE_EXAMPLES` examples from as many photos as there are
-    folds; with fewer than two such sites there are no folds. Each example has its site and group
-    (photo), int[N]; `counted`, bool[N], says whether it may take part.
+    folds; with fewer than two such sites there are no folds. Each example has its site, group
+    (photo) and, by `deal`, fold, int[N].
     """
     numbers, sizes = np.unique(sites[counted], return_counts=True)
     photos = [len(np.unique(groups[counted & (sites == number)])) for number in numbers]
@@ -83,9 +108,7 @@ def make_folds(
     if len(site_numbers) < 2:
         return None
     rows = np.flatnonzero(counted & np.isin(sites, site_numbers))
-    truth = np.searchsorted(site_numbers, sites[rows])
-    folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
-    return Folds(rows, site_numbers, truth, list(folds.split(rows, truth, groups[rows])))
+    return Folds(rows, site_numbers, np.searchsorted(site_numbers, sites[rows]), dealt[rows])
 
 
 def cross_fit(features: np.ndarray, folds: Folds, build_probe: BuildProbe, *, seed: int) -> Guesses:
@@ -97,8 +120,10 @@ def cross_fit(features: np.ndarray, folds: Folds, build_probe: BuildProbe, *, se
     """
     truth = folds.truth
     likeliest, balanced = np.empty_like(truth), np.empty_like(truth)
-    for seen, unseen in folds.splits:
-        probe = build_probe(len(seen), features.shape[1], seed)
+    for number in np.unique(folds.number):
+        unseen, seen = folds.number == number, folds.number != number
+        num_seen = np.count_nonzero(seen)
+        probe = build_probe(num_seen, features.shape[1], seed)
         # Matrix products of some BLAS libraries now and then raise the processor's flag for invalid
         # numbers on good ones; so the result is checked instead.
         with warnings.catch_warnings(), np.errstate(invalid='ignore'):
@@ -108,7 +133,7 @@ def cross_fit(features: np.ndarray, folds: Folds, build_probe: BuildProbe, *, se
             probabilities = probe.predict_proba(features[folds.rows[unseen]])
         if not np.isfinite(probabilities).all():
             raise FloatingPointError('a probe of the sites gave probabilities that are not finite')
-        shares = np.bincount(truth[seen])[probe.classes_] / len(seen)
+        shares = np.bincount(truth[seen])[probe.classes_] / num_seen
         likeliest[unseen] = probe.classes_[probabilities.argmax(axis=1)]
         balanced[unseen] = probe.classes_[(probabilities / shares).argmax(axis=1)]
     return Guesses(likeliest, balanced)

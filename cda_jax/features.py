@@ -1,0 +1,190 @@
+"""Test sets -> features and predictions, and the file that keeps them for a run's report."""
+
+import collections
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import grain
+import jax
+import msgspec
+import numpy as np
+
+import cda_jax
+from cda_jax.config import CHANGEABLE, Config, as_fields
+from cda_jax.data.arrays import read_npz
+from cda_jax.data.examples import Examples
+from cda_jax.data.pipeline import eval_batches
+from cda_jax.data.sites import Part
+from cda_jax.errors import InputError
+from cda_jax.experiment import class_names, reading
+from cda_jax.runtime import devices
+from cda_jax.runtime.files import replacing
+from cda_jax.runtime.integrity import checksums
+
+_BATCHES_AHEAD = 2
+
+
+class EvaluationSet(NamedTuple):
+    """Examples to evaluate on, and who answers.
+
+    Attributes:
+        part: The records.
+        examples: What they hold.
+        heads: Names and numbers of the emotion classifiers that are asked, the one that answers
+            first. The number H, one past the last, stands for the mean of the sites' own.
+    """
+
+    part: Part
+    examples: Examples
+    heads: dict[str, int]
+
+
+class Features(NamedTuple):
+    """What a network makes of every example of its test sets, after so many steps of training."""
+
+    features: np.ndarray  # float32[N, D], f(x)
+    site: np.ndarray  # int32[N], places in `site_names`
+    label: np.ndarray  # int32[N], as recorded; or the site, where that was the target
+    prediction: np.ndarray  # int32[N], of the emotion classifier that answers for the site
+    true_label: np.ndarray | None  # int32[N], not the annotators'; None if some site lacks it
+    photo_hash: np.ndarray  # uint64[N]
+    id: np.ndarray  # str[N]
+    site_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    step: int
+    source: str  # as from `digest_source`
+
+
+def extract(
+    config: Config, evaluation: Callable, weights: dict, sets: Sequence[EvaluationSet], step: int
+) -> tuple[Features, list[np.ndarray]]:
+    """Features of test sets, without true labels, and the confusions of each as from `confuse`."""
+    sizes = [len(entry.examples) for entry in sets]
+    features = np.empty((sum(sizes), config.feature_size), np.float32)
+    places = np.split(features, np.cumsum(sizes)[:-1])
+    predictions = [
+        predict_set(config, evaluation, weights, entry, place)
+        for entry, place in zip(sets, places, strict=True)
+    ]
+    parts = [entry.part for entry in sets]
+    answers = [next(iter(entry.heads.values())) for entry in sets]
+    found = Features(
+        features=features,
+        site=np.repeat(np.arange(len(sets), dtype=np.int32), sizes),
+        label=np.concatenate([entry.examples.labels for entry in sets]),
+        prediction=np.concatenate([p[h] for p, h in zip(predictions, answers, strict=True)]),
+        true_label=None,
+        photo_hash=np.concatenate([part.index.photo_hash for part in parts]),
+        id=np.concatenate([_read_ids(part) for part in parts]),
+        site_names=tuple(part.site.name for part in parts),
+        class_names=class_names(config, parts[0].site.manifest.class_names),
+        step=step,
+        source=digest_source(config, weights, step, parts),
+    )
+    return found, [confuse(*pair, config) for pair in zip(sets, predictions, strict=True)]
+
+
+def predict_set(
+    config: Config,
+    evaluation: Callable,
+    weights: dict,
+    entry: EvaluationSet,
+    features: np.ndarray | None = None,
+) -> np.ndarray:
+    """The class that every head takes every example for, int32[H + 1, N]; for one process.
+
+    `features`, float32[N, D], is where to put these, if they are wanted.
+    """
+
+    def outputs():
+        for batch in devices.prefetch(eval_batches(entry.examples, reading(config))):
+            rows, predicted = evaluation(weights, batch)
+            yield predicted, None if features is None else rows
+
+    predictions, first = [], 0
+    for predicted, rows in _fetch(outputs()):
+        predictions.append(np.concatenate(predicted, axis=-1))  # of all devices
+        if features is not None:
+            place = features[first : first + predictions[-1].shape[-1]]
+            place[:] = rows.reshape(-1, rows.shape[-1])[: len(place)]
+            first += len(place)
+    return np.concatenate(predictions, axis=-1)[:, : len(entry.examples)]  # the rest is padding
+
+
+def confuse(entry: EvaluationSet, predictions: np.ndarray, config: Config) -> np.ndarray:
+    """How many examples of each class every head took for each class, int64[H + 1, C, C]."""
+    size = len(class_names(config, entry.part.site.manifest.class_names))
+    cells = entry.examples.labels * size + predictions
+    counts = [np.bincount(of_head, minlength=size**2) for of_head in cells]
+    return np.reshape(counts, (-1, size, size))
+
+
+def digest_source(config: Config, weights: dict, step: int, parts: Sequence[Part]) -> str:
+    """A digest of all that features depend on: a network's weights, the data, the config."""
+    fields = as_fields(config)
+    facts = {
+        'version': cda_jax.__version__,
+        'config': {name: fields[name] for name in fields if name not in CHANGEABLE},
+        'step': step,
+        'weights': checksums(weights),
+        'data': {part.site.name: _identify(part) for part in parts},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def write_features(path: Path, features: Features) -> None:
+    """Writes features as an npz file, whole or not at all; nothing in it is pickled."""
+    arrays = {name: np.asarray(v) for name, v in features._asdict().items() if v is not None}
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        np.savez(file, **arrays)
+
+
+def read_features(path: Path) -> Features:
+    """Reads what `write_features` wrote; InputError if it is missing or damaged."""
+    try:
+        # Arrays are not compressed, so they take no more than the file.
+        stored = read_npz(path, max_bytes=path.stat().st_size)
+        names = {name: tuple(stored.pop(name).tolist()) for name in ('site_names', 'class_names')}
+        step, source = int(stored.pop('step')), str(stored.pop('source'))
+        return Features(**{'true_label': None} | stored | names, step=step, source=source)
+    except FileNotFoundError as error:
+        raise InputError(f'{path}: no such file; expected features of a run') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f'{path}: expected features of a run: {error}') from error
+
+
+def _fetch(outputs: Iterable) -> Iterator:
+    """Brings trees of arrays to the host while the device works on the next ones."""
+    ahead = collections.deque()
+    for output in outputs:
+        jax.tree.map(lambda leaf: leaf.copy_to_host_async(), output)
+        ahead.append(output)
+        if len(ahead) > _BATCHES_AHEAD:
+            yield jax.device_get(ahead.popleft())
+    yield from map(jax.device_get, ahead)
+
+
+def _identify(part: Part) -> list[str]:
+    """The names of its classes, and digests of its index and of the bytes of its records."""
+    known_by = [*part.site.manifest.class_names]
+    known_by += [hashlib.sha256(array.tobytes()).hexdigest() for array in part.index]
+    for path in part.files:
+        with path.open('rb') as file:
+            known_by.append(hashlib.file_digest(file, 'sha256').hexdigest())
+    return known_by
+
+
+class _Named(msgspec.Struct):
+    """A record of which only the id is decoded: the rest, the picture too, is passed over."""
+
+    id: str
+
+
+def _read_ids(part: Part) -> np.ndarray:
+    """str[N], the names of the examples, in order."""
+    records = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
+    decoder = msgspec.msgpack.Decoder(_Named)
+    return np.array([decoder.decode(records[int(place)]).id for place in part.records])
