@@ -1,6 +1,5 @@
 """How sites and classes mix among the nearest neighbours in feature space."""
 
-
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.metrics import pairwise_distances_chunked

@@ -30,9 +30,10 @@ def linear_probe(num_examples: int, num_features: int, seed: int) -> ClassifierM
 def mlp_probe(num_examples: int, num_features: int, seed: int) -> ClassifierMixin:
     """A perceptron with one hidden layer of 64, trained for 15 epochs of Adam."""
     del num_features
-    # At least ten steps per epoch, however few the examples; and a weight decay per step that does
-    # not depend on the batch, by whose size scikit-learn divides it.
-    batch_size = int(np.clip(num_examples // 10, 1, 200))
+    # Batches of about one size, 200 at most and at least ten per epoch, because Adam's step is as
+    # long for a batch of one; and a weight decay per step that does not depend on the batch, by
+    # whose size scikit-learn divides it.
+    batch_size = -(-num_examples // max(10, -(-num_examples // 200)))
     return MLPClassifier(
         (64,),
         alpha=0.05 * batch_size,
