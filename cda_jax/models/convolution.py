@@ -1,6 +1,6 @@
 """Convolution and max-pooling, in the form that is fastest for their shape and machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -36,9 +36,10 @@ def convolve(
 ) -> Float[Array, 'B h w D']:
     """Convolution with padding 'SAME'.
 
-    On a CPU a 1x1 convolution is computed as the matrix product that it is, and one whose output is
-    smaller than its kernel, for which XLA falls back to plain loops, as the product of the whole
-    picture with a matrix made of the kernel. docs/benchmarks.md has the figures.
+    On a CPU it takes another form where XLA's own is slow: that of a matrix product for a 1x1
+    kernel, that of a product of the whole picture with a matrix made of the kernel for an output
+    smaller than the kernel, and four pixels at once, as channels of one, for a large kernel with
+    few channels. docs/benchmarks.md has the figures.
     """
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (-(-side // stride) for side in x.shape[1:3])
@@ -46,38 +47,57 @@ def convolve(
         x = x[:, ::stride, ::stride]
         y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
         return y.reshape(-1, height, width, channels)
+    pads = lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), 'SAME')
     if jax.default_backend() == 'cpu' and min(height, width) < size:
-        y = x.reshape(len(x), -1) @ picture_matrix(kernel, x.shape[1:3], stride)
-        return y.reshape(-1, height, width, channels)
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-    )
-
-
-def picture_matrix(
-    kernel: Float[Array, 'k k C D'], picture: tuple[int, int], stride: int
-) -> Float[Array, 'HWC hwD']:
-    """The matrix by which a whole picture of this height and width is multiplied."""
-    size, _, inputs, outputs = kernel.shape
-    pads = lax.padtype_to_pads(picture, (size, size), (stride, stride), 'SAME')
-    (up, down), (left, right) = pads
-    height, width = picture
-    # The kernel at the place of each output pixel, cut at the picture's borders.
-    placed = [
-        lax.pad(
-            kernel,
-            jnp.zeros((), kernel.dtype),
-            [
-                (row * stride - up, height + up - row * stride - size, 0),
-                (column * stride - left, width + left - column * stride - size, 0),
-                (0, 0, 0),
-                (0, 0, 0),
-            ],
+        rows, columns = (
+            [i * stride - before for i in range(places)]
+            for places, (before, _) in zip((height, width), pads, strict=True)
         )
-        for row in range((height + up + down - size) // stride + 1)
-        for column in range((width + left + right - size) // stride + 1)
-    ]
-    return jnp.stack(placed, axis=3).reshape(height * width * inputs, len(placed) * outputs)
+        y = x.reshape(len(x), -1) @ _placed(kernel, x.shape[1:3], rows, columns).reshape(
+            -1, height * width * channels
+        )
+        return y.reshape(-1, height, width, channels)
+    if (
+        jax.default_backend() == 'cpu'
+        and size > 3
+        and channels <= 16
+        and not height % 2 | width % 2
+    ):
+        window = size + stride
+        four = _placed(kernel, (window, window), (0, stride), (0, stride))
+        y = _convolve(x, four.reshape(window, window, -1, 4 * channels), 2 * stride, pads)
+        y = y.reshape(-1, height // 2, width // 2, 2, 2, channels).swapaxes(2, 3)
+        return y.reshape(-1, height, width, channels)
+    return _convolve(x, kernel, stride, pads)
+
+
+def _convolve(x, kernel, stride, pads):
+    layout = ('NHWC', 'HWIO', 'NHWC')
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=layout)
+
+
+def _placed(kernel: Array, window: tuple[int, int], rows: Sequence[int], columns: Sequence[int]):
+    """The kernel with its corner at each of the places in a window, cut at the window's borders.
+
+    Returns:
+        float[height, width, C, places, D].
+    """
+    zero = jnp.zeros((), kernel.dtype)
+    size = len(kernel)
+
+    def pad(place, side):
+        return place, side - size - place, 0
+
+    return jnp.stack(
+        [
+            lax.pad(
+                kernel, zero, [pad(row, window[0]), pad(column, window[1]), (0, 0, 0), (0, 0, 0)]
+            )
+            for row in rows
+            for column in columns
+        ],
+        axis=3,
+    )
 
 
 def max_pool(x: Float[Array, 'B H W C']) -> Float[Array, 'B h w C']:
@@ -88,18 +108,17 @@ def max_pool(x: Float[Array, 'B H W C']) -> Float[Array, 'B h w C']:
     """
     if jax.default_backend() != 'cpu':
         return nn.max_pool(x, (3, 3), (2, 2), 'SAME')
+    lowest = jnp.array(-jnp.inf, x.dtype)
     for axis in (2, 1):
-        side = x.shape[axis]
-        places = -(-side // 2)
-        before = (2 * places + 1 - side) // 2
-        padding = [(0, 0, 0)] * 4
-        padding[axis] = (before, 2 * places + 2 - side - before, 0)
-        padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), padding)
-        # Pairs of neighbours: slices with a stride would be slower.
-        pairs = padded.reshape(*x.shape[:axis], places + 1, 2, *x.shape[axis + 1 :])
-        even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
-        first, second = (lax.slice_in_dim(y, 0, places, axis=axis) for y in (even, odd))
-        third = lax.slice_in_dim(even, 1, places + 1, axis=axis)
+        # Pairs of neighbours: slices with a stride would be slower. Odd sides have one pixel of
+        # padding before them; all have it behind.
+        odd_side = x.shape[axis] % 2
+        padding = [(odd_side if i == axis else 0, 0, 0) for i in range(4)]
+        x = lax.pad(x, lowest, padding) if odd_side else x
+        places = x.shape[axis] // 2
+        pairs = x.reshape(*x.shape[:axis], places, 2, *x.shape[axis + 1 :])
+        first, second = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
+        third = lax.pad(first, lowest, [(-(i == axis), int(i == axis), 0) for i in range(4)])
         x = jnp.where(first >= second, first, second)
         x = jnp.where(x >= third, x, third)
     return x
