@@ -37,27 +37,19 @@ class Source(Stored, kw_only=True):
 
 
 class Settings(Stored, kw_only=True):
-    """Everything that decides what a preparation writes, except the pictures themselves.
-
-    Attributes:
-        face_size: Side of the face box in the records' images, in pixels.
-        image_size: Side of these images, in pixels.
-        quality: The JPEG quality, or None where the pixels are raw.
-        shard_size: Rows per shard, including those that prove unusable.
-        rows_sha256: Hash of all rows as the reader gave them.
-    """
+    """Everything that decides what a preparation writes, except the pictures themselves."""
 
     name: str
     reader: str
     reader_options: dict[str, str | int | float | bool | None]
     class_names: tuple[str, ...]
-    face_size: int
-    image_size: int
+    face_size: int  # side of the face box in the records' images, in pixels
+    image_size: int  # side of these images, in pixels
     encoding: Encoding
-    quality: int | None
-    shard_size: int
+    quality: int | None  # of the JPEG; None where the pixels are raw
+    shard_size: int  # in rows, including those that prove unusable
     sources: tuple[Source, ...]
-    rows_sha256: str
+    rows_sha256: str  # of all rows as the reader gave them
 
 
 class Shard(Stored, kw_only=True):
@@ -94,31 +86,20 @@ class SkippedRow(Stored, kw_only=True):
 
 
 class Duplicates(Stored, kw_only=True):
-    """Crops with equal pixels.
+    """Crops with equal pixels."""
 
-    Attributes:
-        test_in_train: Number of test examples whose pixels are in the training set as well.
-        pairs: For each of them the id of the first such training example, and its own.
-        within: For each split, the number of examples that repeat an earlier one of that split.
-    """
-
-    test_in_train: int
-    pairs: tuple[tuple[str, str], ...]
-    within: dict[str, int]
+    test_in_train: int  # test examples whose pixels are in the training set as well
+    pairs: tuple[tuple[str, str], ...]  # for each, the id of the first such one there, and its own
+    within: dict[str, int]  # by split, examples that repeat an earlier one of it
 
 
 class Manifest(Settings, kw_only=True):
-    """A prepared dataset, in a folder whose layout has a version.
-
-    Attributes:
-        excluded: Number of rows left out on purpose, by reason.
-        skipped: Number of rows that could not be used, by reason.
-    """
+    """A prepared dataset, in a folder whose layout has a version."""
 
     splits: dict[str, SplitContent]
     rows: RowCounts
-    excluded: dict[str, int]
-    skipped: dict[str, int]
+    excluded: dict[str, int]  # rows left out on purpose, by reason
+    skipped: dict[str, int]  # rows that could not be used, by reason
     skipped_rows: tuple[SkippedRow, ...]
     duplicates: Duplicates
     format: Literal['cda_jax prepared dataset'] = 'cda_jax prepared dataset'

@@ -23,18 +23,12 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Reading(NamedTuple):
-    """How this process reads.
+    """How this process reads."""
 
-    Attributes:
-        batch_size: Rows of the global batch.
-        num_threads: Threads that each read and decode a batch; 0 means one per processor, up to 16.
-        process_count: How many processes train; each reads its own rows of every batch.
-    """
-
-    batch_size: int
-    num_threads: int = 0
+    batch_size: int  # rows of the global batch
+    num_threads: int = 0  # each reads and decodes a batch; 0 means one per processor, up to 16
     process_index: int = 0
-    process_count: int = 1
+    process_count: int = 1  # each of them reads its own rows of every batch
 
     def rows(self, batch: int) -> np.ndarray:
         """This process's rows of a batch, int64[b], in the sequence of all rows."""

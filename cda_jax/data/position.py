@@ -19,23 +19,16 @@ class DataPosition(msgspec.Struct, frozen=True):
     """Where a run stands in its data: which stream of batches it reads, and how many it has read.
 
     Kept in every checkpoint; a run goes on only in the same stream.
-
-    Attributes:
-        batch_size: Of all devices and processes.
-        seed: Of the shuffling.
-        site_shares: Share of each site in a batch, in proportion to the others.
-        head_class_counts: Training examples of every class that each emotion classifier has seen.
-        sites: By name, in their order.
     """
 
     batches_read: int
     total_steps: int
-    batch_size: int
-    seed: int
-    site_shares: list[float]
+    batch_size: int  # of all devices and processes
+    seed: int  # of the shuffling
+    site_shares: list[float]  # of a batch, in proportion to each other
     class_names: list[str]
-    head_class_counts: list[list[int]]
-    sites: dict[str, SiteIdentity]
+    head_class_counts: list[list[int]]  # of each emotion classifier's training examples
+    sites: dict[str, SiteIdentity]  # by name, in their order
 
 
 def identify(part: Part) -> SiteIdentity:

@@ -22,21 +22,13 @@ _JPEG_END = b'\xff\xd9'
 
 
 class Record(NamedTuple):
-    """A prepared example.
+    """A prepared example."""
 
-    Attributes:
-        image: uint8[side, side, 3], RGB; read-only where it comes from a raw record.
-        label: Index into the dataset's class names.
-        id: The name of the row that the example came from.
-        photo_hash: `hash_photo` of its photo; splits go by it, so that no photo is torn apart.
-        pixel_hash: `hash_pixels` of the crop before it was encoded.
-    """
-
-    image: np.ndarray
-    label: int
-    id: str
-    photo_hash: int
-    pixel_hash: bytes
+    image: np.ndarray  # uint8[side, side, 3], RGB; read-only where it comes from a raw record
+    label: int  # index into the dataset's class names
+    id: str  # name of the row that the example came from
+    photo_hash: int  # `hash_photo` of its photo; splits go by it, so that no photo is torn apart
+    pixel_hash: bytes  # `hash_pixels` of the crop before it was encoded
 
 
 class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,20 +22,13 @@ class Site(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The records of one split of a site.
-
-    Attributes:
-        files: The split's shards, in order.
-        records: int64[N], places of the records in the concatenated shards.
-        index: Labels and photo hashes of these records.
-        class_counts: int64[C], the number of them with each label.
-    """
+    """The records of one split of a site."""
 
     site: Site
-    files: tuple[Path, ...]
-    records: np.ndarray
-    index: Index
-    class_counts: np.ndarray
+    files: tuple[Path, ...]  # the split's shards, in order
+    records: np.ndarray  # int64[N], places of the records in the concatenated shards
+    index: Index  # of these records
+    class_counts: np.ndarray  # int64[C], the number of them with each label
 
 
 def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:

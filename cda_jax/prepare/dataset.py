@@ -17,41 +17,27 @@ class Box(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A labelled picture, or a labelled face on a picture, which has not been opened yet.
+    """A labelled picture, or a labelled face on a picture, which has not been opened yet."""
 
-    Attributes:
-        id: Name of the row, unique in its dataset.
-        photo: Name of the picture that the row comes from. Rows of one photo stay in one split.
-        path: The picture's file, or None where `data` holds its encoded bytes.
-        box: Where the face is, or None for the whole picture.
-        label: Index into the dataset's class names.
-        data: The encoded picture, for datasets that do not keep each picture in a file of its own.
-    """
-
-    id: str
-    photo: str
-    path: Path | None
-    box: Box | None
-    label: int
+    id: str  # of the row, unique in its dataset
+    photo: str  # name of the picture that the row comes from; its rows stay in one split
+    path: Path | None  # of the picture; None where `data` holds it
+    box: Box | None  # around the face; None for the whole picture
+    label: int  # index into the dataset's class names
     split: Split
-    data: bytes | None = None
+    data: bytes | None = None  # the encoded picture, where it has no file of its own
 
 
 class Skipped(NamedTuple):
     """A row that is not used.
 
-    Attributes:
-        id: Name of the row, as in `Example`.
-        reason: A short phrase that many rows can share, for example 'box without area'.
-        detail: What was found in this row; may be empty.
-        fault: Whether the data is damaged: such rows are listed, and their share is limited. Rows
-            that the dataset is meant to be used without, of an unused class for example, are only
-            counted.
+    Where it is a fault of the data, the row is listed, and the share of such rows is limited. Rows
+    that the dataset is meant to be used without, of an unused class for example, are only counted.
     """
 
-    id: str
-    reason: str
-    detail: str = ''
+    id: str  # as in `Example`
+    reason: str  # a short phrase that many rows can share, for example 'box without area'
+    detail: str = ''  # what was found in this row
     fault: bool = True
 
 
@@ -66,15 +52,9 @@ class ReadAnew:
 
 
 class Dataset(NamedTuple):
-    """A dataset as its reader sees it.
-
-    Attributes:
-        sources: Label files, not pictures; the manifest keeps their hashes.
-        rows: Every row once, in an order that never changes.
-        test_photos: Photos of the test split where the reader itself drew the split, else None.
-    """
+    """A dataset as its reader sees it."""
 
     class_names: tuple[str, ...]
-    sources: tuple[Path, ...]
-    rows: Iterable[Example | Skipped]
-    test_photos: tuple[str, ...] | None = None
+    sources: tuple[Path, ...]  # label files, not pictures; the manifest keeps their hashes
+    rows: Iterable[Example | Skipped]  # every row once, in an order that never changes
+    test_photos: tuple[str, ...] | None = None  # of the test split, where the reader drew it

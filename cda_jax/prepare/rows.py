@@ -15,19 +15,12 @@ Rows = Iterable[Example | Skipped]
 
 
 class Survey(NamedTuple):
-    """What is known of all rows before a picture is opened.
+    """What is known of all rows before a picture is opened."""
 
-    Attributes:
-        counts: Number of examples for each split.
-        excluded: Number of rows left out on purpose, by reason.
-        skipped: The rows that the reader found unusable.
-        sha256: Hash of all rows in order. It leaves out paths, because a dataset may move.
-    """
-
-    counts: dict[Split, int]
-    excluded: Counter[str]
-    skipped: tuple[SkippedRow, ...]
-    sha256: str
+    counts: dict[Split, int]  # of examples
+    excluded: Counter[str]  # rows left out on purpose, by reason
+    skipped: tuple[SkippedRow, ...]  # those that the reader found unusable
+    sha256: str  # of all rows in order; without paths, because a dataset may move
 
 
 def survey(rows: Rows, num_classes: int) -> Survey:

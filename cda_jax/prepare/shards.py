@@ -34,13 +34,9 @@ _MAX_FILE = 2**29
 
 
 class WrittenShard(Stored, kw_only=True):
-    """The note that a shard is complete: its records in order, and the rows it could not use.
+    """The note that a shard is complete: its records in order, and the rows it could not use."""
 
-    Attributes:
-        num_bytes: Size of the shard's file; 0 where no row could be used and there is no file.
-    """
-
-    num_bytes: int
+    num_bytes: int  # of the shard's file; 0 where no row could be used and there is no file
     ids: tuple[str, ...]
     labels: tuple[int, ...]
     photo_hashes: tuple[int, ...]

@@ -12,22 +12,16 @@ from cda_jax.runtime.workdir import RESULTS
 
 
 class HeadScores(msgspec.Struct, frozen=True):
-    """The scores of one classifier on one test set. Shares lie between 0 and 1.
-
-    Attributes:
-        recall: By class; None for a class without examples, which no mean includes.
-        precision: By class; 0 for a class that was never predicted.
-        confusion: C times C, how many examples of a class (rows) were taken for a class (columns).
-    """
+    """The scores of one classifier on one test set. Shares lie between 0 and 1."""
 
     num_examples: int
     accuracy: float
     macro_f1: float
     mean_recall: float
     recall_sd: float
-    recall: list[float | None]
-    precision: list[float | None]
-    confusion: list[list[int]]
+    recall: list[float | None]  # by class; None for a class without examples, in no mean
+    precision: list[float | None]  # by class; 0 for a class that was never predicted
+    confusion: list[list[int]]  # how many of a class (rows) were taken for a class (columns)
 
 
 class Averages(msgspec.Struct, frozen=True):
@@ -39,18 +33,13 @@ class Averages(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """An evaluation of the checkpoint after so many steps.
-
-    Attributes:
-        test_sites: By test site and head; the first head of a site is the one that answers there.
-        pooled: The scores on the examples of all test sites together.
-    """
+    """An evaluation of the checkpoint after so many steps."""
 
     step: int
     class_names: list[str]
-    test_sites: dict[str, dict[str, HeadScores]]
+    test_sites: dict[str, dict[str, HeadScores]]  # by site and head; the first one answers there
     average: Averages
-    pooled: HeadScores
+    pooled: HeadScores  # on the examples of all test sites together
 
     def answers(self) -> dict[str, HeadScores]:
         """The scores of the head that answers, by test site."""
