@@ -28,14 +28,12 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
 
     Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and only the first frame of an
     animation counts. The header's size is checked first: pictures above Pillow's limit of about 89
-    megapixels or with a side above 65,535 are refused before they take any memory.
+    megapixels or with a side above 65,535 are refused before they take any memory. A ValueError
+    gives a short reason where `data` does not hold a complete picture.
 
     Args:
         upright: Whether to turn the picture as its EXIF orientation asks. Face boxes refer to the
             pixels as they are stored, so pictures with boxes must not be turned.
-
-    Raises:
-        ValueError: With a short reason, if `data` does not hold a complete picture.
     """
     with warnings.catch_warnings():
         # Damaged or odd metadata does not matter; only the limit on the size does.
@@ -99,19 +97,14 @@ def margin_of(face_size: int) -> int:
 def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:
     """Cuts a face box (None: the whole image) and a rim out of uint8[height, width, 3].
 
-    The box is clipped to the image first; the centre `face_size` x `face_size` pixels of the result
-    are then exactly the clipped box, and the rim of `margin` pixels on each side has the same
-    scale. Beyond the image, its edge pixels are repeated. A box that is not square is squeezed.
+    The box is clipped to the image first, and a ValueError says if nothing is left; the centre
+    `face_size` x `face_size` pixels of the result are then exactly the clipped box, and the rim of
+    `margin` pixels on each side has the same scale. Beyond the image, its edge pixels are repeated.
+    A box that is not square is squeezed.
 
     Coordinates are never rounded. Where an axis shrinks, an output pixel is the mean of the area it
     covers, fractions of pixels included; where it grows, the interpolation is linear. Both are the
     mean over a window, which is at least one source pixel wide.
-
-    Returns:
-        uint8[face_size + 2 * margin, face_size + 2 * margin, 3].
-
-    Raises:
-        ValueError: If no part of the box lies on the image.
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box if box is not None else (0, 0, width, height)

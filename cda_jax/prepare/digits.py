@@ -5,10 +5,9 @@ What reads a file raises InputError where it is missing or not as expected.
 
 import gzip
 import hashlib
+import itertools
 import math
-import os
 import re
-import shutil
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,14 +19,13 @@ import numpy as np
 from cda_jax.data.arrays import read_npz
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers.label_files import first_file, numbered_lines
+from cda_jax.runtime.files import making
 
 MNIST_PARTS = ('t10k', 'train')
 OPTDIGITS_TRAIN = ('tra', 'cv', 'wdep')
-OPTDIGITS_TEST = 'windep'  # by other writers than the rest
 # These collections do not say which pictures other writers made, so a hash splits them.
 HASHED_SITES = ('mnist', 'semeion')
-_SEMEION_SIDE = 16  # pixels
-_OPTDIGITS_SIDE = 32  # pixels
+_SEMEION_SIDE, _OPTDIGITS_SIDE = 16, 32  # pixels
 _MAX_BYTES = 2**28  # the largest of the files has 47 MB
 
 
@@ -43,11 +41,9 @@ class Collection(NamedTuple):
 def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) -> Collection:
     """Reads the idx files of MNIST (LeCun et al., 1998); a fifth is split off for testing.
 
-    Args:
-        folder: Holds PART-images-idx3-ubyte and PART-labels-idx1-ubyte, plain or `.gz`, perhaps
-            with a dot before `idx`.
-        part: 't10k', the 10,000 pictures of the test set, or 'train', the 60,000 others.
-        num_images: How many to take from the beginning; None takes all.
+    They are PART-images-idx3-ubyte and PART-labels-idx1-ubyte, plain or `.gz`, perhaps with a dot
+    before `idx`. Of 't10k', the 10,000 pictures of the test set, or 'train', the 60,000 others, the
+    first `num_images` are taken, or all.
     """
     images_file = _idx_file(folder, f'{part}-images', 'idx3-ubyte')
     images = _read_idx(images_file, num_axes=3)
@@ -88,22 +84,20 @@ def read_semeion(path: Path) -> Collection:
 
 
 def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Collection:
-    """Reads UCI's optdigits (Alpaydin and Kaynak, 1998); windep's writers make the test split.
+    """Reads UCI's optdigits (Alpaydin and Kaynak, 1998), `optdigits-orig.PART`, unpacked.
 
-    Args:
-        folder: Holds `optdigits-orig.tra`, `.cv`, `.wdep` and `.windep`, unpacked.
-        train: Which of 'tra', 'cv' and 'wdep' make the training split.
+    The parts to train on are some of 'tra', 'cv' and 'wdep'; the test split is 'windep', by other
+    writers.
     """
-    unknown = [part for part in train if part not in OPTDIGITS_TRAIN]
-    if unknown or not train or len(set(train)) != len(train):
+    if not train or len(set(train) & set(OPTDIGITS_TRAIN)) != len(train):
         raise InputError(
             f'optdigits: expected one or several of {", ".join(OPTDIGITS_TRAIN)} to train on, '
             f'found {", ".join(train)!r}'
         )
-    parts = [_read_bitmaps(folder / f'optdigits-orig.{part}') for part in (*train, OPTDIGITS_TEST)]
+    parts = [_read_bitmaps(folder / f'optdigits-orig.{part}') for part in (*train, 'windep')]
     images, labels = map(np.concatenate, zip(*parts, strict=True))
-    num_test = len(parts[-1][1])
-    return _checked('optdigits', folder, images, labels, np.arange(len(labels))[::-1] < num_test)
+    test = np.repeat([False, True], [len(labels) - len(parts[-1][1]), len(parts[-1][1])])
+    return _checked('optdigits', folder, images, labels, test)
 
 
 def read_archive(path: Path) -> list[Collection]:
@@ -156,21 +150,15 @@ def write_folders(collections: Sequence[Collection], out: Path) -> None:
         raise InputError(f'expected each site once, found {", ".join(names)}')
     if out.exists():
         raise InputError(f'{out}: exists; give a folder that does not exist yet')
-    partial = out.with_name(f'{out.name}.partial')
-    if partial.exists():
-        strange = sorted({path.name for path in partial.iterdir()} - set(names))
-        if strange:
-            raise InputError(f'{partial}: expected what a stopped run left, found {strange[0]}')
-        shutil.rmtree(partial)
-    for name, images, labels, test in collections:
-        for split, chosen in (('train', ~test), ('test', test)):
-            for digit in range(10):
-                # Made even if it stays empty, so that all sites have the same classes.
+    with making(out, names) as partial:
+        for name, images, labels, test in collections:
+            # Folders are made even if they stay empty, so that all sites have the same classes.
+            for split, digit in itertools.product(('train', 'test'), range(10)):
                 (partial / name / split / str(digit)).mkdir(parents=True)
-            for row in chosen.nonzero()[0]:
-                png = cv2.imencode('.png', images[row])[1].tobytes()
-                (partial / name / split / str(labels[row]) / f'{row:05d}.png').write_bytes(png)
-    os.replace(partial, out)
+            for row, (image, label, is_test) in enumerate(zip(images, labels, test, strict=True)):
+                folder = partial / name / ('test' if is_test else 'train') / str(label)
+                png = cv2.imencode('.png', image)[1].tobytes()
+                (folder / f'{row:05d}.png').write_bytes(png)
 
 
 def _checked(

@@ -21,17 +21,14 @@ def work_off(
 ) -> Iterator[T]:
     """Calls `work` with each task's arguments and yields the results in no particular order.
 
-    Args:
-        work: A function of a module, because processes are spawned.
-        tasks: Taken only a few at a time, so that they need not all fit in memory.
-        num_processes: With 1, this process does all the work itself. Others may be killed when
-            memory runs out, which raises InputError.
+    Processes are spawned, so `work` is a function of a module; a single one is this process itself.
+    Tasks are taken only a few at a time, so that they need not all fit in memory. An `InputError`
+    says if a process was killed, which happens when memory runs out.
     """
     if num_processes <= 1:
         yield from itertools.starmap(work, tasks)
         return
-    context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(num_processes, context, _start_worker)
+    pool = ProcessPoolExecutor(num_processes, multiprocessing.get_context('spawn'), _start_worker)
     try:
         running = set()
         for task in tasks:

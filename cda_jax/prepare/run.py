@@ -47,7 +47,9 @@ def prepare(
     """Crops every face of a dataset and writes records, indexes and a manifest to `out`.
 
     It may be killed at any moment. Called again, it continues with the shards that are missing and
-    ends with the same bytes. A complete folder is left as it is.
+    ends with the same bytes, however many processes there are. A complete folder is left as it is.
+    An `InputError` says if an argument is out of range, the folder holds something else, too many
+    rows are unusable or a split has no examples.
 
     Args:
         reader: For the manifest, like its options.
@@ -56,12 +58,7 @@ def prepare(
         encoding: 'jpeg', or 'raw' for the pixels themselves.
         quality: JPEG quality from 1 to 100.
         shard_size: Rows per shard; each process works on one shard at a time.
-        num_processes: Does not change what is written.
         max_skipped_share: The largest share of unusable rows among those that are meant to be used.
-
-    Raises:
-        InputError: An argument is out of range, the folder holds something else, too many rows
-            are unusable or a split has no examples.
     """
     out = Path(out)
     image_size = face_size + 2 * margin_of(face_size)
@@ -166,12 +163,8 @@ def _write_shards(
     rows: Rows, out: Path, settings: Settings, found: Survey, num_processes: int
 ) -> shards.Shards:
     sizes = shard_sizes(found.counts, settings.shard_size)
-    missing = {
-        name: size
-        for split in SPLITS
-        for name, size in sizes[split].items()
-        if not shards.is_complete(out, name)
-    }
+    every = sizes['train'] | sizes['test']
+    missing = {name: n for name, n in every.items() if not shards.is_complete(out, name)}
     tasks = (
         (name, examples, out, settings)
         for name, examples in slices(rows, settings.shard_size)
@@ -182,13 +175,7 @@ def _write_shards(
     with tqdm(total=sum(missing.values()), unit=' rows', mininterval=seconds) as progress:
         for count in work_off(shards.write_shard, tasks, min(num_processes, len(missing))):
             progress.update(count)
-    return {
-        split: {
-            name: read_json(shards.note_file(out, name), shards.WrittenShard)
-            for name in sizes[split]
-        }
-        for split in SPLITS
-    }
+    return {split: {name: shards.read_note(out, name) for name in sizes[split]} for split in SPLITS}
 
 
 def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_share: float) -> None:
@@ -197,10 +184,9 @@ def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_sha
         check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share)
     except InputError:
         # The next attempt has to read these pictures again, because they may be repaired by then.
-        for split in SPLITS:
-            for name, shard in written[split].items():
-                if shard.skipped:
-                    shards.note_file(out, name).unlink()
+        for name, shard in (written['train'] | written['test']).items():
+            if shard.skipped:
+                shards.note_file(out, name).unlink()
         raise
 
 

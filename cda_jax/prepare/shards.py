@@ -63,12 +63,16 @@ def note_file(out: Path, shard: str) -> Path:
     return scratch_of(out) / f'{shard}.json'
 
 
+def read_note(out: Path, shard: str) -> WrittenShard:
+    """Reads the note on a shard that is complete."""
+    return read_json(note_file(out, shard), WrittenShard)
+
+
 def is_complete(out: Path, shard: str) -> bool:
     """Whether a shard needs no more work."""
-    path, file = note_file(out, shard), shard_file(out, shard)
-    if not path.is_file():
+    if not note_file(out, shard).is_file():
         return False
-    num_bytes = read_json(path, WrittenShard).num_bytes
+    file, num_bytes = shard_file(out, shard), read_note(out, shard).num_bytes
     return num_bytes == 0 or (file.is_file() and file.stat().st_size == num_bytes)
 
 
@@ -151,20 +155,14 @@ def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | _
 def make_manifest(settings: Settings, found: Survey, shards: Shards) -> Manifest:
     """Sums up what happened to all rows."""
     splits = {split: _content(shards[split], len(settings.class_names)) for split in SPLITS}
-    skipped = found.skipped + tuple(
-        row for split in SPLITS for shard in shards[split].values() for row in shard.skipped
-    )
+    every = [*shards['train'].values(), *shards['test'].values()]
+    skipped = found.skipped + tuple(row for shard in every for row in shard.skipped)
     written = sum(content.num_examples for content in splits.values())
-    excluded = found.excluded.total()
+    left_out = {'excluded': found.excluded.total(), 'skipped': len(skipped)}
     return Manifest(
         **msgspec.structs.asdict(settings),
         splits=splits,
-        rows=RowCounts(
-            read=written + excluded + len(skipped),
-            written=written,
-            excluded=excluded,
-            skipped=len(skipped),
-        ),
+        rows=RowCounts(read=written + sum(left_out.values()), written=written, **left_out),
         excluded=dict(found.excluded.most_common()),
         skipped=count_reasons(skipped),
         skipped_rows=skipped,

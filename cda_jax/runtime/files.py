@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,25 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)  # where the disk is full, this helps
         raise
+
+
+@contextlib.contextmanager
+def making(folder: Path, names: Collection[str]) -> Iterator[Path]:
+    """Makes a folder appear only when all in it is written; until then it is `<folder>.partial`.
+
+    Files and folders of these names that a stopped run left there are removed first; an
+    `InputError` says if there are others.
+    """
+    partial = folder.with_name(f'{folder.name}.partial')
+    with writing(partial):
+        if partial.exists():
+            if strange := {path.name for path in partial.iterdir()} - set(names):
+                raise InputError(
+                    f'{partial}: expected what a stopped run left, found {min(strange)}'
+                )
+            shutil.rmtree(partial)
+        yield partial
+        partial.replace(folder)
 
 
 @contextlib.contextmanager

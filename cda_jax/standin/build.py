@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cda_jax.prepare import readers
 from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.prepare.run import prepare
-from cda_jax.runtime.files import read_json, write_text, writing
+from cda_jax.runtime.files import making, read_json, write_text
 from cda_jax.standin.layouts import LAYOUTS, write_csv
 from cda_jax.standin.photos import Annotation, Photo, draw_photo
 from cda_jax.standin.plan import generator, plan_site
@@ -51,19 +50,15 @@ def make_standin(
     The folders have the layouts of the real datasets. `true_expressions.csv` in each gives the true
     expression of every face beside its annotated label. The same arguments give the same bytes.
     `out` is complete wherever it exists: a run that is stopped leaves `<out>.partial` only, which
-    the next one begins again.
+    the next one begins again. If `out` is there already and of other arguments, or if one is out of
+    range, an `InputError` says so.
 
     Args:
-        out: Folder to make. If it holds a stand-in of the same arguments, nothing is done.
-        seed: Not negative.
         train_faces: Of each site, at least 7; from 280 on, every label occurs at least 20 times.
         test_faces: Of each site, at least 7.
         num_processes: None takes one per core, up to 8. Unless it is 1, a script that calls this
             needs the guard `if __name__ == '__main__'`.
         report: Gets a line of text for each site.
-
-    Raises:
-        InputError: An argument is out of range, or `out` exists and is something else.
     """
     out, fewest = Path(out), len(EXPRESSIONS)
     arguments = Arguments(_VERSION, seed, tuple(train_faces), test_faces)
@@ -81,13 +76,10 @@ def make_standin(
             )
         report(f'{out}: this stand-in is there already')
         return
-    partial = out.with_name(f'{out.name}.partial')
-    with writing(partial):
-        _clear(partial)
+    with making(out, {_ARGUMENTS_FILE, *LAYOUTS}) as partial:
         _make_sites(partial, arguments, num_processes or min(os.cpu_count() or 1, 8), report)
         text = msgspec.json.format(msgspec.json.encode(arguments), indent=0)
         (partial / _ARGUMENTS_FILE).write_bytes(text + b'\n')
-        partial.replace(out)
 
 
 def _read_arguments(root: Path) -> Arguments:
@@ -107,10 +99,8 @@ def prepare_standin(
 ) -> None:
     """Prepares what `make_standin` drew, and writes the true label of every example beside it.
 
-    Sites that are complete in `out` are left as they are.
-
-    Raises:
-        InputError: `raw` is not complete, or `out` holds something else.
+    Sites that are complete in `out` are left as they are. An `InputError` says if `raw` is not
+    complete, or `out` holds something else.
     """
     test_faces = _read_arguments(raw).test_faces
     for name in LAYOUTS:
@@ -133,15 +123,6 @@ def prepare_standin(
             lines = ['id,true_label', *(f'{row["id"]},{row["expression"]}' for row in rows)]
             write_text(true_labels, ''.join(f'{line}\n' for line in lines))
             report(f'{name}: prepared')
-
-
-def _clear(partial: Path) -> None:
-    """Removes what a run that was killed left behind, and nothing else."""
-    if partial.exists():
-        strange = {path.name for path in partial.iterdir()} - {_ARGUMENTS_FILE, *LAYOUTS}
-        if strange:
-            raise InputError(f'{partial}: expected what is left of a stand-in; found {strange}')
-        shutil.rmtree(partial)
 
 
 def _make_sites(

@@ -8,19 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cda_jax.prepare.readers.affectnet import HEADER
 from cda_jax.standin.photos import Annotation, Photo
 
 Annotated = list[tuple[Photo, list[Annotation]]]
 
 # The datasets' own numbers of the expressions, in the order of EXPRESSIONS.
-_RAFDB_NUMBERS = (1, 2, 3, 4, 5, 6, 7)
+_RAFDB_NUMBERS = range(1, 8)
 _EXPW_NUMBERS = (5, 2, 1, 3, 4, 0, 6)
 _AFFECTNET_NUMBERS = (3, 4, 5, 1, 2, 6, 0)
-
-_AFFECTNET_HEADER = (
-    'subDirectory_filePath', 'face_x', 'face_y', 'face_width', 'face_height', 'facial_landmarks',
-    'expression', 'valence', 'arousal',
-)  # fmt: skip
 # Typical valence and arousal of a full expression, in the order of EXPRESSIONS.
 _AFFECT = ((0.2, 0.8), (-0.5, 0.75), (-0.65, 0.4), (0.8, 0.3), (-0.7, -0.3), (-0.5, 0.7), (0, 0))
 
@@ -36,10 +32,8 @@ class Layout(NamedTuple):
 
 
 def _name_rafdb(seed: int, train: int, test: int) -> tuple[list[str], list[str]]:
-    return (
-        [f'train_{i:05d}.jpg' for i in range(1, train + 1)],
-        [f'test_{i:04d}.jpg' for i in range(1, test + 1)],
-    )
+    train_names = [f'train_{i:05d}.jpg' for i in range(1, train + 1)]
+    return train_names, [f'test_{i:04d}.jpg' for i in range(1, test + 1)]
 
 
 def _write_rafdb(root: Path, annotated: Annotated) -> list[str]:
@@ -84,7 +78,7 @@ def _write_affectnet(root: Path, annotated: Annotated) -> list[str]:
     ids = []
     for split, table in (('train', 'training.csv'), ('test', 'validation.csv')):
         rows = [_affectnet_row(photo, *faces) for photo, faces in annotated if photo.split == split]
-        write_csv(root / table, [_AFFECTNET_HEADER, *rows])
+        write_csv(root / table, [HEADER, *rows])
         ids += [f'{table}:{line}' for line in range(2, len(rows) + 2)]
     return ids
 

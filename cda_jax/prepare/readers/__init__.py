@@ -29,18 +29,16 @@ READERS: dict[str, Callable[..., Dataset]] = {
 def read(dataset: str, root: str | Path, **options: object) -> Dataset:
     """Reads a dataset's rows from its own folder.
 
+    An `InputError` says if it is unknown, does not take an option, has another layout, or has a
+    label file that is not as expected.
+
     Args:
-        dataset: 'rafdb', 'expw', 'affectnet', 'fer2013', 'folders', 'csv' or 'tfds:NAME', where
-            NAME is a dataset of TensorFlow Datasets (a config and a version may follow:
-            'NAME/CONFIG:1.0.0').
+        dataset: One of `READERS`, or 'tfds:NAME', where NAME is a dataset of TensorFlow Datasets (a
+            config and a version may follow: 'NAME/CONFIG:1.0.0').
         root: The dataset's folder; for 'fer2013' and 'csv' the CSV file or its folder; for
             'tfds:NAME' the data_dir under which it was prepared.
         **options: `aligned` for rafdb; `min_confidence`, `num_test` and `test_photos` for expw;
             `public_test` for fer2013.
-
-    Raises:
-        InputError: The dataset is unknown, does not take an option, has another layout, or has a
-            label file that is not as expected.
     """
     is_tfds = dataset.startswith(tfds.PREFIX)
     if not is_tfds and dataset not in READERS:

@@ -5,6 +5,7 @@ numbered face crops and one small npy file per label. In both, the validation se
 as in the paper.
 """
 
+import math
 import re
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -34,10 +35,8 @@ IMAGE_FOLDERS = (
     'Manually_Annotated',
 )
 BOX_FIELDS = ['face_x', 'face_y', 'face_width', 'face_height']
-HEADER = [
-    *('subDirectory_filePath', *BOX_FIELDS),
-    *('facial_landmarks', 'expression', 'valence', 'arousal'),
-]
+HEADER = ['subDirectory_filePath', *BOX_FIELDS, 'facial_landmarks']
+HEADER += ['expression', 'valence', 'arousal']
 
 NPY_LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
 SET_FOLDERS: dict[Split, tuple[str, ...]] = {
@@ -52,22 +51,23 @@ _MAX_LABEL_BYTES = 4096
 def read(root: Path) -> Dataset:
     """Lists the rows of AffectNet from the folder of either release.
 
-    Returns:
-        In the first release, a row per line of the CSV lists, with the id `training.csv:LINE` or
-        `validation.csv:LINE`; for a class outside the seven, nothing else in the row is checked. In
-        that of 2021, a row per number that has a picture, a label or both, with the id
-        `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
+    The first has a row per line of the CSV lists, with the id `training.csv:LINE` or
+    `validation.csv:LINE`; for a class outside the seven, nothing else in the row is checked. The
+    later one has a row per number that has a picture, a label or both, with the id
+    `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
     """
-    has_csv = any(_list_file(root, name) for name in LISTS)
-    has_npy = any(_set_folder(root, split) for split in SET_FOLDERS)
-    if has_csv and has_npy:
+    lists = {name: first_file(root / folder / name for folder in LIST_FOLDERS) for name in LISTS}
+    folders = {
+        split: first_folder(root / name for name in names) for split, names in SET_FOLDERS.items()
+    }
+    if any(lists.values()) and any(folders.values()):
         raise InputError(
             f'{root}: holds both releases of AffectNet (training.csv and train_set/); expected one'
         )
-    if has_csv:
-        return _read_csv_release(root)
-    if has_npy:
-        return _read_npy_release(root)
+    if any(lists.values()):
+        return _read_csv_release(root, lists)
+    if any(folders.values()):
+        return _read_npy_release(root, folders)
     raise InputError(
         f'{root}: not a folder of AffectNet; expected {CSV_LAYOUT} (first release), or '
         f'{NPY_LAYOUT} (2021 release)'
@@ -79,19 +79,17 @@ def _common_label(expression: str, where: str) -> int:
     try:
         native = float(expression)
     except ValueError:
-        native = float('nan')
-    if native != native:
+        native = math.nan
+    if math.isnan(native):
         raise row_checks.UnusableRowError('non-numeric expression', expression)
     if native in COMMON_LABELS:  # a float finds the equal int
         return COMMON_LABELS[native]
     if native in UNUSED_CLASSES:
-        unused = UNUSED_CLASSES[native]
-        raise row_checks.UnusableRowError('class not used', unused, False)
+        raise row_checks.UnusableRowError('class not used', UNUSED_CLASSES[native], False)
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
-def _read_csv_release(root: Path) -> Dataset:
-    lists = {name: _list_file(root, name) for name in LISTS}
+def _read_csv_release(root: Path, lists: dict[str, Path | None]) -> Dataset:
     images = first_folder(root / name for name in IMAGE_FOLDERS)
     found = lists | {f'{IMAGE_FOLDERS[0]}/': images}
     if missing := ' and '.join(name for name, path in found.items() if path is None):
@@ -116,10 +114,6 @@ def _read_csv_release(root: Path) -> Dataset:
     return Dataset(EXPRESSIONS, tuple(lists.values()), rows)
 
 
-def _list_file(root: Path, name: str) -> Path | None:
-    return first_file(root / folder / name for folder in LIST_FOLDERS)
-
-
 def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for number, fields in csv_rows(path):
         # Some copies of validation.csv have no header.
@@ -139,18 +133,14 @@ def _box(fields: list[str], where: str) -> Box:
     return row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(fields))
 
 
-def _read_npy_release(root: Path) -> Dataset:
+def _read_npy_release(root: Path, folders: dict[Split, Path | None]) -> Dataset:
     rows: list[Example | Skipped] = []
-    for split, names in SET_FOLDERS.items():
-        folder = _set_folder(root, split)
+    for split, folder in folders.items():
         if folder is None:
-            raise InputError(f'{root}: expected {NPY_LAYOUT} of AffectNet; {names[0]}/ not found')
+            missing = SET_FOLDERS[split][0]
+            raise InputError(f'{root}: expected {NPY_LAYOUT} of AffectNet; {missing}/ not found')
         rows += _set_rows(root, folder, split)
     return Dataset(EXPRESSIONS, (), rows)
-
-
-def _set_folder(root: Path, split: Split) -> Path | None:
-    return first_folder(root / name for name in SET_FOLDERS[split])
 
 
 def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]:

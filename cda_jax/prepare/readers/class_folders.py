@@ -22,10 +22,8 @@ def read(root: Path) -> Dataset:
     """Lists the pictures in folders named after their classes.
 
     Without `test/`, `val/` or `validation/` takes its place. Classes are the folders of both
-    splits, in the order of `class_order`.
-
-    Returns:
-        A row per file that is not hidden; its id is the path below root.
+    splits, in the order of `class_order`. There is a row per file that is not hidden; its id is the
+    path below root.
     """
     folders = {}
     for split, names in SPLIT_FOLDERS.items():

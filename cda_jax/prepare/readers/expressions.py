@@ -9,8 +9,7 @@ EXPRESSIONS = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', '
 def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
     """Sorts class names, or puts them in the common order if they are the seven expressions.
 
-    Returns:
-        The class names, and the label of each name as it was given; expressions may have any case.
+    Beside them it gives the label of each name as it was given; expressions may have any case.
     """
     found = sorted(set(names))
     common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}

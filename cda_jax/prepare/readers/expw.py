@@ -23,16 +23,14 @@ def read(
     num_test: int = 3500,
     test_photos: str | Path | None = None,
 ) -> Dataset:
-    """Lists the faces of ExpW.
+    """Lists the faces of ExpW, a row per line of its label list.
+
+    A row's id is `photo#face_id`, or `photo#face_id:line` where an earlier line has that id.
 
     Args:
         min_confidence: Leave out faces whose box confidence (0.2 .. 140, no probability) is lower.
         num_test: The most faces that the test split may hold; see `draw_test_photos`.
         test_photos: A file with one photo per line, which make the test split instead.
-
-    Returns:
-        A row per line of the label list. Its id is `photo#face_id`, or `photo#face_id:line` where
-        an earlier line has that id.
     """
     label_file = first_file(root / name for name in LABEL_FILES)
     images = first_folder(root / name for name in IMAGE_FOLDERS)
@@ -42,19 +40,18 @@ def read(
             f'it, or {LABEL_FILES[1]} and {IMAGE_FOLDERS[3]}/'
         )
     rows, photos = _faces(root, label_file, images, min_confidence)
-    if test_photos is None:
-        faces = Counter(row.photo for row in rows if isinstance(row, Example))
-        if 0 < faces.total() <= num_test:
-            raise InputError(
-                f'{root}: expected num_test below its {faces.total()} usable faces, so that some '
-                f'are left to train on, found {num_test}'
-            )
-        drawn = draw_test_photos(faces, num_test)
-        rows = _with_test(rows, set(drawn))
-        return Dataset(EXPRESSIONS, (label_file,), rows, drawn)
-    listed = Path(test_photos)
-    rows = _with_test(rows, _listed_photos(listed, photos))
-    return Dataset(EXPRESSIONS, (label_file, listed), rows)
+    if test_photos is not None:
+        listed = Path(test_photos)
+        rows = _with_test(rows, _listed_photos(listed, photos))
+        return Dataset(EXPRESSIONS, (label_file, listed), rows)
+    faces = Counter(row.photo for row in rows if isinstance(row, Example))
+    if 0 < faces.total() <= num_test:
+        raise InputError(
+            f'{root}: expected num_test below its {faces.total()} usable faces, so that some are '
+            f'left to train on, found {num_test}'
+        )
+    drawn = draw_test_photos(faces, num_test)
+    return Dataset(EXPRESSIONS, (label_file,), _with_test(rows, set(drawn)), drawn)
 
 
 def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
@@ -80,9 +77,8 @@ def _faces(
         check_picture(photo)
         row_checks.usable_box(box, str(tuple(box)))
         if min_confidence is not None and not confidence >= min_confidence:
-            raise row_checks.UnusableRowError(
-                'box confidence below the minimum', str(confidence), False
-            )
+            why = 'box confidence below the minimum'
+            raise row_checks.UnusableRowError(why, str(confidence), False)
         return Example(row_id, photo, images / photo, box, label, 'train')
 
     rows: list[Example | Skipped] = []

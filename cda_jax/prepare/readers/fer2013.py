@@ -22,8 +22,6 @@ LABELS = {'0': 5, '1': 2, '2': 1, '3': 3, '4': 4, '5': 0, '6': 6}
 PUBLIC_TEST = 'PublicTest'
 USAGES: dict[str, Split] = {'Training': 'train', 'PrivateTest': 'test'}
 PUBLIC_TEST_CHOICES = ('exclude', 'train', 'test')
-
-
 # One look-up reads and checks a pixel in half the time that int() takes.
 _PIXELS = {str(value): value for value in range(256)}
 
@@ -35,14 +33,13 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
     accuracies were measured. `PublicTest` served to select models; this package selects on part of
     the training split (`validation_fraction`), so by default that set is left out.
 
+    The rows have the ids `fer2013.csv:LINE` and carry their pictures as PNG. Reading them raises
+    InputError where one is malformed, and leaves out damaged pixels.
+
     Args:
         root: The folder that holds `fer2013.csv` or `icml_face_data.csv`, or the file itself. The
             columns emotion, pixels and Usage may come in any order.
         public_test: Whether to 'exclude' `PublicTest`, or to add it to 'train' or 'test'.
-
-    Returns:
-        A row per row of the file, with the id `fer2013.csv:LINE` and its picture as PNG. Reading
-        the rows raises InputError where one is malformed, and leaves out damaged pixels.
     """
     if public_test not in PUBLIC_TEST_CHOICES:
         raise InputError(
@@ -106,11 +103,9 @@ def _png(pixels: list[str]) -> bytes:
     try:
         values = bytes(map(_PIXELS.__getitem__, pixels))
     except KeyError as error:
-        raise row_checks.UnusableRowError(
-            'pixel not an integer of 0..255', error.args[0][:20]
-        ) from error
+        what = 'pixel not an integer of 0..255'
+        raise row_checks.UnusableRowError(what, error.args[0][:20]) from error
     image = np.frombuffer(values, np.uint8).reshape(SIDE, SIDE)
     # Not compressed, so that the rows' hash, by which a preparation recognises what it has done,
     # does not change with the version of the compression library.
-    png = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1]
-    return png.tobytes()
+    return cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes()

@@ -21,9 +21,7 @@ LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
 def read(root: Path, aligned: bool = False) -> Dataset:
     """Lists the pictures of RAF-DB's basic set, each of one face; ids are the names in its list.
 
-    Args:
-        root: The folder that holds `EmoLabel/`, or the one that holds it in `basic/`.
-        aligned: Whether to use the aligned 100x100 pictures, which need no box.
+    With `aligned`, these are the aligned 100x100 pictures, which need no box.
     """
     label_file = first_file(root / nesting / name for nesting in NESTINGS for name in LABEL_FILES)
     if label_file is None:
@@ -34,19 +32,18 @@ def read(root: Path, aligned: bool = False) -> Dataset:
     for folder in (images,) if aligned else (images, box_folder):
         if not folder.is_dir():
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
-
     check_picture = row_checks.picture_check(images, root)
     box_files = row_checks.list_files(box_folder, root)
     photo_prefix = images.relative_to(root).as_posix()
 
     def example(name: str, label: int) -> Example:
-        picture = _aligned_name(name) if aligned else name
+        stem, dot, extension = name.rpartition('.')
+        picture = f'{stem}_aligned{dot}{extension}' if aligned else name
         check_picture(picture)
         # An aligned picture is the face and nothing else.
-        box = None if aligned else _box(name, box_folder, box_files)
-        return Example(
-            name, f'{photo_prefix}/{picture}', images / picture, box, label, _split(name)
-        )
+        box = None if aligned else _box(stem, box_folder, box_files)
+        split: Split = 'train' if name.startswith('train') else 'test'
+        return Example(name, f'{photo_prefix}/{picture}', images / picture, box, label, split)
 
     rows = [row_checks.attempt(example, name, label) for name, label in _labels(label_file)]
     return Dataset(EXPRESSIONS, (label_file,), rows)
@@ -68,17 +65,7 @@ def _labels(label_file: Path) -> list[tuple[str, int]]:
     return list(labels.items())
 
 
-def _split(name: str) -> Split:
-    return 'train' if name.startswith('train') else 'test'
-
-
-def _aligned_name(name: str) -> str:
-    stem, dot, extension = name.rpartition('.')
-    return f'{stem}_aligned{dot}{extension}'
-
-
-def _box(name: str, folder: Path, present: row_checks.Listing) -> Box:
-    stem = name.rpartition('.')[0]
+def _box(stem: str, folder: Path, present: row_checks.Listing) -> Box:
     candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
     for file in candidates:
         if file in present.outside:

@@ -65,12 +65,11 @@ def list_files(folder: Path, root: Path) -> Listing:
         is_outside = _leaves(folder, real_root)
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_symlink():
-                    if os.path.isfile(entry.path):
-                        leaves = is_outside or _leaves(entry.path, real_root)
-                        (outside if leaves else files).add(entry.name)
-                elif entry.is_file():
-                    (outside if is_outside else files).add(entry.name)
+                is_link = entry.is_symlink()
+                # A link that leads in a circle would make is_file() raise.
+                if os.path.isfile(entry) if is_link else entry.is_file():
+                    leaves = is_outside or (is_link and _leaves(entry, real_root))
+                    (outside if leaves else files).add(entry.name)
     except ValueError:  # the name holds a NUL character, so it names no folder
         return Listing(frozenset(), frozenset())
     except OSError as error:
@@ -107,6 +106,6 @@ def _climbs(relative: str) -> bool:
     return starts_elsewhere or '..' in relative.replace('\\', '/').split('/')
 
 
-def _leaves(path: str | Path, real_root: str) -> bool:
+def _leaves(path: os.PathLike[str], real_root: str) -> bool:
     """Whether a path ends outside the root once all links on it are followed."""
     return not Path(os.path.realpath(path)).is_relative_to(real_root)
