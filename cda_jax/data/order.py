@@ -38,9 +38,8 @@ class Order:
         examples = np.empty_like(rank)
         for one_site, one_epoch in sorted(set(zip(site.tolist(), epoch.tolist(), strict=True))):
             here = (site == one_site) & (epoch == one_epoch)
-            examples[here] = (
-                self._first[one_site] + self._shuffled(one_site, one_epoch)[place[here]]
-            )
+            shuffled = self._shuffled(one_site, one_epoch)
+            examples[here] = self._first[one_site] + shuffled[place[here]]
         return examples
 
     def _shuffle(self, site: int, epoch: int) -> np.ndarray:
@@ -52,16 +51,11 @@ class Order:
 def deal(rows: np.ndarray, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Deals the rows of an endless sequence, int64[b], out to sites so that each is evenly spread.
 
-    One site after another takes its part w / t of the rows that the sites before it have left: of
-    the first i such rows floor(i * w / t), where t is the sum of the weights from this site on.
-
-    Args:
-        rows: Row numbers from 0.
-        weights: Positive, with a sum of at most 2^31; every stretch of as many rows as their sum
-            has exactly `weights[k]` rows of site k.
-
-    Returns:
-        The site int64[b] of each row, and int64[b], how many earlier rows belong to that site.
+    It gives the site int64[b] of each row, and int64[b], how many earlier rows belong to that site.
+    The weights are positive and have a sum of at most 2^31; every stretch of as many rows as their
+    sum has exactly `weights[k]` rows of site k. One site after another takes its part w / t of the
+    rows that the sites before it have left: of the first i such rows floor(i * w / t), where t is
+    the sum of the weights from this site on.
     """
     site, rank = np.empty_like(rows), np.empty_like(rows)
     open_rows, left, total = np.arange(len(rows)), rows, sum(weights)

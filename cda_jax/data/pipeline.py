@@ -48,15 +48,9 @@ def train_batches(
 ) -> Iterator[Batch]:
     """Iterates over the training batches from a step to the last; close it if you stop before.
 
-    Args:
-        shares: Positive, one per site. If they are proportional to the sites' sizes, an epoch shows
-            every example once.
-        seed: At least 0; decides the shuffling.
-        first_step: The first batch to give; a restored run has seen those before it.
-
-    Returns:
-        Iterator over this process's rows of each batch, as `Examples.batch` gives them. It raises
-        InputError where a record is damaged.
+    It gives this process's rows of each batch as `Examples.batch` does, and raises InputError where
+    a record is damaged. The shares are positive; if they are proportional to the sites' sizes, an
+    epoch shows every example once. A restored run has seen the batches before `first_step`.
     """
     order = Order(seed, examples.sizes, shares)
     return _read_ahead(
@@ -81,10 +75,9 @@ def eval_batches(examples: Examples, reading: Reading) -> Iterator[Batch]:
 def _read_ahead(
     read: Callable[[int], Batch], batches: range, num_threads: int, folders: Sequence[str]
 ) -> Iterator[Batch]:
-    num_threads = num_threads or min(num_processors(), _MAX_THREADS)
-    options = grain.ReadOptions(
-        num_threads=num_threads, prefetch_buffer_size=num_threads + _BATCHES_AHEAD
-    )
+    threads = num_threads or min(num_processors(), _MAX_THREADS)
+    ahead = threads + _BATCHES_AHEAD
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
     numbers = grain.MapDataset.range(batches.start, batches.stop)
     stream = iter(numbers.map(read).to_iter_dataset(options))
     try:

@@ -60,14 +60,11 @@ def hash_pixels(image: np.ndarray) -> bytes:
 
 def encode_record(record: Record, *, encoding: Encoding = 'jpeg', quality: int = 95) -> bytes:
     """Turns a prepared example into bytes; `quality` is that of the JPEG, from 1 to 100."""
-    raw = encoding == 'raw'
-    image = record.image.tobytes() if raw else _to_jpeg(record.image, quality)
-    return msgspec.msgpack.encode(_Stored(image, *record[1:]))
-
-
-def _to_jpeg(image: np.ndarray, quality: int) -> bytes:
-    blue_first = np.ascontiguousarray(image[..., ::-1])
-    return cv2.imencode('.jpg', blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    image = record.image
+    if encoding == 'jpeg':
+        blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        image = cv2.imencode('.jpg', blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return msgspec.msgpack.encode(_Stored(image.tobytes(), *record[1:]))
 
 
 def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record:
@@ -102,21 +99,15 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
 def record_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Opens a file and yields what appends a record to it; equal records give equal files."""
     # To read one record, random access reads its whole group.
-    writer = ArrayRecordWriter(str(path), 'group_size:1')
-    try:
+    with contextlib.closing(ArrayRecordWriter(str(path), 'group_size:1')) as writer:
         yield writer.write
-    finally:
-        writer.close()
 
 
 def count_records(path: Path) -> int:
     """Reads the number of records from a file's footer; raises InputError if it is no shard."""
     try:
-        reader = ArrayRecordReader(str(path))
-        try:
+        with contextlib.closing(ArrayRecordReader(str(path))) as reader:
             return reader.num_records()
-        finally:
-            reader.close()
     except (RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())  # messages from C++ may have several lines
         raise InputError(f'{path}: damaged or not a shard: {reason}') from error

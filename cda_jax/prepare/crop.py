@@ -31,9 +31,8 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
     megapixels or with a side above 65,535 are refused before they take any memory. A ValueError
     gives a short reason where `data` does not hold a complete picture.
 
-    Args:
-        upright: Whether to turn the picture as its EXIF orientation asks. Face boxes refer to the
-            pixels as they are stored, so pictures with boxes must not be turned.
+    With `upright`, the picture is turned as its EXIF orientation asks. Face boxes refer to the
+    pixels as they are stored, so pictures with boxes must not be turned.
     """
     with warnings.catch_warnings():
         # Damaged or odd metadata does not matter; only the limit on the size does.

@@ -109,11 +109,10 @@ def read_archive(path: Path) -> list[Collection]:
     arrays = read_npz(path, max_bytes=2**30)
 
     def array(name: str, dtype: type, num_axes: int) -> np.ndarray:
-        found = arrays.get(name)
-        if found is None:
-            raise InputError(
-                f'{path}: expected an array {name}, found {", ".join(sorted(arrays))[:200]}'
-            )
+        if name not in arrays:
+            held = ', '.join(sorted(arrays))[:200]
+            raise InputError(f'{path}: expected an array {name}, found {held}')
+        found = arrays[name]
         if not np.issubdtype(found.dtype, dtype) or found.ndim != num_axes:
             raise InputError(
                 f'{path}: expected {name} to be {dtype.__name__} in {num_axes} axes, '

@@ -148,15 +148,12 @@ def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
             values = f' ({there!r} there, {here!r} now)'
             differences.append(name + (values if len(values) < 100 else ''))
     if differences:
-        raise InputError(
-            f'{out}: holds a preparation with another {", another ".join(differences)}; '
-            'delete it or choose another folder'
-        )
-    if found.rows_sha256 != wanted.rows_sha256:
-        raise InputError(
-            f'{out}: holds a preparation of other rows: labels, boxes or the list of pictures '
-            'have changed since; delete it or choose another folder'
-        )
+        what = f'with another {", another ".join(differences)}'
+    elif found.rows_sha256 != wanted.rows_sha256:
+        what = 'of other rows: labels, boxes or the list of pictures have changed since'
+    else:
+        return
+    raise InputError(f'{out}: holds a preparation {what}; delete it or choose another folder')
 
 
 def _write_shards(

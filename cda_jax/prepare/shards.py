@@ -178,7 +178,8 @@ def make_index(shards: dict[str, WrittenShard]) -> Index:
 
 
 def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
-    counts = np.bincount(make_index(shards).label, minlength=num_classes)
+    labels = make_index(shards).label
+    counts = tuple(np.bincount(labels, minlength=num_classes).tolist())
     files = tuple(
         Shard(
             file=shard_file(Path(), name).name,
@@ -188,9 +189,7 @@ def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
         for name, shard in shards.items()
         if shard.ids
     )
-    return SplitContent(
-        num_examples=int(counts.sum()), class_counts=tuple(counts.tolist()), shards=files
-    )
+    return SplitContent(num_examples=len(labels), class_counts=counts, shards=files)
 
 
 def _find_duplicates(shards: Shards) -> Duplicates:

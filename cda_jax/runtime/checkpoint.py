@@ -41,15 +41,11 @@ class Checkpoints:
     def save(
         self, state: Any, step: int, *, data: dict, validation_accuracy: float | None = None
     ) -> None:
-        """Starts to write a checkpoint, unless there is one of this step.
+        """Starts to write a checkpoint after so many steps, unless there is one already.
 
-        An `InputError` says if it, or the one before, cannot be written.
-
-        Args:
-            state: A tree of arrays, which may be donated as soon as this returns.
-            step: Steps done.
-            data: A tree for JSON, kept beside the state.
-            validation_accuracy: Makes the checkpoint a candidate for the best.
+        The state, a tree of arrays, may be donated as soon as this returns. Beside it are kept the
+        data, a tree for JSON, and the accuracy, which makes the checkpoint a candidate for the
+        best. An `InputError` says if it, or the one before, cannot be written.
         """
         with orbax_files.refusals(self._folder):
             if self._writer is None:
@@ -77,10 +73,8 @@ class Checkpoints:
     def resume(self, like: T) -> tuple[T, dict, int] | None:
         """Restores the newest checkpoint that is not damaged, to go on from it.
 
+        Gives what `restore` does, and the steps done; None if there is no checkpoint at all.
         Damaged ones, also among the best, are renamed, so that a run can write these steps again.
-
-        Returns:
-            As `restore`, and the steps done; None if there is no checkpoint at all.
         """
         # The best is only checked; it is read first, so that two states are never in memory.
         if self.best_step() not in (None, self.latest_step()):
@@ -97,9 +91,8 @@ class Checkpoints:
     ) -> tuple[int, T] | None:
         """Has a checkpoint read; where it is damaged, says so and has another one chosen.
 
-        Returns:
-            The step, and what `read` made of it; None if there is no checkpoint at all. If all are
-            damaged, an `InputError` says how.
+        Gives the step, and what `read` made of it; None if there is no checkpoint at all. If all
+        are damaged, an `InputError` says how.
         """
         while (step := choose()) is not None:
             try:
@@ -117,14 +110,9 @@ class Checkpoints:
     def restore(self, step: int, like: T, *, partly: bool = False) -> tuple[T, dict]:
         """Reads a state onto the devices that there are now, and the data it was saved with.
 
-        Args:
-            step: Steps done at the checkpoint.
-            like: A tree of the same shapes; may be abstract.
-            partly: Whether the checkpoint may hold more than that.
-
-        Raises:
-            DamagedError: The checkpoint is not what was saved.
-            InputError: The checkpoint is of another network.
+        It has the shapes of `like`, which may be abstract; with `partly`, the checkpoint may hold
+        more. A `DamagedError` says if it is not what was saved, an `InputError` if it is of another
+        network.
         """
         data, found = self._facts_of(step)
         surplus = {} if partly else dict.fromkeys(found.kinds, 'nothing')

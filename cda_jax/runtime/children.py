@@ -25,9 +25,7 @@ def end_with_parent() -> None:
 def bound(command: Sequence[str], *, slot: int = 0, slots: int = 1) -> list[str]:
     """A command that does the same, but on Linux dies with this process.
 
-    Args:
-        slot: Which share of the processors it keeps to, from 0.
-        slots: Into how many shares the processors are divided.
+    It keeps to one of so many equal shares of the processors, which count from 0.
     """
     # A program of its own and not a function to call after the fork, which JAX does not bear.
     place = map(str, (os.getpid(), slot, slots))

@@ -51,14 +51,13 @@ def make_standin(
     expression of every face beside its annotated label. The same arguments give the same bytes.
     `out` is complete wherever it exists: a run that is stopped leaves `<out>.partial` only, which
     the next one begins again. If `out` is there already and of other arguments, or if one is out of
-    range, an `InputError` says so.
+    range, an `InputError` says so. `report` gets a line of text for each site.
 
     Args:
         train_faces: Of each site, at least 7; from 280 on, every label occurs at least 20 times.
         test_faces: Of each site, at least 7.
         num_processes: None takes one per core, up to 8. Unless it is 1, a script that calls this
             needs the guard `if __name__ == '__main__'`.
-        report: Gets a line of text for each site.
     """
     out, fewest = Path(out), len(EXPRESSIONS)
     arguments = Arguments(_VERSION, seed, tuple(train_faces), test_faces)

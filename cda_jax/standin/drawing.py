@@ -159,14 +159,9 @@ def _eye_and_brow(pen: _Pen, face: Face, side: int) -> None:
     upper, lower = geometry.eye(face, side)
     pen.between(upper, lower, _WHITE_OF_EYE)
     for radius, colour in ((0.088, person.iris), (0.045, (12, 10, 10))):
-        disc = geometry.ellipse(side * person.eye_x, EYE_Y - 0.012, radius, radius)
-        # The lids cut the disc off.
-        disc[:, 1] = np.clip(
-            disc[:, 1],
-            np.interp(disc[:, 0], upper[:, 0], upper[:, 1]),
-            np.interp(disc[:, 0], lower[:, 0], lower[:, 1]),
-        )
-        pen.fill(disc, colour)
+        x, y = geometry.ellipse(side * person.eye_x, EYE_Y - 0.012, radius, radius).T
+        y = np.clip(y, np.interp(x, *upper.T), np.interp(x, *lower.T))  # the lids cut it off
+        pen.fill(geometry.curve(x, y), colour)
     glint_y = (upper[6, 1] + (EYE_Y + 0.03)) / 2
     glint = geometry.ellipse(side * person.eye_x + 0.03, glint_y, 0.016, 0.016)
     pen.fill(glint, (250, 250, 250))

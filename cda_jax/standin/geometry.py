@@ -100,9 +100,7 @@ def brow(face: Face, side: int) -> np.ndarray:
     inner_x = person.eye_x - 0.19 - 0.05 * muscles.brow_knit
     outer_x = person.eye_x + 0.22
     tilt = 0.13 * muscles.brow_angle * (1.0 - 1.35 * _ALONG)
-    height = 0.13 * muscles.brow_raise
-    if muscles.brow_raise < 0:
-        height *= 0.8
+    height = 0.13 * muscles.brow_raise * (0.8 if muscles.brow_raise < 0 else 1.0)
     arch = (0.05 + 0.04 * max(muscles.brow_raise, 0.0)) * np.sin(np.pi * _ALONG**0.8)
     y = person.brow_y - height + tilt - arch + 0.03 * _ALONG
     return curve(side * (inner_x + (outer_x - inner_x) * _ALONG), y)
@@ -132,6 +130,4 @@ def landmarks(face: Face) -> np.ndarray:
     upper_outer, upper_inner, lower_inner, lower_outer = mouth(face)
     front += [upper_outer[::2], lower_outer[-3:0:-2]]
     front += [upper_inner[[1, 4, 6, 8, 11]], lower_inner[[8, 6, 4]]]
-    return np.concatenate(
-        [to_picture(face, jaw, flat=True), to_picture(face, np.concatenate(front))]
-    )
+    return np.vstack([to_picture(face, jaw, flat=True), to_picture(face, np.vstack(front))])

@@ -101,12 +101,11 @@ def _take_picture(
     grain = rng.standard_normal((height, width), dtype=np.float32)
     offset = _MIDDLE_GREY * (1.0 - contrast)
     channels = zip(cv2.split(blurred), gains.tolist(), noise.tolist(), strict=True)
-    return cv2.merge(
-        [
-            cv2.addWeighted(plane * light, gain, grain, level, offset, dtype=cv2.CV_8U)
-            for plane, gain, level in channels
-        ]
-    )
+    planes = [
+        cv2.addWeighted(plane * light, gain, grain, level, offset, dtype=cv2.CV_8U)
+        for plane, gain, level in channels
+    ]
+    return cv2.merge(planes)
 
 
 def _studio(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,10 +1,8 @@
 """Decides which faces a site has: true expression, annotated label, photo. Draws nothing."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from cda_jax.prepare.dataset import Split
+from cda_jax.data.manifest import SPLITS
 from cda_jax.standin.layouts import LAYOUTS
 from cda_jax.standin.photos import Photo
 from cda_jax.standin.styles import SITE_STYLES
@@ -20,17 +18,19 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 def plan_site(seed: int, index: int, train_faces: int, test_faces: int) -> list[Photo]:
     """Spreads the faces of `SITE_STYLES[index]` over photos, those for training first."""
     rng, style = generator(seed, index, 0), SITE_STYLES[index]
-    train_sizes = group_sizes(rng, train_faces, style.capture.group)
-    test_sizes = group_sizes(rng, test_faces, style.capture.group)
-    layout = LAYOUTS[style.name]
-    train_names, test_names = layout.name_photos(seed, len(train_sizes), len(test_sizes))
+    sizes = [group_sizes(rng, faces, style.capture.group) for faces in (train_faces, test_faces)]
+    names = LAYOUTS[style.name].name_photos(seed, *map(len, sizes))
     smallest = max(1, min(_SMALLEST_CLASS, train_faces // 14))
     train_labels = class_counts(style.train_weights, train_faces, smallest)
     test_labels = class_counts(style.test_weights, test_faces, smallest=1)
-    return [
-        *_photos(rng, style.confusion, train_labels, 'train', train_names, train_sizes),
-        *_photos(rng, style.confusion, test_labels, 'test', test_names, test_sizes),
-    ]
+    photos = []
+    for split, labels, photo_names, photo_sizes in zip(
+        SPLITS, (train_labels, test_labels), names, sizes, strict=True
+    ):
+        faces = np.split(_faces(rng, style.confusion, labels), np.cumsum(photo_sizes)[:-1])
+        for name, group in zip(photo_names, faces, strict=True):
+            photos.append(Photo(name, split, *map(tuple, group.T.tolist())))
+    return photos
 
 
 def group_sizes(
@@ -71,14 +71,8 @@ def true_given_label(confusion: np.ndarray, label_counts: np.ndarray) -> np.ndar
     return joint / joint.sum(axis=0)
 
 
-def _photos(
-    rng: np.random.Generator,
-    confusion: np.ndarray,
-    label_counts: np.ndarray,
-    split: Split,
-    names: list[str],
-    sizes: list[int],
-) -> Iterator[Photo]:
+def _faces(rng: np.random.Generator, confusion: np.ndarray, label_counts: np.ndarray) -> np.ndarray:
+    """int64[N, 2], the true expression and the label of every face, shuffled."""
     posterior = true_given_label(confusion, label_counts)
     faces = [
         (truth, label)
@@ -86,7 +80,4 @@ def _photos(
         for truth, times in enumerate(class_counts(posterior[:, label], count))
         for _ in range(times)
     ]
-    shuffled = rng.permutation(np.array(faces))
-    for name, group in zip(names, np.split(shuffled, np.cumsum(sizes)[:-1]), strict=True):
-        truths, labels = zip(*group.tolist(), strict=True)
-        yield Photo(name, split, truths, labels)
+    return rng.permutation(np.array(faces))

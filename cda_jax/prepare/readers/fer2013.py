@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.readers import row_checks
@@ -19,8 +18,6 @@ COLUMNS = ('emotion', 'pixels', 'Usage')
 SIDE = 48  # pixels
 # Anger, disgust, fear, happiness, sadness, surprise, neutral in the file.
 LABELS = {'0': 5, '1': 2, '2': 1, '3': 3, '4': 4, '5': 0, '6': 6}
-PUBLIC_TEST = 'PublicTest'
-USAGES: dict[str, Split] = {'Training': 'train', 'PrivateTest': 'test'}
 PUBLIC_TEST_CHOICES = ('exclude', 'train', 'test')
 # One look-up reads and checks a pixel in half the time that int() takes.
 _PIXELS = {str(value): value for value in range(256)}
@@ -31,15 +28,13 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
 
     The test split is `PrivateTest`, which ranked the contest's entries and on which most published
     accuracies were measured. `PublicTest` served to select models; this package selects on part of
-    the training split (`validation_fraction`), so by default that set is left out.
+    the training split (`validation_fraction`), so that set is left out, unless it is to be added to
+    the 'train' or the 'test' split.
 
-    The rows have the ids `fer2013.csv:LINE` and carry their pictures as PNG. Reading them raises
-    InputError where one is malformed, and leaves out damaged pixels.
-
-    Args:
-        root: The folder that holds `fer2013.csv` or `icml_face_data.csv`, or the file itself. The
-            columns emotion, pixels and Usage may come in any order.
-        public_test: Whether to 'exclude' `PublicTest`, or to add it to 'train' or 'test'.
+    The root may also be the file itself, `fer2013.csv` or `icml_face_data.csv`, with the columns
+    emotion, pixels and Usage in any order. The rows have the ids `fer2013.csv:LINE` and carry their
+    pictures as PNG. Reading them raises InputError where one is malformed, and leaves out damaged
+    pixels.
     """
     if public_test not in PUBLIC_TEST_CHOICES:
         raise InputError(
@@ -51,7 +46,7 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
             f'{root}: not a folder of FER2013; expected {FILES[0]} or {FILES[2]} in it'
         )
     columns = _columns(path)
-    splits = USAGES if public_test == 'exclude' else USAGES | {PUBLIC_TEST: public_test}
+    splits = {'Training': 'train', 'PublicTest': public_test, 'PrivateTest': 'test'}
     return Dataset(EXPRESSIONS, (path,), ReadAnew(lambda: _rows(path, columns, splits)))
 
 
@@ -67,7 +62,7 @@ def _columns(path: Path) -> list[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _rows(path: Path, columns: list[int], splits: dict[str, Split]) -> Iterator[Example | Skipped]:
+def _rows(path: Path, columns: list[int], splits: dict[str, str]) -> Iterator[Example | Skipped]:
     rows = csv_rows(path)
     next(rows)  # the header
     for number, fields in rows:
@@ -83,15 +78,15 @@ def _rows(path: Path, columns: list[int], splits: dict[str, Split]) -> Iterator[
 
 
 def _example(
-    row_id: str, where: str, emotion: str, pixels: str, usage: str, splits: dict[str, Split]
+    row_id: str, where: str, emotion: str, pixels: str, usage: str, splits: dict[str, str]
 ) -> Example:
     if emotion not in LABELS:
         raise InputError(f'{where}: expected an emotion of 0..6, found {emotion[:20]!r}')
-    if usage not in (*USAGES, PUBLIC_TEST):
+    if usage not in splits:
         raise InputError(
             f'{where}: expected the Usage Training, PublicTest or PrivateTest, found {usage[:20]!r}'
         )
-    if usage not in splits:
+    if splits[usage] == 'exclude':
         raise row_checks.UnusableRowError('public test set not used', '', False)
     picture = _png(pixels.split())
     return Example(row_id, row_id, None, None, LABELS[emotion], splits[usage], picture)

@@ -76,14 +76,12 @@ def _how_to(root: Path, name: str) -> str:
 def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
     """The names of the one picture with 8 bits per channel and of the one class label."""
     features = dict(sorted(builder.info.features.items()))
-    images = [
-        key
-        for key, feature in features.items()
-        if isinstance(feature, tfds.features.Image) and feature.np_dtype == 'uint8'
-    ]
-    labels = [
-        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
-    ]
+
+    def of(kind: type) -> list[str]:
+        return [key for key, feature in features.items() if isinstance(feature, kind)]
+
+    images = [key for key in of(tfds.features.Image) if features[key].np_dtype == 'uint8']
+    labels = of(tfds.features.ClassLabel)
     if len(images) != 1 or len(labels) != 1:
         found = ', '.join(f'{key}: {type(feature).__name__}' for key, feature in features.items())
         raise InputError(
