@@ -10,28 +10,28 @@ from cda_jax.errors import InputError
 
 def read_npy(path: Path, max_bytes: int) -> np.ndarray:
     """Reads a file of one array; raises InputError if it is anything else, or larger."""
-    arrays = _load(path, max_bytes)
-    if '' not in arrays:
+    content = _load(path, max_bytes)
+    if isinstance(content, dict):
         raise InputError(f'{path}: expected an npy file of one array, found several')
-    return arrays['']
+    return content
 
 
 def read_npz(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
     """Reads a file of named arrays; raises InputError if it is anything else, or larger."""
-    arrays = _load(path, max_bytes)
-    if '' in arrays:
+    content = _load(path, max_bytes)
+    if isinstance(content, np.ndarray):
         raise InputError(f'{path}: expected an npz file of named arrays, found a single array')
-    return arrays
+    return content
 
 
-def _load(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
+def _load(path: Path, max_bytes: int) -> np.ndarray | dict[str, np.ndarray]:
     try:
         with path.open('rb') as file:
             size = os.fstat(file.fileno()).st_size
             if size <= max_bytes:
                 content = np.load(file, allow_pickle=False)
                 if isinstance(content, np.ndarray):
-                    return {'': content}
+                    return content
                 size = sum(member.file_size for member in content.zip.infolist())
                 if size <= max_bytes:
                     arrays = dict(content)

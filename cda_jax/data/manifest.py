@@ -204,14 +204,11 @@ def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
     content = read_manifest(folder).splits[split]
     path = _index_file(Path(folder), split)
     arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples + 2**12)
-    for name, dtype in zip(Index._fields, (np.int32, np.uint64), strict=True):
-        expected = np.dtype(dtype), (content.num_examples,)
-        found = arrays.get(name)
-        if found is None or (found.dtype, found.shape) != expected:
-            what = 'nothing' if found is None else f'{found.dtype}{list(found.shape)}'
-            raise InputError(
-                f'{path}: {name}: expected {expected[0]}{list(expected[1])}, found {what}'
-            )
+    for name, kind in zip(Index._fields, ('int32', 'uint64'), strict=True):
+        array, expected = arrays.get(name), f'{kind}[{content.num_examples}]'
+        found = 'nothing' if array is None else f'{array.dtype}{list(array.shape)}'
+        if found != expected:
+            raise InputError(f'{path}: {name}: expected {expected}, found {found}')
     index = Index(arrays['label'], arrays['photo_hash'])
     counts = content.class_counts
     in_range = np.all((index.label >= 0) & (index.label < len(counts)))

@@ -15,10 +15,8 @@ from cda_jax.errors import InputError
 
 Encoding = Literal['jpeg', 'raw']
 
-_PIXEL_HASH_BYTES = 16
 # Pixels as they are stored, whatever EXIF data say.
 _JPEG_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-_JPEG_END = b'\xff\xd9'
 
 
 class Record(NamedTuple):
@@ -38,9 +36,7 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: int
     id: str
     photo_hash: Annotated[int, msgspec.Meta(ge=0)]
-    pixel_hash: Annotated[
-        bytes, msgspec.Meta(min_length=_PIXEL_HASH_BYTES, max_length=_PIXEL_HASH_BYTES)
-    ]
+    pixel_hash: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -55,7 +51,7 @@ def hash_photo(photo: str) -> int:
 
 def hash_pixels(image: np.ndarray) -> bytes:
     """The first 16 bytes of the SHA-256 of a crop's pixels in row order."""
-    return hashlib.sha256(np.ascontiguousarray(image)).digest()[:_PIXEL_HASH_BYTES]
+    return hashlib.sha256(np.ascontiguousarray(image)).digest()[:16]
 
 
 def encode_record(record: Record, *, encoding: Encoding = 'jpeg', quality: int = 95) -> bytes:
@@ -85,7 +81,7 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
         return np.frombuffer(data, np.uint8).reshape(shape)
     image = None
     # Some versions of OpenCV fill the missing part of a cut JPEG with grey and say nothing.
-    if data.endswith(_JPEG_END):
+    if data.endswith(b'\xff\xd9'):
         with contextlib.suppress(cv2.error):  # raised for some damage; otherwise it gives None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
     if image is None:

@@ -10,17 +10,11 @@ from PIL import Image, ImageOps
 
 from cda_jax.prepare.dataset import Box
 
-# The width of the rim on each side, which makes a face box 12 % larger in all.
-_MARGIN_SHARE = 0.06
-
 # Pillow knows more formats, but some of its readers start other programs.
 _FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
 
 # JPEG's own limit. Between the two axes, the memory that a crop takes grows with the side.
 _MAX_SIDE = 65_535
-
-# Where OpenCV and Pillow agree; Pillow decodes palettes, CMYK, transparency and 16 bits.
-_PLAIN_MODES = ('L', 'RGB')
 
 
 def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
@@ -39,7 +33,8 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
         warnings.simplefilter('ignore')
         warnings.simplefilter('error', Image.DecompressionBombWarning)
         picture = _open(data)
-        if picture.mode in _PLAIN_MODES and _has_end(data, picture.format):
+        # Here OpenCV and Pillow agree; Pillow decodes palettes, CMYK, transparency and 16 bits.
+        if picture.mode in ('L', 'RGB') and _has_end(data, picture.format):
             image = _decode_plain(data, upright)
             if image is not None:
                 return image
@@ -89,8 +84,8 @@ def _decode_any(picture: Image.Image, upright: bool) -> np.ndarray:
 
 
 def margin_of(face_size: int) -> int:
-    """The rim around a face: 6 pixels for a face of 100, so that the crop is 112 pixels wide."""
-    return round(_MARGIN_SHARE * face_size)
+    """The rim on each side of a face: 6 pixels for a face of 100, so that the crop has 112."""
+    return round(0.06 * face_size)
 
 
 def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:

@@ -96,8 +96,8 @@ def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Coll
         )
     parts = [_read_bitmaps(folder / f'optdigits-orig.{part}') for part in (*train, 'windep')]
     images, labels = map(np.concatenate, zip(*parts, strict=True))
-    test = np.repeat([False, True], [len(labels) - len(parts[-1][1]), len(parts[-1][1])])
-    return _checked('optdigits', folder, images, labels, test)
+    num_train = len(labels) - len(parts[-1][1])
+    return _checked('optdigits', folder, images, labels, np.arange(len(labels)) >= num_train)
 
 
 def read_archive(path: Path) -> list[Collection]:

@@ -1,6 +1,7 @@
 """The rows of a dataset: counted, checked, and cut into the slices that become shards."""
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -54,17 +55,16 @@ def survey(rows: Rows, num_classes: int) -> Survey:
 def slices(rows: Rows, size: int) -> Iterator[tuple[str, list[Example]]]:
     """Cuts the examples of each split into slices; yields the name of a shard and its examples."""
     begun: dict[Split, list[Example]] = {split: [] for split in SPLITS}
-    numbers: Counter[str] = Counter()
+    numbers = {split: itertools.count() for split in SPLITS}
     for row in rows:
         if isinstance(row, Example):
             begun[row.split].append(row)
             if len(begun[row.split]) == size:
-                yield _shard_name(row.split, numbers[row.split]), begun[row.split]
-                numbers[row.split] += 1
+                yield _shard_name(row.split, next(numbers[row.split])), begun[row.split]
                 begun[row.split] = []
     for split, examples in begun.items():
         if examples:
-            yield _shard_name(split, numbers[split]), examples
+            yield _shard_name(split, next(numbers[split])), examples
 
 
 def shard_sizes(counts: Mapping[Split, int], size: int) -> dict[Split, dict[str, int]]:

@@ -18,7 +18,6 @@ from cda_jax.runtime.workdir import CHECKPOINTS
 
 T = TypeVar('T')
 
-_MISSING = 'missing'
 _SHOWN = 5
 
 
@@ -126,7 +125,7 @@ def in_words(error: BaseException) -> str:
 
 
 def _differences(own: dict, usual: dict) -> str:
-    pairs = {name: (own.get(name, _MISSING), usual.get(name, _MISSING)) for name in usual | own}
+    pairs = {name: (own.get(name, 'missing'), usual.get(name, 'missing')) for name in usual | own}
     return ', '.join(f'{name} ({a!r}, not {b!r})' for name, (a, b) in pairs.items() if a != b)
 
 

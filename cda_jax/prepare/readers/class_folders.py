@@ -30,13 +30,13 @@ def read(root: Path) -> Dataset:
         folders[split] = first_folder(root / name for name in names)
         if folders[split] is None:
             raise InputError(f'{root}: no folder for the {split} split; expected {LAYOUT}')
-    classes = {split: _visible(folder)[0] for split, folder in folders.items()}
-    class_names, labels = class_order(name for names in classes.values() for name in names)
+    visible = {split: _visible(folder) for split, folder in folders.items()}
+    class_names, labels = class_order(name for classes, _ in visible.values() for name in classes)
     rows: list[Example | Skipped] = []
-    for split, folder in folders.items():
-        strays = _visible(folder)[1]
+    for split, (classes, strays) in visible.items():
+        folder = folders[split]
         rows += [Skipped(f'{folder.name}/{name}', 'not in a class folder') for name in strays]
-        for name in classes[split]:
+        for name in classes:
             rows += _class_rows(root, folder / name, labels[name], split)
     return Dataset(class_names, (), rows)
 
