@@ -27,7 +27,7 @@ class DataPosition(msgspec.Struct, frozen=True):
     seed: int  # of the shuffling
     site_shares: list[float]  # of a batch, in proportion to each other
     class_names: list[str]
-    head_class_counts: list[list[int]]  # of each emotion classifier's training examples
+    head_class_counts: list[list[int]]  # training examples, by emotion classifier and class
     sites: dict[str, SiteIdentity]  # by name, in their order
 
 

@@ -25,7 +25,7 @@ def end_with_parent() -> None:
 def bound(command: Sequence[str], *, slot: int = 0, slots: int = 1) -> list[str]:
     """A command that does the same, but on Linux dies with this process.
 
-    It keeps to one of so many equal shares of the processors, which count from 0.
+    It keeps to share number `slot`, from 0, of the `slots` into which the processors are divided.
     """
     # A program of its own and not a function to call after the fork, which JAX does not bear.
     place = map(str, (os.getpid(), slot, slots))

@@ -28,8 +28,8 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
 
     The test split is `PrivateTest`, which ranked the contest's entries and on which most published
     accuracies were measured. `PublicTest` served to select models; this package selects on part of
-    the training split (`validation_fraction`), so that set is left out, unless it is to be added to
-    the 'train' or the 'test' split.
+    the training split (`validation_fraction`), so by default that set is left out; `public_test`
+    can add it to 'train' or 'test'.
 
     The root may also be the file itself, `fer2013.csv` or `icml_face_data.csv`, with the columns
     emotion, pixels and Usage in any order. The rows have the ids `fer2013.csv:LINE` and carry their
