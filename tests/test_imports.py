@@ -28,11 +28,12 @@ MAY_IMPORT = {
     'config': {'errors'},
     'experiment': RUN,
     'trained': RUN | {'experiment'},
-    'evaluate': RUN | {'experiment', 'trained'},
+    'features': RUN | {'experiment'},
+    'evaluate': RUN | {'experiment', 'features', 'trained'},
     'train': RUN | {'experiment', 'trained', 'evaluate'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
-    'analysis': RUN | {'experiment', 'trained', 'evaluate'},
-    'suites': RUN | {'experiment', 'trained', 'evaluate', 'analysis', 'prepare', 'standin'},
+    'analysis': RUN | {'experiment', 'features', 'trained', 'evaluate'},
+    'suites': RUN | {'experiment', 'features', 'evaluate', 'analysis', 'prepare', 'standin'},
 }
 # The only libraries that these may import, where not any will do.
 LIBRARIES = {name: {'flax', 'jax', 'jaxtyping', 'numpy', 'optax'} for name in METHOD}

@@ -140,7 +140,8 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
 
 def _beginning(entry: evaluate.EvaluationSet, size: int) -> evaluate.EvaluationSet:
     records, index = entry.part.records[:size], Index(*(x[:size] for x in entry.part.index))
-    return entry._replace(part=entry.part._replace(records=records, index=index))
+    part = entry.part._replace(records=records, index=index)
+    return entry._replace(part=part, examples=Examples([part], [0]))
 
 
 def _seconds(work: Callable, batches: Iterator, calls: int, warm_up: int = 3) -> float:
