@@ -49,18 +49,17 @@ def _true_labels(config: Config, features: Features) -> np.ndarray | None:
     paths = [Path(config.data_dir) / name / TRUE_LABELS_FILE for name in features.site_names]
     if config.target == 'site' or not all(path.exists() for path in paths):
         return None
-    numbers = {name: number for number, name in enumerate(features.class_names)}
     found = np.empty(len(features.id), np.int32)
     for site, path in enumerate(paths):
         truth = _read_truth(path)
         for row in np.flatnonzero(features.site == site):
             name = truth.get(features.id[row])
-            if name not in numbers:
+            if name not in features.class_names:
                 raise InputError(
                     f'{path}: true_label of {features.id[row]} is {name!r}, expected one of '
-                    f'{", ".join(numbers)}'
+                    f'{", ".join(features.class_names)}'
                 )
-            found[row] = numbers[name]
+            found[row] = features.class_names.index(name)
     return found
 
 

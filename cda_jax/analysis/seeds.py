@@ -37,8 +37,7 @@ class Measured(NamedTuple):
         if self.sd is None:
             return None
         seeds = len(self.values)
-        t = float(stdtrit(seeds - 1, (1 + CONFIDENCE) / 2))
-        half = t * self.sd / math.sqrt(seeds)
+        half = float(stdtrit(seeds - 1, (1 + CONFIDENCE) / 2)) * self.sd / math.sqrt(seeds)
         return self.mean - half, self.mean + half
 
 

@@ -33,16 +33,13 @@ _LATEX = str.maketrans(
 class Column(NamedTuple):
     """A column of a table.
 
-    Attributes:
-        name: Its head, without a unit.
-        kind: 'percent' for shares of 1, shown times 100 with one decimal; 'number' for integers,
-            shown as they are, or floats, shown with three decimals.
-        best: `max` or `min`, if the highest or lowest figure is to stand out.
+    Of kind 'percent' are shares of 1, shown times 100 with one decimal; of kind 'number' integers,
+    shown as they are, or floats, shown with three decimals.
     """
 
-    name: str
+    name: str  # without a unit
     kind: Literal['text', 'percent', 'number'] = 'text'
-    best: Callable[..., float] | None = None
+    best: Callable[..., float] | None = None  # `max` or `min`, if that figure is to stand out
 
     @property
     def heading(self) -> str:
@@ -51,33 +48,21 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of results.
+    """A table of results."""
 
-    Attributes:
-        name: Stem of its files and its label in LaTeX, such as 'table-2'.
-        columns: With different names.
-        rows: A cell for each column: a text in columns of texts, elsewhere a single figure or one
-            with its seeds; None where there is nothing to show.
-        note: What a reader has to know, below the table.
-    """
-
-    name: str
+    name: str  # stem of its files and its label in LaTeX, such as 'table-2'
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # with different names
+    # A text in columns of texts, elsewhere a single figure or one with its seeds; None where there
+    # is nothing to show.
     rows: Sequence[Sequence[Cell]]
-    note: str = ''
+    note: str = ''  # what a reader has to know, below the table
 
 
 def shown(table: Table) -> pd.DataFrame:
     """The cells as they are read, under the headings with their units."""
-    return pd.DataFrame(
-        [
-            [show(cell, column) for cell, column in zip(row, table.columns, strict=True)]
-            for row in table.rows
-        ],
-        columns=[column.heading for column in table.columns],
-        dtype=str,
-    )
+    texts = [list(map(show, row, table.columns)) for row in table.rows]
+    return pd.DataFrame(texts, columns=[column.heading for column in table.columns], dtype=str)
 
 
 def show(cell: Cell, column: Column) -> str:
@@ -108,17 +93,12 @@ def best_rows(table: Table) -> dict[str, set[int]]:
     """
     found = {}
     for number, column in enumerate(table.columns):
-        if column.best is None:
-            continue
-        cells = {place: row[number] for place, row in enumerate(table.rows)}
-        figures = {
-            place: cell.mean if isinstance(cell, Measured) else cell
-            for place, cell in cells.items()
-            if cell is not None
-        }
-        if len(set(figures.values())) > 1:
-            best = column.best(figures.values())
-            found[column.name] = {place for place, figure in figures.items() if figure == best}
+        cells = [row[number] for row in table.rows]
+        figures = [cell.mean if isinstance(cell, Measured) else cell for cell in cells]
+        there = set(figures) - {None}
+        if column.best and len(there) > 1:
+            best = column.best(there)
+            found[column.name] = {place for place, each in enumerate(figures) if each == best}
     return found
 
 

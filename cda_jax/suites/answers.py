@@ -20,22 +20,19 @@ def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
         ('Macro F1', out.average('macro_f1'), 'mean_f1'),
     ):
         parts = []
-        for name in filter(outcomes.__contains__, titles):
+        for name, measured in out.by_method(outcomes, titles, figure).items():
             paper = published.TABLE_4.get(name)
             beside = f' (paper: {show_percent(getattr(paper, reported))})' if paper else ''
-            measured = show_percent(out.over_seeds(outcomes[name], figure))
-            parts.append(f'{titles[name]} {measured}{beside}')
+            parts.append(f'{titles[name]} {show_percent(measured)}{beside}')
         if parts:
             yield f'{label}: {"; ".join(parts)}.'
     if 'dataset-id' in outcomes:
-        accuracy = out.over_seeds(outcomes['dataset-id'], out.pooled('accuracy'))
+        accuracy = out.over_seeds(outcomes['dataset-id'], out.at('results', 'pooled', 'accuracy'))
         yield (
             f'Name that dataset: a network is right about {show_percent(accuracy)} of the test '
             f'pictures (paper: {show_percent(published.DATASET_CLASSIFICATION_ACCURACY)}).'
         )
-    probes = {name: out.over_seeds(outcomes.get(name, []), out.probe()) for name in titles}
-    probes = {name: measured for name, measured in probes.items() if measured}
-    if probes:
+    if probes := out.by_method(outcomes, titles, out.probe()):
         chance = out.chance(outcomes[next(iter(probes))][0])
         parts = (f'{titles[name]} {show_percent(measured)}' for name, measured in probes.items())
         yield (
@@ -54,17 +51,14 @@ def answers_of_comparison(
         ('accuracy against the true labels', out.average_true_accuracy, max),
         ('site left in the features (linear probe; lower is better)', out.probe(), min),
     ):
-        scores = {name: out.over_seeds(outcomes.get(name, []), figure) for name in methods}
-        scores = {name: measured for name, measured in scores.items() if measured}
+        scores = out.by_method(outcomes, methods, figure)
         if not scores:
             continue
         leader = best(scores, key=lambda name: scores[name].mean)
         parts = [f'Best {label}: {methods[leader].title}, {show_percent(scores[leader])}']
         if reference in scores and reference != leader:
-            change = _change(outcomes, leader, reference, figure)
-            parts.append(
-                f'{methods[reference].title}: {show_percent(scores[reference])} ({change})'
-            )
+            change, score = _change(outcomes, leader, reference, figure), scores[reference]
+            parts.append(f'{methods[reference].title}: {show_percent(score)} ({change})')
         if 'cda' in scores and 'cda' not in (leader, reference):
             parts.append(f'{methods["cda"].title}: {show_percent(scores["cda"])}')
         yield f'{"; ".join(parts)}.'

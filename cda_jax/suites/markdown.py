@@ -4,15 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from cda_jax.analysis.figures.style import COLOURS, MARKERS, STYLE, WIDTH, in_style
+from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, drawn, in_style
 from cda_jax.analysis.report import Page
 from cda_jax.analysis.seeds import Measured
 from cda_jax.analysis.tables import as_markdown
 from cda_jax.errors import InputError
-from cda_jax.runtime.files import replacing, write_text
+from cda_jax.runtime.files import write_text
 from cda_jax.suites import outcomes as out
 from cda_jax.suites.outcomes import Outcome
 
@@ -42,8 +41,7 @@ def write_section(
     parts = ['\n'.join(['```sh', *commands, '```']), '\n'.join(f'- {line}' for line in page.answer)]
     for number, (caption, figure) in enumerate(plots.items(), 1):
         picture = path.with_name(f'{path.stem}-{suite}-{number}.svg')
-        with replacing(picture) as temporary, mpl.rc_context(STYLE):
-            figure.savefig(temporary, format='svg', metadata={'Date': None, 'Creator': None})
+        write_text(picture, drawn(figure).decode())
         parts.append(f'![{caption}]({picture.name})\n\n{caption}')
     parts += [as_markdown(table).strip() for section in page.sections for table in section.tables]
     write_text(path, '\n\n'.join([before + start, *parts, _END + after]))

@@ -1,6 +1,6 @@
 """The methods: each as the config fields in which it differs from the full method."""
 
-from cda_jax.suites.plan import Fields, Method, differences_from_cda
+from cda_jax.suites.plan import Method, differences_from_cda
 
 MERGED = differences_from_cda('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
@@ -9,8 +9,8 @@ _NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
 _SHARED = {'shared_head': True}
 
 
-def _merged_with(loss, **args) -> Fields:
-    return MERGED | {'emotion_loss': loss, 'emotion_loss_args': args}
+def _baseline(title, loss, **args) -> Method:
+    return Method(title, MERGED | {'emotion_loss': loss, 'emotion_loss_args': args})
 
 
 CDA = {'cda': Method('CDA + ACE (full)', {})}
@@ -21,7 +21,7 @@ BATCH_350 = {'cda-batch-350': Method('CDA + ACE, batch 350', {'batch_size': 350}
 ABLATION = (
     BASELINE
     | {
-        'baseline-ace': Method('Baseline with ACE', _merged_with('adaptive_cross_entropy')),
+        'baseline-ace': _baseline('Baseline with ACE', 'adaptive_cross_entropy'),
         'baseline-d': Method('Baseline with d', _SHARED | _NO_G | _PLAIN | _PLAIN_D),
         'heads': Method('A head per site', _NO_G | _NO_D | _PLAIN),
         'heads-ace': Method('A head per site, ACE', _NO_G | _NO_D),
@@ -61,32 +61,32 @@ ABLATION = (
 
 LOSSES = {
     'baseline': Method('Cross entropy', MERGED),
-    'loss-smoothing': Method(
-        'Cross entropy, labels smoothed by 0.1', _merged_with('cross_entropy', label_smoothing=0.1)
+    'loss-smoothing': _baseline(
+        'Cross entropy, labels smoothed by 0.1', 'cross_entropy', label_smoothing=0.1
     ),
-    'baseline-ace': ABLATION['baseline-ace']._replace(title='Adaptive cross entropy'),
-    'loss-recall': Method('Recall loss', _merged_with('recall_loss')),
-    'loss-focal': Method('Focal loss, gamma 2', _merged_with('focal_loss', gamma=2.0)),
-    'loss-cb': Method(
-        'Class-balanced cross entropy, beta 0.999',
-        _merged_with('class_balanced_cross_entropy', beta=0.999),
+    'baseline-ace': _baseline('Adaptive cross entropy', 'adaptive_cross_entropy'),
+    'loss-recall': _baseline('Recall loss', 'recall_loss'),
+    'loss-focal': _baseline('Focal loss, gamma 2', 'focal_loss', gamma=2.0),
+    'loss-cb': _baseline(
+        'Class-balanced cross entropy, beta 0.999', 'class_balanced_cross_entropy', beta=0.999
     ),
-    'loss-cb-focal': Method(
+    'loss-cb-focal': _baseline(
         'Class-balanced focal loss, beta 0.999, gamma 2',
-        _merged_with('class_balanced_focal_loss', beta=0.999, gamma=2.0),
+        'class_balanced_focal_loss',
+        beta=0.999,
+        gamma=2.0,
     ),
-    'loss-ldam': Method(
-        'LDAM, scale 1, re-weighted late', _merged_with('ldam_loss', scale=1.0, reweight_from=0.8)
+    'loss-ldam': _baseline(
+        'LDAM, scale 1, re-weighted late', 'ldam_loss', scale=1.0, reweight_from=0.8
     ),
-    'loss-balanced-softmax': Method('Balanced softmax', _merged_with('balanced_softmax')),
-    'loss-logit-adjusted': Method(
-        'Logit-adjusted cross entropy, tau 0.5',
-        _merged_with('logit_adjusted_cross_entropy', tau=0.5),
+    'loss-balanced-softmax': _baseline('Balanced softmax', 'balanced_softmax'),
+    'loss-logit-adjusted': _baseline(
+        'Logit-adjusted cross entropy, tau 0.5', 'logit_adjusted_cross_entropy', tau=0.5
     ),
     'loss-posthoc': Method(
         'Cross entropy, logits adjusted afterwards', MERGED | {'posthoc_tau': 1.0}
     ),
-    'loss-seesaw': Method('Seesaw loss', _merged_with('seesaw_loss')),
+    'loss-seesaw': _baseline('Seesaw loss', 'seesaw_loss'),
 }
 
 

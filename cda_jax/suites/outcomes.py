@@ -1,5 +1,6 @@
 """The figures of finished runs, gathered over seeds."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,18 +25,16 @@ class Outcome(NamedTuple):
 Outcomes = Mapping[str, list[Outcome]]
 
 # A figure of one run; None where there is no such figure.
-Figure = Callable[[Outcome], float | None]
+Figure = Callable[[Outcome], Any]
 
 
 def finished(runs: Iterable[Run]) -> dict[str, list[Outcome]]:
     """The outcomes of the runs that are finished."""
-    outcomes = {}
+    outcomes = defaultdict(list)
     for run in runs:
-        results = read_results(run.workdir)
-        if results is not None:
-            outcome = Outcome(run, results, read_bias(run.workdir))
-            outcomes.setdefault(run.method, []).append(outcome)
-    return outcomes
+        if results := read_results(run.workdir):
+            outcomes[run.method].append(Outcome(run, results, read_bias(run.workdir)))
+    return dict(outcomes)
 
 
 def over_seeds(outcomes: Iterable[Outcome], figure: Figure) -> Measured | None:
@@ -44,27 +43,41 @@ def over_seeds(outcomes: Iterable[Outcome], figure: Figure) -> Measured | None:
     return None if not values or None in values else Measured(tuple(values))
 
 
+def by_method(outcomes: Outcomes, names: Iterable[str], figure: Figure) -> dict[str, Measured]:
+    """A figure of each of these methods that has it, as from `over_seeds`."""
+    found = {name: over_seeds(outcomes.get(name, []), figure) for name in names}
+    return {name: measured for name, measured in found.items() if measured}
+
+
 def mean_of(cells: Sequence[Measured | None]) -> Measured | None:
     """Mean of several figures, seed by seed; None unless all are there, with as many seeds."""
     if not all(cells) or len({len(cell.values) for cell in cells}) > 1:
         return None
-    by_seed = zip(*(cell.values for cell in cells), strict=True)
-    return Measured(tuple(float(np.mean(values)) for values in by_seed))
+    means = np.mean([cell.values for cell in cells], axis=0)
+    return Measured(tuple(means.tolist()))
+
+
+def at(*names: str) -> Figure:
+    """What has these names, one inside the other, such as 'results', 'pooled', 'accuracy'."""
+
+    def find(value):
+        for name in names:
+            if value is None:
+                return None
+            value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+        return value
+
+    return find
+
+
+def average(name: str) -> Figure:
+    """A score averaged over the test sets, each counting the same."""
+    return at('results', 'average', name)
 
 
 def of_site(site: str, name: str) -> Figure:
     """A score of the answering head on one test set, such as 'accuracy'."""
     return lambda outcome: getattr(outcome.results.answers().get(site), name, None)
-
-
-def average(name: str) -> Figure:
-    """A score averaged over the test sets, each counting the same."""
-    return lambda outcome: getattr(outcome.results.average, name)
-
-
-def pooled(name: str) -> Figure:
-    """A score of all test sets' examples together."""
-    return lambda outcome: getattr(outcome.results.pooled, name)
 
 
 def precision(site: str, summarise: Callable[[np.ndarray], float]) -> Figure:
@@ -74,12 +87,7 @@ def precision(site: str, summarise: Callable[[np.ndarray], float]) -> Figure:
 
 def true_accuracy(site: str) -> Figure:
     """Accuracy against what there is to see, not against the annotators' labels."""
-
-    def figure(outcome):
-        by_site = _attribute(outcome.bias, 'annotation', 'by_site')
-        return by_site and _attribute(by_site[site], 'accuracy_against_truth', 'value')
-
-    return figure
+    return at('bias', 'annotation', 'by_site', site, 'accuracy_against_truth', 'value')
 
 
 def average_true_accuracy(outcome: Outcome) -> float | None:
@@ -90,23 +98,16 @@ def average_true_accuracy(outcome: Outcome) -> float | None:
 def probe(kind: str = 'linear', *, within_class: bool = False) -> Figure:
     """Balanced accuracy of a fresh probe ('linear' or 'mlp') that names the site of a feature."""
     part = 'within_class' if within_class else 'dataset_classification'
-    return lambda outcome: _attribute(outcome.bias, part, kind, 'balanced_accuracy', 'value')
+    return at('bias', part, kind, 'balanced_accuracy', 'value')
 
 
-def chance(outcome: Outcome) -> float | None:
-    """Balanced accuracy of a probe that knows nothing."""
-    return _attribute(outcome.bias, 'dataset_classification', 'linear', 'chance')
+# Balanced accuracy of a probe that knows nothing.
+chance = at('bias', 'dataset_classification', 'linear', 'chance')
 
 
 def a_distance(outcome: Outcome) -> float | None:
     """Mean proxy A-distance over the pairs of sites."""
-    pairs = _attribute(outcome.bias, 'pairs') or ()
-    return _mean([_attribute(pair, 'a_distance', 'value') for pair in pairs])
-
-
-def mixing(kind: str) -> Figure:
-    """Local inverse Simpson index: 'ilisi' of the sites, 'clisi' of the classes."""
-    return lambda outcome: _attribute(outcome.bias, kind, 'estimate', 'value')
+    return _mean([at('a_distance', 'value')(pair) for pair in at('bias', 'pairs')(outcome) or ()])
 
 
 def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarray:
@@ -114,13 +115,6 @@ def confusion(outcomes: Sequence[Outcome], site: str | None = None) -> np.ndarra
     found = (outcome.results for outcome in outcomes)
     scores = (results.answers()[site] if site else results.pooled for results in found)
     return np.sum([each.confusion for each in scores], axis=0)
-
-
-def _attribute(value, *names) -> Any:
-    """An attribute of an attribute and so on; None where one of them is missing."""
-    for name in names:
-        value = value and getattr(value, name)
-    return value
 
 
 def _mean(values) -> float | None:

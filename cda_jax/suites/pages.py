@@ -18,7 +18,7 @@ def paper_page(
     methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str], data_dir: str
 ) -> Page:
     """The paper's tables and figures."""
-    recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
+    rows = tables.by_title(methods, {k: v for k, v in outcomes.items() if k != 'dataset-id'})
     sections = [
         _section('Baselines and full method', paper.table_4(outcomes, sites)),
         _section(
@@ -35,14 +35,14 @@ def paper_page(
         _section('Comparison with other work', paper.table_1(outcomes)),
         _section(
             'Dataset bias',
-            tables.bias_table(recognisers, outcomes),
+            tables.bias_table(rows),
             figures=paper.figures_5_and_7(outcomes),
         ),
         _section('Data', figures=(data_figure(data_dir, sites),)),
         _section(
             'All runs',
-            tables.recognition_table(recognisers, outcomes, sites),
-            tables.recall_table(recognisers, outcomes, sites),
+            tables.recognition_table(rows, sites),
+            tables.recall_table(rows, sites),
         ),
     ]
     found = answers.answers_of_paper(outcomes, sites)
@@ -53,10 +53,11 @@ def comparison_page(
     title: str, methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]
 ) -> Page:
     """Any set of methods against the merged baseline."""
+    rows = tables.by_title(methods, outcomes)
     sections = [
-        _section('Recognition', tables.recognition_table(methods, outcomes, sites)),
-        _section('Evenness of recall', tables.recall_table(methods, outcomes, sites)),
-        _section('Dataset bias', tables.bias_table(methods, outcomes)),
+        _section('Recognition', tables.recognition_table(rows, sites)),
+        _section('Evenness of recall', tables.recall_table(rows, sites)),
+        _section('Dataset bias', tables.bias_table(rows)),
         _section('Differences', tables.difference_table(methods, outcomes, 'baseline')),
     ]
     found = answers.answers_of_comparison(methods, outcomes, 'baseline')

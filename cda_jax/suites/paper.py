@@ -13,7 +13,7 @@ from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
 from cda_jax.suites.outcomes import Outcomes
-from cda_jax.suites.tables import beside, table_of
+from cda_jax.suites.tables import accuracies, beside, table_of
 
 _PAPER_NOTE = (
     "'paper': what Han et al. (2020) report, of ResNet-50 on RAF-DB, ExpW and AffectNet. Other "
@@ -23,8 +23,7 @@ _PAPER_NOTE = (
 
 def table_1(outcomes: Outcomes) -> Table | None:
     """Comparison with other work; None without a run of the paper's size."""
-    runs = outcomes.get('cda-batch-350')
-    if not runs:
+    if not (runs := outcomes.get('cda-batch-350')):
         return None
     sites = ('affectnet', 'rafdb')
     measured = [out.over_seeds(runs, out.of_site(site, 'accuracy')) for site in sites]
@@ -43,13 +42,11 @@ def table_1(outcomes: Outcomes) -> Table | None:
 
 def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """Cross-dataset recognition: trained on one site, tested on all."""
-    figures = {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
-    figures[Column('average', 'percent')] = out.average('accuracy')
     table = table_of(
         'table-2',
         'Table 2: accuracy when trained and tested on different datasets',
         {site: outcomes.get(f'baseline-{site}', []) for site in sites},
-        figures,
+        accuracies(sites) | {Column('average', 'percent'): out.average('accuracy')},
         _PAPER_NOTE,
         first='Trained on',
         reported={
@@ -58,27 +55,24 @@ def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         },
     )
     # Measured and reported figures take turns after the name and the number of seeds.
-    means = [
-        out.mean_of([row[2 + 2 * number] for row in table.rows]) for number in range(len(sites))
-    ]
-    reported = [published.TABLE_2_MEAN_BY_TEST.get(site) for site in sites]
-    last = ('average', None, *beside([*means, None], [*reported, None]))
+    means = map(out.mean_of, list(zip(*table.rows, strict=True))[2:-2:2])
+    reported = map(published.TABLE_2_MEAN_BY_TEST.get, sites)
+    last = ('average', None, *beside(means, reported), None, None)
     return table._replace(rows=[*table.rows, last])
 
 
 def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """The two baselines and the full method on every test set."""
-    figures = {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
-    figures |= {
-        Column('average', 'percent'): out.average('accuracy'),
-        Column('F1 average', 'percent'): out.average('macro_f1'),
-    }
     titles = titles_of(sites)
     return table_of(
         'table-4',
         'Table 4: recognition by the baselines and the full method',
         {title: outcomes.get(name, []) for name, title in titles.items()},
-        figures,
+        accuracies(sites)
+        | {
+            Column('average', 'percent'): out.average('accuracy'),
+            Column('F1 average', 'percent'): out.average('macro_f1'),
+        },
         f'Averages are unweighted over the test sets. {_PAPER_NOTE} Three of its figures are not '
         'in the text that these were taken from.',
         reported={
@@ -107,8 +101,8 @@ def figure_4_table(outcomes: Outcomes) -> Table:
         'Figure 4: name that dataset',
         {title: outcomes.get('dataset-id', [])},
         {
-            Column('accuracy', 'percent'): out.pooled('accuracy'),
-            Column('mean recall', 'percent'): out.pooled('mean_recall'),
+            Column('accuracy', 'percent'): out.at('results', 'pooled', 'accuracy'),
+            Column('mean recall', 'percent'): out.at('results', 'pooled', 'mean_recall'),
         },
         'Without any dataset bias both would be those of guessing.',
         reported={title: [published.DATASET_CLASSIFICATION_ACCURACY, None]},
@@ -139,8 +133,7 @@ def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
 
 def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> tuple[Picture, ...]:
     """Confusion of the sites by a network that was trained to name them; none without a run."""
-    runs = outcomes.get('dataset-id')
-    if not runs:
+    if not (runs := outcomes.get('dataset-id')):
         return ()
     picture = Picture(
         confusion_figure({'': out.confusion(runs)}, sites),

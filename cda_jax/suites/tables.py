@@ -9,6 +9,9 @@ from cda_jax.suites.methods import LEFT_OUT_BASES, left_out_name
 from cda_jax.suites.outcomes import Figure, Outcome, Outcomes
 from cda_jax.suites.plan import Method
 
+# The runs of a method, by its title in the table.
+Rows = Mapping[str, Sequence[Outcome]]
+
 # What one looks at first, with the name it has in tables.
 HEADLINES: dict[str, Figure] = {
     'accuracy': out.average('accuracy'),
@@ -20,12 +23,9 @@ HEADLINES: dict[str, Figure] = {
 }
 
 
-def recognition_table(
-    methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]
-) -> Table:
+def recognition_table(rows: Rows, sites: Sequence[str]) -> Table:
     """Accuracy on every test set, and averages over them."""
-    figures = {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
-    figures |= {
+    figures = accuracies(sites) | {
         Column('average', 'percent', max): out.average('accuracy'),
         Column('macro F1', 'percent', max): out.average('macro_f1'),
         Column('true accuracy', 'percent', max): out.average_true_accuracy,
@@ -33,7 +33,7 @@ def recognition_table(
     return table_of(
         'recognition',
         'Accuracy on each test set',
-        by_title(methods, outcomes),
+        rows,
         figures,
         'Of the classifier that answers for the site. The average is unweighted over the test '
         'sets, as are macro F1 and true accuracy, which is against what there is to see instead of '
@@ -41,7 +41,7 @@ def recognition_table(
     )
 
 
-def recall_table(methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]) -> Table:
+def recall_table(rows: Rows, sites: Sequence[str]) -> Table:
     """Mean and standard deviation of the classes' recall on every test set."""
     figures = {}
     for site in sites:
@@ -50,13 +50,13 @@ def recall_table(methods: Mapping[str, Method], outcomes: Outcomes, sites: Seque
     return table_of(
         'recall',
         'Recall over the classes of each test set',
-        by_title(methods, outcomes),
+        rows,
         figures,
         'sd: standard deviation over the classes; the smaller, the more even.',
     )
 
 
-def bias_table(methods: Mapping[str, Method], outcomes: Outcomes) -> Table:
+def bias_table(rows: Rows) -> Table:
     """How much of the datasets' identity is left in the features."""
     figures = {
         Column('linear probe', 'percent', min): out.probe(),
@@ -65,13 +65,13 @@ def bias_table(methods: Mapping[str, Method], outcomes: Outcomes) -> Table:
         Column('MLP within class', 'percent', min): out.probe('mlp', within_class=True),
         Column('chance', 'percent'): out.chance,
         Column('A-distance', 'number'): out.a_distance,
-        Column('iLISI', 'number'): out.mixing('ilisi'),
-        Column('cLISI', 'number'): out.mixing('clisi'),
+        Column('iLISI', 'number'): out.at('bias', 'ilisi', 'estimate', 'value'),
+        Column('cLISI', 'number'): out.at('bias', 'clisi', 'estimate', 'value'),
     }
     return table_of(
         'bias',
         'Dataset bias in the features of the test sets',
-        by_title(methods, outcomes),
+        rows,
         figures,
         'Balanced accuracy with which a fresh probe names the site, over all examples and within '
         'each class; mean proxy A-distance of the pairs of sites, 0 to 2; effective number of '
@@ -85,9 +85,7 @@ def difference_table(
     """Differences from one method, seed by seed; None where no two share several seeds."""
     rows = []
     for name, method in methods.items():
-        changes = [
-            paired_difference(outcomes, name, reference, figure) for figure in HEADLINES.values()
-        ]
+        changes = [paired_difference(outcomes, name, reference, f) for f in HEADLINES.values()]
         if name != reference and any(changes):
             rows.append((method.title, *beside(changes, map(_interval, changes))))
     if not rows:
@@ -137,16 +135,15 @@ def left_out_scores(
     outcomes: Outcomes, name: str, sites: Sequence[str], score: str
 ) -> list[Measured | None]:
     """A score of one method on every site, each time trained without it."""
-    return [
-        out.over_seeds(
-            outcomes.get(left_out_name(name, site), []),
-            out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score),
-        )
+    figures = (
+        out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score)
         for site in sites
-    ]
+    )
+    runs = (outcomes.get(left_out_name(name, site), []) for site in sites)
+    return list(map(out.over_seeds, runs, figures))
 
 
-def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> dict[str, list[Outcome]]:
+def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> Rows:
     """The outcomes of the methods that have any, by the methods' titles."""
     return {method.title: outcomes[name] for name, method in methods.items() if name in outcomes}
 
@@ -154,7 +151,7 @@ def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> dict[str, lis
 def table_of(
     name: str,
     title: str,
-    rows: Mapping[str, Sequence[Outcome]],
+    rows: Rows,
     figures: Mapping[Column, Figure],
     note: str,
     *,
@@ -162,18 +159,20 @@ def table_of(
     reported: Mapping[str, Sequence[float | None]] | None = None,
 ) -> Table:
     """Figures over the seeds of runs, each with the paper's own beside it where `reported` is."""
-    columns = list(figures)
+    columns, cells = list(figures), []
     if reported is not None:
-        columns = beside(
-            columns, [Column(f'{column.name} (paper)', column.kind) for column in columns]
-        )
-    cells = []
+        columns = beside(columns, (Column(f'{name} (paper)', kind) for name, kind, _ in columns))
     for heading, runs in rows.items():
         row = [out.over_seeds(runs, figure) for figure in figures.values()]
         if reported is not None:
             row = beside(row, reported.get(heading, [None] * len(row)))
         cells.append((heading, str(len(runs)), *row))
     return Table(name, title, (Column(first), Column('seeds'), *columns), cells, note)
+
+
+def accuracies(sites: Sequence[str]) -> dict[Column, Figure]:
+    """A column for each test set."""
+    return {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
 
 
 def beside(measured: Iterable, reported: Iterable) -> list:

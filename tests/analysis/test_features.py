@@ -7,22 +7,27 @@ import shutil
 import grain
 import numpy as np
 import pytest
-from cda_jax.analysis.measured import measure_run
 from sklearn.metrics import confusion_matrix
 
+from cda_jax import evaluate
 from cda_jax.analysis.bias import read_bias
+from cda_jax.analysis.measured import measure_run
 from cda_jax.data.records import decode_record
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.evaluate import logit_adjustment
+from cda_jax.evaluate import features_of_run, logit_adjustment
+from cda_jax.features import Features, read_features, write_features
+from cda_jax.runtime.workdir import FEATURES
 from cda_jax.trained import config_of_run
 
 SITES = ('rafdb', 'expw', 'affectnet')
 
 
 @pytest.fixture(scope='module')
-def features(finished):
-    return extract_features(config_of_run(finished[0]), finished[0])
+def features(finished, tmp_path_factory):
+    workdir = shutil.copytree(finished[0], tmp_path_factory.mktemp('extracted') / 'run')
+    (workdir / FEATURES).unlink()
+    return features_of_run(config_of_run(workdir), workdir)
 
 
 def assert_predicted(features, test_sites):
@@ -69,6 +74,7 @@ def test_features_come_back_from_their_file(tmp_path):
         site_names=('x', 'y', 'z'),
         class_names=('u', 'v', 'w'),
         step=7,
+        source='a digest',
     )
     for stored in (features, features._replace(true_label=numbers)):
         write_features(path, stored)
@@ -85,6 +91,59 @@ def test_features_come_back_from_their_file(tmp_path):
         read_features(tmp_path / 'none.npz')
 
 
+@pytest.fixture
+def computed(monkeypatch):
+    """The steps at which features were computed instead of read."""
+    steps = []
+
+    def extract(config, evaluation, weights, sets, step):
+        steps.append(step)
+        return original(config, evaluation, weights, sets, step)
+
+    original = evaluate.extract
+    monkeypatch.setattr(evaluate, 'extract', extract)
+    return steps
+
+
+@pytest.mark.slow
+def test_features_are_those_that_the_run_kept(finished, computed):
+    kept = read_features(finished[0] / FEATURES)
+    # Neither the devices nor what may change in a rerun make a difference.
+    config = config_of_run(finished[0], log_every_steps=7, num_threads=2)
+    found = features_of_run(config, finished[0])
+    assert computed == []
+    for name, value in kept._asdict().items():
+        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('change', ['config', 'data', 'weights', 'damaged'])
+def test_features_of_anything_else_are_computed_again(
+    change, finished, data_dir, tmp_path, computed
+):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    before, fields = read_features(workdir / FEATURES), {}
+    if change == 'config':
+        fields = {'test_sites': SITES[:2]}
+    elif change == 'data':
+        fields = {'data_dir': str(shutil.copytree(data_dir, tmp_path / 'data'))}
+        assert features_of_run(config_of_run(workdir, **fields), workdir).source == before.source
+        shutil.rmtree(tmp_path / 'data' / 'expw')
+        shutil.copytree(tmp_path / 'data' / 'rafdb', tmp_path / 'data' / 'expw')
+    elif change == 'weights':
+        shutil.rmtree(workdir / 'checkpoints' / str(before.step))
+    else:
+        (workdir / FEATURES).write_bytes(b'no archive')
+    config = config_of_run(workdir, **fields)
+    found = features_of_run(config, workdir)
+    assert computed == [found.step]
+    assert (found.source == before.source) == (change == 'damaged')
+    assert (found.step < before.step) == (change == 'weights')
+    assert read_features(workdir / FEATURES).source == found.source
+    features_of_run(config, workdir)
+    assert computed == [found.step]
+
+
 @pytest.mark.slow
 def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, data_dir, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
@@ -92,6 +151,7 @@ def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, d
     config = config_of_run(workdir, data_dir=str(data))
     features, measures = measure_run(config, workdir)
     assert read_bias(workdir) == measures
+    np.testing.assert_array_equal(read_features(workdir / FEATURES).true_label, features.true_label)
     by_hand = []
     for number, site in enumerate(SITES):
         rows = csv.DictReader((standin / site / 'true_expressions.csv').read_text().splitlines())
@@ -106,12 +166,13 @@ def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, d
     path = data / 'expw' / 'true_labels.csv'
     path.write_text(path.read_text().replace('Happiness', 'Joy'))
     with pytest.raises(InputError, match=r"expw/true_labels.csv: true_label of .* is 'Joy'"):
-        extract_features(config, workdir)
+        measure_run(config, workdir)
     path.write_text('name,label\n')
     with pytest.raises(InputError, match='expected a table with the columns id and true_label'):
-        extract_features(config, workdir)
+        measure_run(config, workdir)
     path.unlink()
-    assert extract_features(config, workdir).true_label is None
+    assert measure_run(config, workdir)[0].true_label is None
+    assert read_features(workdir / FEATURES).true_label is None
 
 
 def test_logits_are_adjusted_by_each_heads_own_counts():
@@ -132,6 +193,6 @@ def test_adjusted_results_have_a_file_of_their_own(finished, run_main, tmp_path)
     assert code == 0, err
     assert (workdir / 'results.json').read_text() == before
     results = json.loads((workdir / 'results-tau2.json').read_text())
-    features = extract_features(config_of_run(workdir, posthoc_tau=2.0), workdir)
+    features = features_of_run(config_of_run(workdir, posthoc_tau=2.0), workdir)
     assert_predicted(features, results['test_sites'])
     assert json.loads(before)['test_sites'] != results['test_sites']

@@ -14,7 +14,13 @@ from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
 from cda_jax.suites.reproduce import reproduce
-from cda_jax.suites.tables import bias_table, difference_table, left_out_table, recognition_table
+from cda_jax.suites.tables import (
+    bias_table,
+    by_title,
+    difference_table,
+    left_out_table,
+    recognition_table,
+)
 
 
 @pytest.fixture(scope='module')
@@ -65,7 +71,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
     outcomes = finished(runs)
     assert {name: len(each) for name, each in outcomes.items()} == {'baseline': 2, 'cda': 2}
 
-    rows = recognition_table(methods, outcomes, SITES).rows
+    rows = recognition_table(by_title(methods, outcomes), SITES).rows
     assert rows[0] == (
         'Base', '2',
         Measured((1.0, 1.0)), Measured((0.9, 0.9)), Measured((0.8, 0.7)),
@@ -73,7 +79,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
         rows[0][6], None,
     )  # fmt: skip
     assert [row[0] for row in rows] == ['Base', 'Full']  # 'other' is not finished
-    assert bias_table(methods, outcomes).rows[0][2] is None  # of one seed only
+    assert bias_table(by_title(methods, outcomes)).rows[0][2] is None  # of one seed only
     assert over_seeds(outcomes['baseline'][:1], probe()) == Measured((0.5,))
     assert over_seeds(outcomes['baseline'][:1], probe('mlp')) is None
     assert over_seeds(outcomes['baseline'][:1], true_accuracy('expw')) == Measured((0.25,))

@@ -10,15 +10,11 @@ CONFIDENCE = 0.95
 
 
 class Resamples(NamedTuple):
-    """How often each photo was drawn. One set serves all measures, which keeps them comparable.
+    """How often each photo was drawn. One set serves all measures, which keeps them comparable."""
 
-    Attributes:
-        group: int64[N], number of each example's photo, 0 to G - 1.
-        counts: float32[1 + B, G]. Row 0 is all ones: the data as they are. So the same formula
-            gives a figure (row 0) and its B resampled values.
-    """
-
-    group: np.ndarray
+    group: np.ndarray  # int64[N], number of each example's photo, 0 to G - 1
+    # float32[1 + B, G]. Row 0 is all ones: the data as they are. So the same formula gives a figure
+    # (row 0) and its B resampled values.
     counts: np.ndarray
 
 
@@ -48,22 +44,19 @@ def stratum_means(
 ) -> np.ndarray:
     """Means of the scores within each stratum, for the data and for every resample.
 
-    Args:
-        scores: float[n], one for each example that counts.
-        strata: int[n], 0 to S - 1.
-        num_strata: S.
-        rows: int[n], which of the N resampled examples these are.
+    Scores float[n] and strata int[n], 0 to S - 1, are of the examples that count: those in `rows`,
+    int[n], of the N resampled ones.
 
     Returns:
         float64[1 + B, S]; NaN where a resample has no example of a stratum.
     """
     shape = (resamples.counts.shape[1], num_strata)
-    cells = np.ravel_multi_index((resamples.group[rows], strata), shape)
-    size = shape[0] * shape[1]
-    totals = np.bincount(cells, np.asarray(scores, float), minlength=size).reshape(shape)
-    numbers = np.bincount(cells, minlength=size).reshape(shape)
-    sums = (resamples.counts @ totals.astype(np.float32)).astype(float)
-    weights = (resamples.counts @ numbers.astype(np.float32)).astype(float)
+    totals, numbers = np.zeros(shape), np.zeros(shape)
+    np.add.at(totals, (resamples.group[rows], strata), scores)
+    np.add.at(numbers, (resamples.group[rows], strata), 1)
+    sums, weights = (
+        (resamples.counts @ cells.astype(np.float32)).astype(float) for cells in (totals, numbers)
+    )
     # Single precision is for the resamples; a reported figure is exact.
     sums[0] = totals.sum(axis=0)
     return np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0)

@@ -24,11 +24,8 @@ def squared_mmd(
     median distance in the pooled sample, as there. Two examples of one photo never make a pair:
     they are not independent.
 
-    Args:
-        features: float32[N, D].
-        sites: int[N].
-        pair: Numbers of the two sites.
-        seed: Decides which examples are taken of a site that has more than `max_examples`.
+    Features are float32[N, D], sites int[N]. The seed decides which examples are taken of a site
+    that has more than `max_examples`.
 
     Returns:
         float64[1 + B], of the data and of the resamples, with the kernel and the subsample held;

@@ -52,25 +52,22 @@ def measure_bias(
         InputError: An array has another shape or range.
     """
     features = _checked_features(features)
-    num_examples = len(features)
+    n = len(features)
     for field, names in {'site_names': site_names, 'class_names': class_names}.items():
         if len(set(names)) < len(names):
             twice = next(name for name in names if list(names).count(name) > 1)
             raise InputError(f'{field}: {twice!r} is there twice, expected different names')
-    sites = _checked_numbers('sites', sites, num_examples, site_names)
-    labels = _checked_numbers('labels', labels, num_examples, class_names)
-    predictions = _checked_numbers('predictions', predictions, num_examples, class_names)
-    true_labels = _checked_numbers('true_labels', true_labels, num_examples, class_names)
-    if groups is not None and np.shape(groups) != (num_examples,):
+    sites = _checked_numbers('sites', sites, n, site_names)
+    labels = _checked_numbers('labels', labels, n, class_names)
+    predictions = _checked_numbers('predictions', predictions, n, class_names)
+    true_labels = _checked_numbers('true_labels', true_labels, n, class_names)
+    if groups is not None and np.shape(groups) != (n,):
         raise InputError(
-            f'groups: shape {np.shape(groups)}, expected ({num_examples},), one for each row of '
-            'features'
+            f'groups: shape {np.shape(groups)}, expected ({n},), one for each row of features'
         )
     if num_resamples < 1:
         raise InputError(f'num_resamples: {num_resamples}, expected at least 1')
-    resamples = bootstrap.draw_resamples(
-        groups, num_examples, seed=seed, num_resamples=num_resamples
-    )
+    resamples = bootstrap.draw_resamples(groups, n, seed=seed, num_resamples=num_resamples)
     components = standardised_components(features)
     probing = Probing(components, site_names, resamples, seed)
 
@@ -94,10 +91,10 @@ def measure_bias(
         found = {name: classify(probing, folds, build) for name, build in probes.PROBES.items()}
         return report.ByProbe(**found)
 
-    folds = folds_of(np.ones(num_examples, bool))
+    folds = folds_of(np.ones(n, bool))
     folds_of_classes = {name: folds_of(labels == i) for i, name in enumerate(class_names)}
     return report.BiasReport(
-        num_examples=num_examples,
+        num_examples=n,
         num_photos=resamples.counts.shape[1],
         examples_by_site={name: int((sites == i).sum()) for i, name in enumerate(site_names)},
         settings=report.MeasureSettings(
@@ -127,36 +124,25 @@ def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) ->
         if num_categories < 2:
             return None
         levels = mixing.mean_lisi_if_mixed(neighbours, categories, seed=seed)
-        return report.Mixing(
-            estimate=mean_interval(mixing.lisi(neighbours, categories), resamples),
-            lowest=1,
-            highest=num_categories,
-            if_mixed=interval(np.concatenate([[levels.mean()], levels])),
-        )
+        estimate = mean_interval(mixing.lisi(neighbours, categories), resamples)
+        return report.Mixing(estimate, 1, num_categories, interval(np.r_[levels.mean(), levels]))
 
-    def silhouette(scores, categories):
-        exists = 2 <= len(np.unique(categories)) < len(categories)
-        return mean_interval(scores, resamples) if exists else None
+    def silhouette(categories):
+        scores = mixing.silhouettes(reduced, categories)
+        return None if scores is None else mean_interval(scores, resamples)
 
-    of_kinds = zip(mixing.silhouettes(reduced, sites, labels), (sites, labels), strict=True)
-    of_sites, of_classes = itertools.starmap(silhouette, of_kinds)
-    return {
-        'ilisi': mix(sites),
-        'clisi': mix(labels),
-        'silhouette': report.Silhouettes(
-            components=reduced.shape[1], site=of_sites, class_=of_classes
-        ),
-    }
+    found = report.Silhouettes(reduced.shape[1], silhouette(sites), silhouette(labels))
+    return {'ilisi': mix(sites), 'clisi': mix(labels), 'silhouette': found}
 
 
 def _annotation(sites, labels, predictions, true_labels, site_names, resamples: Resamples):
     """Compares what the model and the annotators say with the truth, as far as it is known."""
 
-    def compare(counted):
-        def agreement(left, right, rows):
-            missing = any(array is None for array in (left, right, rows))
-            return None if missing else mean_interval(left == right, resamples, rows)
+    def agreement(left, right, rows):
+        missing = any(array is None for array in (left, right, rows))
+        return None if missing else mean_interval(left == right, resamples, rows)
 
+    def compare(counted):
         mislabelled = None if true_labels is None else counted & (labels != true_labels)
         return report.LabelsAndTruth(
             num_examples=int(counted.sum()),

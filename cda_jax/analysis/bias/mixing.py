@@ -1,8 +1,9 @@
 """How sites and classes mix among the nearest neighbours in feature space."""
 
 import numpy as np
+import sklearn
 from scipy.sparse import csr_array
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 
 PERPLEXITY = 30
@@ -43,7 +44,7 @@ def lisi(neighbours: csr_array, categories: np.ndarray) -> np.ndarray:
     Returns:
         float64[N], 1 (one category) to the number of categories (all alike in weight).
     """
-    shares = neighbours @ _members(categories)
+    shares = neighbours @ (categories[:, None] == np.unique(categories)).astype(float)
     return 1 / np.square(shares).sum(axis=1)
 
 
@@ -58,40 +59,17 @@ def mean_lisi_if_mixed(neighbours: csr_array, categories: np.ndarray, *, seed: i
     return np.array([lisi(neighbours, shuffled).mean() for shuffled in shuffles])
 
 
-def silhouettes(features: np.ndarray, *kinds: np.ndarray) -> list[np.ndarray]:
+def silhouettes(features: np.ndarray, categories: np.ndarray) -> np.ndarray | None:
     """Silhouette of every example: -1 (among others) through 0 (between) to 1 (among its own).
 
-    Distances are Euclidean. Each kind is int[N], a category for every example. It is 0 for the only
-    member of a category, and for all where there is one category.
+    Distances are Euclidean. None where all examples are of one category, or each of its own.
 
     Source: Rousseeuw, Silhouettes (1987), equation for s(i).
     """
-    members = [_members(categories) for categories in kinds]
-    of_all = np.concatenate(members, axis=1)
-    sums = pairwise_distances_chunked(
-        features,
-        reduce_func=lambda distances, start: distances @ of_all,
-        working_memory=_DISTANCES_AT_ONCE_MIB,
-    )
-    ends = np.cumsum([each.shape[1] for each in members])[:-1]
-    of_kinds = np.split(np.concatenate(list(sums)), ends, axis=1)
-    return [_silhouettes(*pair) for pair in zip(of_kinds, members, strict=True)]
-
-
-def _silhouettes(sums: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """The same of one kind, from the sums of the distances to each category: float[N, K]."""
-    is_own, sizes = members > 0, members.sum(axis=0)
-    others = sizes - members  # an example is no neighbour of its own
-    means = np.divide(sums, others, out=np.zeros_like(sums), where=others > 0)
-    own, nearest = means[is_own], np.where(is_own, np.inf, means).min(axis=1)
-    larger = np.maximum(own, nearest)
-    is_defined = (members @ sizes > 1) & (larger > 0) & np.isfinite(nearest)
-    return np.divide(nearest - own, larger, out=np.zeros_like(own), where=is_defined)
-
-
-def _members(categories: np.ndarray) -> np.ndarray:
-    """float64[N, K], 1 where an example is of a category, of those that there are."""
-    return (categories[:, None] == np.unique(categories)).astype(float)
+    if not 2 <= len(np.unique(categories)) < len(categories):
+        return None
+    with sklearn.config_context(working_memory=_DISTANCES_AT_ONCE_MIB):
+        return silhouette_samples(features, categories)
 
 
 def _weights(distances: np.ndarray, wanted_entropy: float) -> np.ndarray:

@@ -58,14 +58,10 @@ class Folds(NamedTuple):
 
 
 class Guesses(NamedTuple):
-    """int[n] each: the sites that probes name for examples that they were not trained on.
+    """int[n] each: the sites that probes name for examples that they were not trained on."""
 
-    `likeliest` are the most probable ones where sites are as frequent as in training, `balanced`
-    those if all sites were equally frequent.
-    """
-
-    likeliest: np.ndarray
-    balanced: np.ndarray
+    likeliest: np.ndarray  # where sites are as frequent as in training
+    balanced: np.ndarray  # if all sites were equally frequent
 
 
 def deal(strata: np.ndarray, groups: np.ndarray, *, seed: int) -> np.ndarray:

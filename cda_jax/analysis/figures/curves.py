@@ -1,5 +1,6 @@
 """What is logged over the epochs: how training went, and the game with the dataset classifier d."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -50,11 +51,8 @@ _STRENGTHS = (
 def training_curves(lines: Sequence[dict]) -> Figure:
     """Draws loss terms, accuracies in training and in validation, and the learning rate.
 
-    Lines are those of `cda_jax.analysis.health.read_metrics`. What a run lacks (a baseline has
-    neither g nor d, and most have no validation) has no curve or panel.
-
-    Raises:
-        InputError: There is no line of training, or the last one lacks its epoch.
+    Lines are those of `cda_jax.analysis.health.read_metrics`, errors those of `epochs_of` there.
+    What a run lacks (a baseline has neither g nor d, and most no validation) has no curve or panel.
     """
     validation = [line for line in lines if line['kind'] == 'validation']
     heights = [1.9, 1.9, *([1.9] if validation else []), 1.3]
@@ -66,10 +64,8 @@ def training_curves(lines: Sequence[dict]) -> Figure:
     _use_percent(grid[1])
     if validation:
         sites = dict.fromkeys(f for line in validation for f in line if f.startswith('accuracy_'))
-        curves = [
-            Curve(field, field.removeprefix('accuracy_'), style.COLOURS[number % 6])
-            for number, field in enumerate(sites)
-        ]
+        names = (field.removeprefix('accuracy_') for field in sites)
+        curves = [*map(Curve, sites, names, itertools.cycle(style.COLOURS[:6]))]
         curves.append(Curve('accuracy', 'mean of the sites', dashes='--'))
         _draw(grid[2], lines, curves, 'Accuracy in validation', kind='validation')
         _use_percent(grid[2])
@@ -86,16 +82,13 @@ def health_panel(
 
     Balanced accuracy of d and the share of the site that it names most; its loss L_d; the norm of
     the reversed gradient at the features over that of the emotion classifiers; lambda_1 and
-    lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for.
+    lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are
+    as for `training_curves`.
 
     Args:
-        lines: As from `cda_jax.analysis.health.read_metrics`, of a run with a dataset classifier.
         num_sites: K, the sites trained on.
         dataset_loss: The config's. Guessing costs ln K under 'cross_entropy', and about as much
             under another loss, whose weights average 1 only where sites are of one size.
-
-    Raises:
-        InputError: There is no line of training, or the last one lacks its epoch.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})

@@ -1,5 +1,6 @@
 """Features on a plane, coloured by what they belong to."""
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +12,8 @@ from cda_jax.analysis.bias.components import largest_components
 from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, in_style, panels
 
 _NEIGHBOURS, _MIN_DISTANCE = 15, 0.1
-_EPOCHS = (
-    200  # UMAP's own choice for many examples; 500 move the clusters, but not who is near whom
-)
+# UMAP's own choice for many examples; 500 move the clusters, but not who is near whom.
+_EPOCHS = 200
 _LAYERS = 12  # of points, so that no category hides the others
 
 
@@ -71,32 +71,27 @@ def embedding_figure(
 
     Source: Han et al. (2020), figures 5 (by site) and 7 (by emotion).
 
-    Args:
-        coordinates: float[N, 2] as from `embed`, by the title of the panel.
-        categories: int[N], of the points in every panel.
-        names: By category.
+    Coordinates are float[N, 2] as from `embed`, by the title of the panel; the categories, int[N],
+    are those of the points in every panel.
     """
     figure, grid = panels(len(coordinates), 2, WIDTH / 2 + 0.5)
     layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)
     for axes, (title, points) in zip(grid, coordinates.items(), strict=True):
         for rows in layers:
-            for category in range(len(names)):
+            looks = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+            for category, (name, colour, marker) in enumerate(looks):
                 axes.scatter(
                     *points[rows[categories[rows] == category]].T,
                     s=8,
-                    color=COLOURS[category % len(COLOURS)],
-                    marker=MARKERS[category % len(MARKERS)],
+                    color=colour,
+                    marker=marker,
                     linewidth=0,
-                    label=names[category] if rows is layers[0] else None,
+                    label=name if rows is layers[0] else None,
                     rasterized=True,  # thousands of points would swell a vector figure
                 )
         # Distances on the plane have no unit.
         axes.set(title=title, xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2')
         axes.set_aspect('equal', adjustable='datalim')
-    figure.legend(
-        *grid[0].get_legend_handles_labels(),
-        loc='outside lower center',
-        ncols=min(len(names), 4),
-        markerscale=2,
-    )
+    legend = {'loc': 'outside lower center', 'ncols': min(len(names), 4), 'markerscale': 2}
+    figure.legend(*grid[0].get_legend_handles_labels(), **legend)
     return figure

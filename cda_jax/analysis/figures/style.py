@@ -1,6 +1,7 @@
 """What all figures have in common: size, type, and colours that differ for everyone."""
 
 import functools
+import io
 from collections.abc import Callable
 
 import matplotlib.style
@@ -49,6 +50,15 @@ def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
         return figure
 
     return draw_in_style
+
+
+def drawn(figure: Figure, kind: str = 'svg', **options) -> bytes:
+    """The figure as a file of this kind; the same figure gives the same bytes."""
+    file = io.BytesIO()
+    options |= {'metadata': {'Date': None, 'Creator': None}} if kind == 'svg' else {}
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format=kind, **options)
+    return file.getvalue()
 
 
 def panels(count: int, columns: int, height: float, **options) -> tuple[Figure, list[Axes]]:

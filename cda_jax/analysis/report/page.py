@@ -1,7 +1,6 @@
 """A report page: what it says, as plain texts, and the template that makes HTML of it."""
 
 import base64
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -10,10 +9,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import jinja2
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from cda_jax.analysis.figures.style import STYLE
+from cda_jax.analysis.figures.style import drawn
 from cda_jax.analysis.tables import Table, best_rows, shown, write_tables
 from cda_jax.runtime.files import write_text
 from cda_jax.runtime.workdir import REPORT, TABLES
@@ -34,45 +32,34 @@ class Link(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure, shown at its own size but no wider than the page, and the words that go with it.
-
-    `alt` is for those who do not see the figure.
-    """
+    """A figure, shown at its own size but no wider than the page, and the words that go with it."""
 
     figure: Figure
     caption: str
-    alt: str
+    alt: str  # for those who do not see the figure
 
 
 class Section(NamedTuple):
-    """A part of a page, with a line in the table of contents, under a title of its own.
-
-    `folded` has fields and their values, such as a configuration, by the title of the list; a list
-    stays folded until the reader asks for it.
-    """
+    """A part of a page, with a line in the table of contents, under a title of its own."""
 
     title: str
     text: str = ''
     tables: tuple[Table, ...] = ()
     figures: tuple[Picture, ...] = ()
     links: tuple[Link, ...] = ()
+    # Fields and their values, such as a configuration, by the title of a list that stays folded
+    # until the reader asks for it.
     folded: Mapping[str, Mapping[str, object]] = {}
 
 
 class Page(NamedTuple):
-    """A whole report.
-
-    Attributes:
-        answer: What the reader came for, one short sentence each, the most important one first.
-        warnings: Why not to trust it, one sentence each; shown right after the answer.
-        subtitle: What was compared on what, in one line.
-    """
+    """A whole report."""
 
     title: str
-    answer: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    answer: tuple[str, ...]  # a sentence each, the most important one first
+    warnings: tuple[str, ...] = ()  # why not to trust it, a sentence each
     sections: tuple[Section, ...] = ()
-    subtitle: str = ''
+    subtitle: str = ''  # what was compared on what, in one line
 
 
 def render_page(page: Page) -> str:
@@ -115,17 +102,10 @@ def write_report(folder: Path, page: Page) -> Path:
 
 def _data_address(picture: Picture) -> str:
     """The figure as the address of an image: its names and styles stay apart from the page's."""
-
-    def draw(kind, **options):
-        out = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            picture.figure.savefig(out, format=kind, **options)
-        return out.getvalue()
-
-    kind, drawn = 'svg+xml', draw('svg', metadata={'Date': None, 'Creator': None})
-    if len(drawn) > _MAX_SVG_BYTES:
-        kind, drawn = 'png', draw('png', dpi=2 * _PIXELS_PER_INCH)
-    return f'data:image/{kind};base64,{base64.b64encode(drawn).decode()}'
+    kind, image = 'svg+xml', drawn(picture.figure)
+    if len(image) > _MAX_SVG_BYTES:
+        kind, image = 'png', drawn(picture.figure, 'png', dpi=2 * _PIXELS_PER_INCH)
+    return f'data:image/{kind};base64,{base64.b64encode(image).decode()}'
 
 
 def _as_text(value: object) -> str:
