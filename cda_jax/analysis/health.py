@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from cda_jax.analysis.tables import show_percent
 from cda_jax.errors import InputError
@@ -29,12 +30,9 @@ class _Line(msgspec.Struct):
 
 
 def read_metrics(workdir: Path) -> list[dict]:
-    """Reads and checks a run's `metrics.jsonl`, one dict per line.
+    """Reads a run's `metrics.jsonl`; an `InputError` says which line is damaged.
 
     A line has its `kind` ('train' or 'validation'), `step`, and figures by name, finite or None.
-
-    Raises:
-        InputError: There is no such file, or a line is damaged; with the number of the line.
     """
     path = workdir / METRICS
     try:
@@ -65,10 +63,8 @@ def column(lines: Sequence[dict], field: str) -> np.ndarray:
 def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
     """When the N chosen ones of a run's lines were written, in epochs: float64[N].
 
-    Only lines of training have their epoch; that of the others follows from their step.
-
-    Raises:
-        InputError: There is no line of training, or the last one lacks its step or epoch.
+    Only lines of training have their epoch; that of the others follows from their step. There is an
+    `InputError` if there is no line of training, or the last one lacks its step or epoch.
     """
     training = [line for line in lines if line['kind'] == 'train']
     if not training:
@@ -82,18 +78,16 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
 def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
     """What went wrong between the dataset classifier d and the network, in written sentences.
 
-    There are none for a healthy run, or for one without a dataset classifier.
-
-    Every judgement rests on a median over a quarter of the run's lines, and at least 8 of them; a
-    shorter run gets none. Balanced accuracy b counts as skill (b - 1/K) / (1 - 1/K): 0 for guessing
-    and 1 for no error, whatever K is.
+    There are none for a healthy run, or for one without a dataset classifier. Every judgement rests
+    on a median over a quarter of the run's lines, and at least 8 of them; a shorter run gets none.
+    Balanced accuracy b counts as skill (b - 1/K) / (1 - 1/K): 0 for guessing and 1 for no error.
 
     - **d is dead.** At the end its skill is at most 0.1, which is within the noise of a batch, and
       either it names one site for at least 95 % of a batch, or nothing opposes it (lambda_1 at most
-      0.05) and its loss is still at least 95 % of ln K: it has learned nothing although it could. d
-      at chance is a success where lambda acts and d names several sites: it tries, and finds
-      nothing. Where one site dominates the data, always naming it is what a plain cross entropy
-      rewards; this looks like death as well, and the sentence says so.
+      0.05) and its loss is still at least 95 % of ln K: it has learned nothing although it could.
+      Where lambda acts and d names several sites, chance is a success: it tries, and finds nothing.
+      Where one site dominates the data, a plain cross entropy rewards always naming it; this looks
+      like death as well, and the sentence says so.
     - **d is saturated.** At the end its skill is 0.95 or more with lambda_1 above 0.05: features
       give the site away in spite of the reversal, and a d that is so sure has little gradient left.
     - **The reversed gradient dominates.** Over some quarter of the run its norm at the features is
@@ -107,21 +101,15 @@ def health_warnings(lines: Sequence[dict], num_sites: int) -> list[str]:
     None of this shows that the features are free of the sites: only a fresh probe does, as
     `cda_jax.analysis.bias.measure_bias` trains it.
 
-    Args:
-        lines: As from `read_metrics`.
-        num_sites: K, the sites trained on; at least 2.
+    Lines are as from `read_metrics`; `num_sites` is K, the sites trained on, at least 2.
     """
     lines = [line for line in lines if line['kind'] == 'train' and 'loss_dataset' in line]
     if len(lines) < _MIN_LINES:
         return []
     size = max(_MIN_LINES, math.ceil(_STRETCH * len(lines)))
     end = lines[-size:]
-    found = (
-        _death_or_saturation(end, num_sites),
-        _dominance(lines, size),
-        _divergence(end, num_sites),
-    )
-    return list(filter(None, found))
+    skill, loss = _death_or_saturation(end, num_sites), _divergence(end, num_sites)
+    return list(filter(None, (skill, _dominance(lines, size), loss)))
 
 
 def _death_or_saturation(end, num_sites) -> str | None:
@@ -187,6 +175,4 @@ def _divergence(end, num_sites) -> str | None:
 
 def _median(lines, field) -> float:
     """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
-    values = column(lines, field)
-    values = values[~np.isnan(values)]
-    return float(np.median(values)) if values.size else math.nan
+    return float(pd.Series(column(lines, field)).median())

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from cda_jax.analysis import figures
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
+from cda_jax.analysis.figures.classes import class_distributions, recall_figure
+from cda_jax.analysis.figures.curves import health_panel, training_curves
+from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
 from cda_jax.analysis.health import health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table, show_percent
@@ -27,14 +30,10 @@ def run_page(
     *,
     embedding: bool,
 ) -> Page:
-    """Puts the report of a finished run together.
+    """Puts the report of a finished run together; an `InputError` names a damaged file.
 
-    Args:
-        config: The run's, with the data where they are now.
-        embedding: Whether to draw the features in two dimensions, which takes some ten seconds.
-
-    Raises:
-        InputError: A file of the run, or the data of a site, is missing or damaged.
+    The config is the run's, with the data where they are now. An `embedding`, which shows the
+    features in two dimensions, takes some ten seconds.
     """
     lines = read_metrics(workdir)
     warnings = health_warnings(lines, len(config.sites)) if config.dataset_classifier else []
@@ -72,7 +71,7 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
         for site in opened
     }
     return Picture(
-        figures.class_distributions(counts, opened[0].manifest.class_names),
+        class_distributions(counts, opened[0].manifest.class_names),
         'Share of each class in the training and test data of every site, with the number of '
         'examples (figure 3 of the paper).',
         'Bars of the class shares of every site.',
@@ -85,17 +84,17 @@ def planes(features: dict[str, Features]) -> tuple[Picture, Picture]:
     There is a panel, by its title, for each network's features of the same test sets.
     """
     first = next(iter(features.values()))
-    rows = figures.subsample_evenly(first.site, _MAX_EMBEDDED, seed=0)
-    points = {title: figures.embed(each.features[rows], 0) for title, each in features.items()}
+    rows = subsample_evenly(first.site, _MAX_EMBEDDED, seed=0)
+    points = {title: embed(each.features[rows], 0) for title, each in features.items()}
     return (
         Picture(
-            figures.embedding_figure(points, first.site[rows], first.site_names),
+            embedding_figure(points, first.site[rows], first.site_names),
             'Features of the test sets by site, by UMAP (figure 5 of the paper). It shows '
             'neighbourhoods; distances between clusters and their sizes mean little.',
             'Scatter plot of the features, coloured by site.',
         ),
         Picture(
-            figures.embedding_figure(points, first.label[rows], first.class_names),
+            embedding_figure(points, first.label[rows], first.class_names),
             'The same points by labelled class (figure 7 of the paper).',
             'Scatter plot of the features, coloured by class.',
         ),
@@ -105,7 +104,7 @@ def planes(features: dict[str, Features]) -> tuple[Picture, Picture]:
 def recall_picture(confusions: dict[str, np.ndarray], class_names: Sequence[str]) -> Picture:
     """Figure 6 of the paper: recall matrices, by the title of the panel."""
     return Picture(
-        figures.recall_figure(confusions, class_names),
+        recall_figure(confusions, class_names),
         'Recall matrices (figure 6 of the paper). Rows: the labelled class; columns: the predicted '
         'one; last row: precision.',
         'Recall matrices with a row of precision below each.',
@@ -188,36 +187,30 @@ def _bias(bias: BiasReport) -> Section:
 
 
 def _annotation(bias: AnnotationBias) -> Section:
-    fields = {
-        'accuracy_against_labels': 'accuracy against labels',
-        'accuracy_against_truth': 'against the truth',
-        'annotators_against_truth': 'labels against the truth',
-        'swallowed': 'swallowed',
-        'recovered': 'recovered',
-    }
+    names = 'accuracy against labels', 'against the truth', 'labels against the truth'
     rows = []
     for site, compared in {**bias.by_site, 'all': bias.all}.items():
-        estimates = [getattr(compared, field) for field in fields]
+        _, _, *estimates = msgspec.structs.astuple(compared)  # without the numbers of examples
         rows.append((site, *(estimate and estimate.value for estimate in estimates)))
-    columns = (Column('test set'), *(Column(name, 'percent') for name in fields.values()))
+    columns = [Column(name, 'percent') for name in (*names, 'swallowed', 'recovered')]
     return Section(
         'Annotation bias',
         'Of the examples whose label is not the truth: swallowed are those predicted as labelled, '
         'recovered those predicted as they are.',
-        tables=(Table('annotation', 'Labels and truth', columns, rows),),
+        tables=(Table('annotation', 'Labels and truth', (Column('test set'), *columns), rows),),
     )
 
 
 def _training(lines: Sequence[dict], config: Config) -> Section:
     curves = Picture(
-        figures.training_curves(lines),
+        training_curves(lines),
         'Every logged step, each of one batch, and their running median.',
         'Loss terms, accuracies and learning rate over the epochs.',
     )
     if not config.dataset_classifier:
         return Section('Training', figures=(curves,))
     game = Picture(
-        figures.health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
+        health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
         'The adversarial game between dataset classifier and features.',
         'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the direct '
         'gradient, and lambda over the epochs.',

@@ -145,11 +145,7 @@ def as_latex(table: Table) -> str:
 
 
 def write_tables(folder: Path, tables: Sequence[Table]) -> None:
-    """Writes `<name>.csv`, `<name>.md` and `<name>.tex` of every table, each whole.
-
-    Raises:
-        InputError: The folder cannot be made, or a file cannot be written.
-    """
+    """Writes `<name>.csv`, `<name>.md` and `<name>.tex` of every table, each whole."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for table in tables:

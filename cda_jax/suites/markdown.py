@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, drawn, in_style
 from cda_jax.analysis.report import Page
-from cda_jax.analysis.seeds import Measured
 from cda_jax.analysis.tables import as_markdown
 from cda_jax.errors import InputError
 from cda_jax.runtime.files import write_text
@@ -25,10 +24,8 @@ def write_section(
 ) -> None:
     """Replaces what stands between `<!-- generated: SUITE -->` and the next `<!-- end -->`.
 
-    A file without the former gets both at its end. `plots`, by caption, go beside it as SVG.
-
-    Raises:
-        InputError: The latter is missing, or a file cannot be written.
+    A file without the former gets both at its end; an `InputError` says if only the latter is
+    missing. `plots`, by caption, go beside it as SVG.
     """
     text = path.read_text('utf-8') if path.exists() else ''
     start = f'<!-- generated: {suite} -->'
@@ -92,5 +89,5 @@ def _by_site(rows, sites, score, label) -> Figure:
 
 
 def _percent(runs, figure) -> tuple[float, float]:
-    measured: Measured | None = out.over_seeds(runs, figure)
+    measured = out.over_seeds(runs, figure)
     return (100 * measured.mean, 100 * (measured.sd or 0)) if measured else (math.nan, math.nan)

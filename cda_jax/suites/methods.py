@@ -6,7 +6,8 @@ MERGED = differences_from_cda('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
 _PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
 _NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
-_SHARED = {'shared_head': True}
+_SHARED, _SOFT = {'shared_head': True}, {'pseudo_label': 'soft'}
+_OF_ALL_SITES = {'loss_statistics': 'batch'}
 
 
 def _baseline(title, loss, **args) -> Method:
@@ -34,7 +35,7 @@ ABLATION = (
         'cda-plain-e': Method('CDA, cross entropy for e', _PLAIN),
         'cda-plain-d': Method('CDA, cross entropy for d', _PLAIN_D),
         'cda-alpha-0.5': Method('CDA, ACE with alpha 0.5', {'emotion_loss_args': {'alpha': 0.5}}),
-        'cda-soft': Method('CDA, soft pseudo labels', {'pseudo_label': 'soft'}),
+        'cda-soft': Method('CDA, soft pseudo labels', _SOFT),
         'cda-shared-head': Method('CDA, one head for all sites', _SHARED),
         'cda-common-head': Method('CDA, a further head for all sites', {'common_head': True}),
         'cda-lambda1-only': Method('CDA, no reversal into g', {'lambda2_max': 0.0}),
@@ -42,12 +43,9 @@ ABLATION = (
         'cda-lambda-0.1': Method('CDA, lambda to 0.1', {'lambda1_max': 0.1, 'lambda2_max': 0.1}),
         'cda-lambda-1': Method('CDA, lambda to 1', {'lambda1_max': 1.0, 'lambda2_max': 1.0}),
         'cda-dann': Method("CDA, lambda as in 'dann'", {'lambda_schedule': 'dann'}),
-        'cda-batch-statistics': Method(
-            'CDA, ACE statistics of all sites', {'loss_statistics': 'batch'}
-        ),
+        'cda-batch-statistics': Method('CDA, ACE statistics of all sites', _OF_ALL_SITES),
         'cda-soft-batch-statistics': Method(
-            'CDA, soft pseudo labels, ACE statistics of all sites',
-            {'pseudo_label': 'soft', 'loss_statistics': 'batch'},
+            'CDA, soft pseudo labels, ACE statistics of all sites', _SOFT | _OF_ALL_SITES
         ),
         'cda-averaging-site': Method('CDA, averaged over each site', {'averaging': 'site'}),
         'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),

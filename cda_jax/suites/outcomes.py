@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 Outcomes = Mapping[str, list[Outcome]]
 
 # A figure of one run; None where there is no such figure.
-Figure = Callable[[Outcome], Any]
+Figure = Callable[[Outcome], float | None]
 
 
 def finished(runs: Iterable[Run]) -> dict[str, list[Outcome]]:
@@ -57,7 +57,7 @@ def mean_of(cells: Sequence[Measured | None]) -> Measured | None:
     return Measured(tuple(means.tolist()))
 
 
-def at(*names: str) -> Figure:
+def at(*names: str) -> Callable[[Any], Any]:
     """What has these names, one inside the other, such as 'results', 'pooled', 'accuracy'."""
 
     def find(value):

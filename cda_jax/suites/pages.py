@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cda_jax.analysis.report import Link, Page, Section, environment
+from cda_jax.analysis.report import Link, Page, Picture, Section, environment
 from cda_jax.analysis.run_page import data_figure
+from cda_jax.analysis.tables import Table
 from cda_jax.runtime.workdir import REPORT
 from cda_jax.suites import answers, paper, tables
 from cda_jax.suites.outcomes import Outcomes
@@ -19,31 +20,18 @@ def paper_page(
 ) -> Page:
     """The paper's tables and figures."""
     rows = tables.by_title(methods, {k: v for k, v in outcomes.items() if k != 'dataset-id'})
+    of_dataset = paper.figure_4_table(outcomes), paper.figure_4(outcomes, sites)
+    of_recall = paper.figure_6_table(outcomes, sites), paper.figure_6(outcomes, sites)
+    of_all = tables.recognition_table(rows, sites), tables.recall_table(rows, sites)
     sections = [
         _section('Baselines and full method', paper.table_4(outcomes, sites)),
-        _section(
-            'Recall of every class',
-            paper.figure_6_table(outcomes, sites),
-            figures=paper.figure_6(outcomes, sites),
-        ),
-        _section(
-            'Name that dataset',
-            paper.figure_4_table(outcomes),
-            figures=paper.figure_4(outcomes, sites),
-        ),
+        _section('Recall of every class', *of_recall),
+        _section('Name that dataset', *of_dataset),
         _section('Cross-dataset recognition', paper.table_2(outcomes, sites)),
         _section('Comparison with other work', paper.table_1(outcomes)),
-        _section(
-            'Dataset bias',
-            tables.bias_table(rows),
-            figures=paper.figures_5_and_7(outcomes),
-        ),
-        _section('Data', figures=(data_figure(data_dir, sites),)),
-        _section(
-            'All runs',
-            tables.recognition_table(rows, sites),
-            tables.recall_table(rows, sites),
-        ),
+        _section('Dataset bias', tables.bias_table(rows), *paper.figures_5_and_7(outcomes)),
+        _section('Data', data_figure(data_dir, sites)),
+        _section('All runs', *of_all),
     ]
     found = answers.answers_of_paper(outcomes, sites)
     return _page('The experiments of the paper', found, sections)
@@ -66,15 +54,12 @@ def comparison_page(
 
 def left_out_page(outcomes: Outcomes, sites: Sequence[str]) -> Page:
     """Methods tested on the site that they were not trained on."""
-    scores = {
-        'accuracy': 'Accuracy',
-        'macro_f1': 'Macro F1',
-        'true_accuracy': 'Accuracy against the true labels',
-    }
-    found = (
-        tables.left_out_table(outcomes, sites, title, score) for score, title in scores.items()
+    section = _section(
+        'On the site left out',
+        tables.left_out_table(outcomes, sites, 'Accuracy', 'accuracy'),
+        tables.left_out_table(outcomes, sites, 'Macro F1', 'macro_f1'),
+        tables.left_out_table(outcomes, sites, 'Accuracy against the true labels', 'true_accuracy'),
     )
-    section = _section('On the site left out', *found)
     return _page('Leave one site out', answers.answers_of_left_out(outcomes, sites), [section])
 
 
@@ -100,9 +85,10 @@ def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
     return page._replace(sections=(*page.sections, section), warnings=warnings)
 
 
-def _section(title, *contents, figures=()) -> Section | None:
+def _section(title, *contents: Table | Picture | None) -> Section | None:
     """A section of the tables that have rows and of the figures; None if there are none."""
-    there = tuple(table for table in contents if table and table.rows)
+    there = tuple(each for each in contents if isinstance(each, Table) and each.rows)
+    figures = tuple(each for each in contents if isinstance(each, Picture))
     return Section(title, tables=there, figures=figures) if there or figures else None
 
 
@@ -110,5 +96,5 @@ def _page(title, answer, sections) -> Page:
     return Page(
         title,
         tuple(answer) or ('No run is finished yet.',),
-        sections=tuple(section for section in sections if section),
+        sections=tuple(filter(None, sections)),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cda_jax.analysis.figures import confusion_figure
+from cda_jax.analysis.figures.classes import confusion_figure
 from cda_jax.analysis.report import Picture
 from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.analysis.tables import Column, Table
@@ -131,36 +131,34 @@ def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     )
 
 
-def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> tuple[Picture, ...]:
-    """Confusion of the sites by a network that was trained to name them; none without a run."""
+def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
+    """Confusion of the sites by a network that was trained to name them; None without a run."""
     if not (runs := outcomes.get('dataset-id')):
-        return ()
-    picture = Picture(
+        return None
+    return Picture(
         confusion_figure({'': out.confusion(runs)}, sites),
         'Name that dataset (figure 4 of the paper). Rows: the site of a test picture; columns: the '
         'site that the network names.',
         'Confusion matrix of the sites.',
     )
-    return (picture,)
 
 
-def figure_6(outcomes: Outcomes, sites: Sequence[str]) -> tuple[Picture, ...]:
-    """Recall of both baselines and the full method on the last site; none without a run."""
+def figure_6(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
+    """Recall of both baselines and the full method on the last site; None without a run."""
     runs = {title: outcomes[name] for name, title in titles_of(sites).items() if name in outcomes}
     if not runs:
-        return ()
+        return None
     confusions = {title: out.confusion(each, sites[-1]) for title, each in runs.items()}
     class_names = next(iter(runs.values()))[0].results.class_names
-    return (recall_picture(confusions, class_names),)
+    return recall_picture(confusions, class_names)
 
 
 def figures_5_and_7(outcomes: Outcomes) -> tuple[Picture, ...]:
     """Features of the merged baseline beside those of the full method, if both are measured."""
-    files = {
-        title: outcomes[name][0].run.workdir / FEATURES
-        for name, title in (('baseline', 'Baseline, merged'), ('cda', 'CDA + ACE'))
-        if name in outcomes
-    }
-    if len(files) < 2 or not all(path.exists() for path in files.values()):
+    titles = {'baseline': 'Baseline, merged', 'cda': 'CDA + ACE'}
+    if not titles.keys() <= outcomes.keys():
+        return ()
+    files = {title: outcomes[name][0].run.workdir / FEATURES for name, title in titles.items()}
+    if not all(path.exists() for path in files.values()):
         return ()
     return planes({title: read_features(path) for title, path in files.items()})

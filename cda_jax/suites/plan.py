@@ -62,16 +62,11 @@ class Run(NamedTuple):
         """
         if self.is_done and (self.workdir / REPORT).exists() and (self.workdir / BIAS).exists():
             return []
-        train = [
-            *(sys.executable, '-m', 'cda_jax.main', f'--workdir={self.workdir}'),
-            f'--config={_config_file(self.base)}',
-            *(f'--config.{name}={value}' for name, value in self.fields.items()),
-        ]
-        measure = [
-            *(sys.executable, str(_ROOT / 'tools' / 'report.py'), f'--workdir={self.workdir}'),
-            f'--data_dir={self.fields["data_dir"]}',
-            f'--embedding={embedding}',
-        ]
+        workdir, config = f'--workdir={self.workdir}', f'--config={_config_file(self.base)}'
+        train = [sys.executable, '-m', 'cda_jax.main', workdir, config]
+        train += [f'--config.{name}={value}' for name, value in self.fields.items()]
+        measure = [sys.executable, str(_ROOT / 'tools' / 'report.py'), workdir]
+        measure += [f'--data_dir={self.fields["data_dir"]}', f'--embedding={embedding}']
         return [measure] if self.is_done else [train, measure]
 
 
@@ -81,10 +76,8 @@ def plan(
     """The runs of some methods, with their workdirs below `folder`; the first seed comes first.
 
     A method whose config equals that of an earlier one is left out: a switch may say what the base
-    config says already. `fields` differ from the scale's config in every run.
-
-    Raises:
-        InputError: A field is unknown, or has a value that cannot be used.
+    config says already. `fields` differ from the scale's config in every run; InputError if one is
+    unknown, or has a value that cannot be used.
     """
     base = load_config(scale.config)
     runs, seen = [], []

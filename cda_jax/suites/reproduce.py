@@ -1,6 +1,8 @@
 """A suite from its data to its report."""
 
+import os
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
 from cda_jax.suites.pages import comparison_page, left_out_page, paper_page, with_runs
 from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
-from cda_jax.suites.runner import Task, check_jobs, run_tasks
+from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
 
 _STANDIN = Path('data/standin')
@@ -40,22 +42,20 @@ class Request(NamedTuple):
         flags = {'suite': self.suite, 'scale': self.scale, 'seeds': num_seeds}
         if self.data_dir is not None:
             flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
-        words = [f'--{name}={value}' for name, value in flags.items()]
+        words = ['python', 'tools/reproduce.py', *(f'--{k}={v}' for k, v in flags.items())]
         words += [f'--set={name}={value}' for name, value in self.fields.items()]
-        words.append(f'--methods={",".join(methods)}')
-        return shlex.join(['python', 'tools/reproduce.py', *words])
+        return shlex.join([*words, f'--methods={",".join(methods)}'])
 
 
 def reproduce(request: Request) -> dict[str, Path]:
     """Trains what is not trained yet, measures it, and writes the suite's report.
 
-    Returns:
-        The logs of the runs that failed, by name.
-
-    Raises:
-        InputError: Something in the request cannot be used.
+    Gives the logs of the runs that failed, by name. Raises InputError if something in the request
+    cannot be used.
     """
-    check_jobs(request.jobs)
+    jobs, processors = request.jobs, os.cpu_count() or 1
+    if not 1 <= jobs <= processors:
+        raise InputError(f'jobs is {jobs}, expected 1 to the {processors} processors there are')
     scale = SCALES[request.scale]
     methods = _chosen(request)
     data_dir = request.data_dir or _make_standin_data(scale, request.sites)
@@ -64,20 +64,17 @@ def reproduce(request: Request) -> dict[str, Path]:
     runs = plan(methods, request.num_seeds, folder / 'runs', scale, fields | request.fields)
     failed = {}
     if not request.report_only:
-        tasks = [
-            Task(run.workdir.name, commands, run.log)
-            for run in runs
-            if (commands := run.commands(embedding=request.suite == 'paper'))
-        ]
+        work = [(run, run.commands(embedding=request.suite == 'paper')) for run in runs]
+        tasks = [Task(run.workdir.name, commands, run.log) for run, commands in work if commands]
         print(f'{len(runs)} runs, {len(runs) - len(tasks)} of them done before', flush=True)
-        failed = run_tasks(tasks, jobs=request.jobs)
+        failed = run_tasks(tasks, jobs=jobs)
     folder, outcomes = folder / request.suite, finished(runs)
     page = with_runs(_page(request, methods, outcomes, data_dir), runs, folder)
     path = write_report(folder, page)
     if request.markdown is not None:
-        by_seeds = {}
+        by_seeds = defaultdict(list)
         for name, found in outcomes.items():
-            by_seeds.setdefault(found[-1].run.seed + 1, []).append(name)
+            by_seeds[found[-1].run.seed + 1].append(name)
         commands = [request.command(*each) for each in by_seeds.items()]
         rows = by_title(methods, outcomes) if request.suite == 'ablation' else {}
         plots = comparison_plots(rows, request.sites) if rows else {}
@@ -90,11 +87,10 @@ def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
     """Draws and prepares the stand-in, unless it is there; gives the folder of the sites."""
     if scale.crop_size is None:
         raise InputError('--data_dir: missing; expected a folder of prepared sites at this scale')
-    unknown = set(sites) - {style.name for style in SITE_STYLES}
-    if unknown:
+    if unknown := set(sites) - {style.name for style in SITE_STYLES}:
+        names = ', '.join(sorted(unknown))
         raise InputError(
-            f'--sites: {", ".join(sorted(unknown))} not in the stand-in data; expected --data_dir '
-            'beside it'
+            f'--sites: {names} not in the stand-in data; expected --data_dir beside it'
         )
     out = _STANDIN if scale.crop_size == 48 else _STANDIN / f'faces-{scale.crop_size}'
     make_standin(_STANDIN / 'raw', report=print)
@@ -104,12 +100,12 @@ def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
 
 def _chosen(request: Request) -> dict[str, Method]:
     methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
-    unknown = [name for name in request.methods if name not in methods]
-    if unknown:
-        raise InputError(
-            f'--methods: the suite {request.suite} has no {unknown[0]!r}; expected some of '
-            f'{", ".join(methods)}'
-        )
+    for name in request.methods:
+        if name not in methods:
+            raise InputError(
+                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
+                f'{", ".join(methods)}'
+            )
     return {name: methods[name] for name in request.methods or methods}
 
 
@@ -118,5 +114,5 @@ def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data
         return paper_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'leave-one-site-out':
         return left_out_page(outcomes, request.sites)
-    title = {'ablation': 'What each part adds', 'losses': 'Losses'}[request.suite]
+    title = 'Losses' if request.suite == 'losses' else 'What each part adds'
     return comparison_page(title, methods, outcomes, request.sites)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from cda_jax.errors import InputError
 from cda_jax.runtime.children import bound
 
 _POLL_SECONDS = 0.5
@@ -64,12 +63,6 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
             for _, work in active.values():
                 work.close()
     return failed
-
-
-def check_jobs(jobs: int) -> None:
-    """Raises InputError unless the machine has a processor for every job."""
-    if not 1 <= jobs <= (os.cpu_count() or 1):
-        raise InputError(f'jobs is {jobs}, expected 1 to the {os.cpu_count()} processors there are')
 
 
 def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:

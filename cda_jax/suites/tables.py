@@ -161,7 +161,7 @@ def table_of(
     """Figures over the seeds of runs, each with the paper's own beside it where `reported` is."""
     columns, cells = list(figures), []
     if reported is not None:
-        columns = beside(columns, (Column(f'{name} (paper)', kind) for name, kind, _ in columns))
+        columns = beside(columns, (Column(f'{c.name} (paper)', c.kind) for c in columns))
     for heading, runs in rows.items():
         row = [out.over_seeds(runs, figure) for figure in figures.values()]
         if reported is not None:

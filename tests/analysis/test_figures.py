@@ -11,16 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from sklearn.metrics import pairwise_distances, precision_score, recall_score
 
-from cda_jax.analysis.figures import (
-    class_distributions,
-    confusion_figure,
-    embed,
-    embedding_figure,
-    health_panel,
-    recall_figure,
-    subsample_evenly,
-    training_curves,
-)
+from cda_jax.analysis.figures.classes import class_distributions, confusion_figure, recall_figure
+from cda_jax.analysis.figures.curves import health_panel, training_curves
+from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
 from cda_jax.analysis.figures.style import COLOURS, EMOTION
 
 

@@ -24,10 +24,8 @@ def draw_resamples(
     """Draws as many photos as there are, with replacement.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13; whole
-    clusters are drawn because the faces of one photo are not independent.
-
-    Args:
-        groups: uint64[N], the photo of each example, or None where each has its own.
+    clusters are drawn because the faces of one photo are not independent. Groups are uint64[N], the
+    photo of each example, or None where each has its own.
     """
     photos = np.arange(num_examples) if groups is None else groups
     group = np.unique(photos, return_inverse=True)[1]

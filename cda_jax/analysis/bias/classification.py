@@ -39,22 +39,18 @@ def classify_sites_within_classes(
         for name, folds in folds_of_classes.items()
         if folds
     }
-
-    def mean_estimate(field):
-        columns = [resampled[field] for _, resampled in judged.values()]
-        return interval(mean_of_present(np.stack(columns, axis=-1))) if columns else None
-
-    def mean(field):
-        values = [getattr(figures, field) for figures, _ in judged.values()]
-        return float(np.mean(values)) if values else None
-
+    classes = {name: figures for name, (figures, *_) in judged.items()}
+    left_out = tuple(name for name in folds_of_classes if name not in judged)
+    if not judged:
+        return WithinClassClassification(None, None, None, None, classes, left_out)
+    _, accuracies, balanced_accuracies = zip(*judged.values(), strict=True)
     return WithinClassClassification(
-        accuracy=mean_estimate('accuracy'),
-        balanced_accuracy=mean_estimate('balanced_accuracy'),
-        chance=mean('chance'),
-        majority_rate=mean('majority_rate'),
-        classes={name: figures for name, (figures, _) in judged.items()},
-        left_out=tuple(name for name in folds_of_classes if name not in judged),
+        accuracy=interval(mean_of_present(np.stack(accuracies, axis=-1))),
+        balanced_accuracy=interval(mean_of_present(np.stack(balanced_accuracies, axis=-1))),
+        chance=float(np.mean([figures.chance for figures in classes.values()])),
+        majority_rate=float(np.mean([figures.majority_rate for figures in classes.values()])),
+        classes=classes,
+        left_out=left_out,
     )
 
 
@@ -73,8 +69,8 @@ def proxy_a_distance(of_two_sites: SiteClassification | None) -> Estimate | None
 
 def _judge(
     probing: Probing, folds: Folds, build_probe: BuildProbe
-) -> tuple[SiteClassification, dict[str, np.ndarray]]:
-    """Figures of one probe; and accuracies, float64[1 + B], of the data and of the resamples."""
+) -> tuple[SiteClassification, np.ndarray, np.ndarray]:
+    """Figures of one probe; its accuracy and balanced accuracy, float64[1 + B] as in `interval`."""
     guesses = cross_fit(probing.features, folds, build_probe, seed=probing.seed)
     rows, truth, num_sites = folds.rows, folds.truth, len(folds.site_numbers)
     likeliest_right, balanced_right = guesses.likeliest == truth, guesses.balanced == truth
@@ -91,4 +87,4 @@ def _judge(
         majority_rate=float(np.bincount(truth).max() / len(truth)),
         confusion=tuple(map(tuple, confusion.tolist())),
     )
-    return figures, {'accuracy': accuracy, 'balanced_accuracy': balanced_accuracy}
+    return figures, accuracy, balanced_accuracy

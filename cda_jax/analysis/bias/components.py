@@ -12,10 +12,8 @@ def standardised_components(features: np.ndarray) -> np.ndarray:
     """Standardised features in as many principal components as hold 99.9 % of their variance.
 
     A network's features fill few of their dimensions, and a probe with a ridge cannot use what is
-    left out here; with it, a report would take minutes. Components keep their ratios of variance.
-
-    Returns:
-        float32[N, R], of mean 0, and of variance 1 on average over the R columns.
+    left out here; with it, a report would take minutes. Components, float32[N, R], keep their
+    ratios of variance; their mean is 0, and their variance 1 on average over the R columns.
     """
     centred = _centred(features)
     deviations = np.sqrt(np.square(centred).mean(axis=0, dtype=float))

@@ -35,14 +35,8 @@ def find_neighbours(features: np.ndarray) -> csr_array:
 def lisi(neighbours: csr_array, categories: np.ndarray) -> np.ndarray:
     """Local inverse Simpson index: how many categories the neighbourhood effectively has.
 
-    Source: as for `find_neighbours`.
-
-    Args:
-        neighbours: Those of all N examples.
-        categories: int[N], sites (iLISI) or classes (cLISI).
-
-    Returns:
-        float64[N], 1 (one category) to the number of categories (all alike in weight).
+    Of categories int[N], sites (iLISI) or classes (cLISI), it gives float64[N], from 1 (one
+    category) to the number of categories (all alike in weight). Source: as for `find_neighbours`.
     """
     shares = neighbours @ (categories[:, None] == np.unique(categories)).astype(float)
     return 1 / np.square(shares).sum(axis=1)

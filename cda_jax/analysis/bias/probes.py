@@ -71,13 +71,11 @@ def deal(strata: np.ndarray, groups: np.ndarray, *, seed: int) -> np.ndarray:
     fewest examples of its strata, and among such the fewest in all. A subset of strata is dealt
     evenly as well.
 
-    Args:
-        strata: int[N], 0 to S - 1.
-        groups: int[N], the photo of each example, 0 to G - 1.
+    Strata, 0 to S - 1, and groups, the photos, 0 to G - 1, are int[N].
     """
     sizes = np.bincount(groups)
     of_photo = np.split(strata[np.argsort(groups, kind='stable')], np.cumsum(sizes)[:-1])
-    in_stratum = np.zeros((strata.max() + 1, NUM_FOLDS), int).tolist()
+    in_stratum = [[0] * NUM_FOLDS for _ in range(strata.max() + 1)]
     in_all, fold = [0] * NUM_FOLDS, np.empty_like(sizes)
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     for photo in shuffled[np.argsort(-sizes[shuffled], kind='stable')].tolist():

@@ -30,32 +30,25 @@ class ByProbe(msgspec.Struct, Generic[T], frozen=True):
 
 
 class SiteClassification(msgspec.Struct, frozen=True):
-    """Name that dataset, by a fresh probe, among the sites that have enough examples.
-
-    Without any skill, balanced accuracy is `chance` and accuracy `majority_rate`. `confusion` is
-    that of the balanced choice; rows are the true sites.
-    """
+    """Name that dataset, by a fresh probe, among the sites that have enough examples."""
 
     sites: tuple[str, ...]
     accuracy: Estimate
     balanced_accuracy: Estimate
-    chance: float
-    majority_rate: float
-    confusion: tuple[tuple[int, ...], ...]
+    chance: float  # balanced accuracy without any skill
+    majority_rate: float  # accuracy without any skill
+    confusion: tuple[tuple[int, ...], ...]  # of the balanced choice; rows are the true sites
 
 
 class WithinClassClassification(msgspec.Struct, frozen=True):
-    """As above, with a probe for each class; figures are unweighted means over the classes.
-
-    `left_out` names the classes of which fewer than two sites have enough examples.
-    """
+    """As above, with a probe for each class; figures are unweighted means over the classes."""
 
     accuracy: Estimate | None
     balanced_accuracy: Estimate | None
     chance: float | None
     majority_rate: float | None
     classes: dict[str, SiteClassification]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...]  # classes of which fewer than two sites have enough examples
 
 
 class SitePair(msgspec.Struct, frozen=True):
@@ -68,15 +61,12 @@ class SitePair(msgspec.Struct, frozen=True):
 
 
 class Mixing(msgspec.Struct, frozen=True):
-    """How many categories a neighbourhood effectively holds, from `lowest` to `highest`.
-
-    `if_mixed` is what shuffled categories give: their mean, and the range of 95 %.
-    """
+    """How many categories a neighbourhood effectively holds, from `lowest` to `highest`."""
 
     estimate: Estimate
     lowest: int
     highest: int
-    if_mixed: Estimate
+    if_mixed: Estimate  # what shuffled categories give: their mean, and the range of 95 %
 
 
 class Silhouettes(msgspec.Struct, frozen=True, rename={'class_': 'class'}):
@@ -88,19 +78,16 @@ class Silhouettes(msgspec.Struct, frozen=True, rename={'class_': 'class'}):
 
 
 class LabelsAndTruth(msgspec.Struct, frozen=True):
-    """Predictions, labels and what there is to see, held against each other.
-
-    `annotators_against_truth` is the accuracy of the labels. Of the examples whose label is not the
-    truth, `swallowed` is the share predicted as labelled, `recovered` that predicted as they are.
-    """
+    """Predictions, labels and what there is to see, held against each other."""
 
     num_examples: int
     num_mislabelled: int | None
     accuracy_against_labels: Estimate | None
     accuracy_against_truth: Estimate | None
     annotators_against_truth: Estimate | None
-    swallowed: Estimate | None
-    recovered: Estimate | None
+    # Of the examples whose label is not the truth:
+    swallowed: Estimate | None  # predicted as labelled
+    recovered: Estimate | None  # predicted as they are
 
 
 class AnnotationBias(msgspec.Struct, frozen=True):
@@ -124,10 +111,7 @@ class MeasureSettings(msgspec.Struct, frozen=True):
 
 
 class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All bias measures of one network's features; nothing but `collapsed` if all are the same.
-
-    `ilisi` is the mixing of the sites, `clisi` that of the classes.
-    """
+    """All bias measures of one network's features; nothing but `collapsed` if all are the same."""
 
     collapsed: bool = False
     num_examples: int | None = None
@@ -137,8 +121,8 @@ class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dataset_classification: ByProbe[SiteClassification | None] | None = None
     within_class: ByProbe[WithinClassClassification] | None = None
     pairs: tuple[SitePair, ...] | None = None
-    ilisi: Mixing | None = None
-    clisi: Mixing | None = None
+    ilisi: Mixing | None = None  # of the sites
+    clisi: Mixing | None = None  # of the classes
     silhouette: Silhouettes | None = None
     annotation: AnnotationBias | None = None
 

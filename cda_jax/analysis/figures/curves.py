@@ -83,12 +83,8 @@ def health_panel(
     Balanced accuracy of d and the share of the site that it names most; its loss L_d; the norm of
     the reversed gradient at the features over that of the emotion classifiers; lambda_1 and
     lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are
-    as for `training_curves`.
-
-    Args:
-        num_sites: K, the sites trained on.
-        dataset_loss: The config's. Guessing costs ln K under 'cross_entropy', and about as much
-            under another loss, whose weights average 1 only where sites are of one size.
+    as for `training_curves`. Guessing costs ln K under 'cross_entropy', and about as much under
+    another `dataset_loss`, whose weights average 1 only where sites are of one size.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})

@@ -23,10 +23,9 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
     Features are first reduced to 50 principal components; the largest two are where the layout
     starts. It runs in one thread, so that the same seed gives the same plane on the same machine.
 
-    Source: McInnes et al., UMAP: Uniform manifold approximation and projection (2018).
+    Features are float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
 
-    Args:
-        features: float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
+    Source: McInnes et al., UMAP: Uniform manifold approximation and projection (2018).
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Tensorflow not installed', ImportWarning)

@@ -1,9 +1,9 @@
 """What a run ran with: versions, devices, and the commit of the code."""
 
-import importlib.metadata
 import platform
 import subprocess
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -19,10 +19,7 @@ def environment() -> dict[str, str]:
         'cda_jax': cda_jax.__version__,
         **({} if commit is None else {'commit': commit}),
         'python': platform.python_version(),
-        **{
-            name: importlib.metadata.version(name)
-            for name in ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
-        },
+        **{name: version(name) for name in ('jax', 'jaxlib', 'flax', 'optax', 'numpy')},
         'devices': ', '.join(f'{number} x {kind}' for kind, number in kinds.items()),
         'processes': str(jax.process_count()),
         'platform': platform.platform(),
