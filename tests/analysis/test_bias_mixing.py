@@ -46,4 +46,5 @@ def test_silhouettes_worked_by_hand():
     # s = (b - a) / max(a, b), a to one's own and b to the others, on average
     features, categories = np.array([[0.0], [2], [10], [14]]), np.array([0, 0, 1, 1])
     expected = [(12 - 2) / 12, (10 - 2) / 10, (9 - 4) / 9, (13 - 4) / 13]
-    np.testing.assert_allclose(silhouettes(features, categories)[0], expected)
+    np.testing.assert_allclose(silhouettes(features, categories), expected)
+    assert silhouettes(features, np.zeros(4, int)) is silhouettes(features, np.arange(4)) is None
