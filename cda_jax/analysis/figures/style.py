@@ -53,7 +53,7 @@ def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def drawn(figure: Figure, kind: str = 'svg', **options) -> bytes:
-    """The figure as a file of this kind; the same figure gives the same bytes."""
+    """The figure as a file of this kind, without a date."""
     file = io.BytesIO()
     options |= {'metadata': {'Date': None, 'Creator': None}} if kind == 'svg' else {}
     with matplotlib.rc_context(STYLE):
