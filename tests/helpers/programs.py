@@ -11,7 +11,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 # Half of the time would be spent on optimising programs that run for a second.
-FAST_COMPILE = '--xla_llvm_disable_expensive_passes=true --xla_backend_optimization_level'
+FAST_COMPILE = (
+    '--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 '
+    '--xla_llvm_disable_expensive_passes=true --xla_backend_optimization_level'
+)
 
 # From here on JAX takes a port by the number of the SLURM job, modulo 2**12.
 _FIRST_SLURM_PORT = 65535 - 2**12 + 1
