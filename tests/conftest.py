@@ -15,6 +15,12 @@ os.environ['NPROC'] = '16'
 # Here not at the cost of digits: losses are held against their equations.
 os.environ['XLA_FLAGS'] = f'{FAST_COMPILE}=1 --xla_force_host_platform_device_count=4'
 
+
+# The longest first, so that no worker ends long after the others.
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 # Grain starts workers only in a program whose flags are parsed.
 flags.FLAGS.mark_as_parsed()
 
