@@ -30,10 +30,11 @@ def train():
     """Trains a new model on batches; gives its last state and the metrics of every step."""
     recipe = make_recipe()
     one_device = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
+    init = jax.jit(functools.partial(init_state, recipe, seed=0))
     step = jax.jit(jax.vmap(one_device, axis_name=AXIS, in_axes=(None, 0), out_axes=0))
 
     def run(batches):
-        state, history = init_state(recipe, seed=0), []
+        state, history = init(), []
         for batch in batches:
             results = step(state, jax.tree.map(lambda x: np.asarray(x)[None], batch))
             state, metrics = jax.tree.map(lambda x: x[0], results)

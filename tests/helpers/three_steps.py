@@ -78,7 +78,7 @@ def main(out: str) -> None:
 def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
     recipe = make_recipe()
-    state = devices.replicate(init_state(recipe, seed=0))
+    state = devices.replicate(jax.jit(functools.partial(init_state, recipe, seed=0))())
     step = devices.lift_train_step(functools.partial(train_step, recipe=recipe, axis_name=AXIS))
     for number in range(STEPS):
         state, metrics = step(state, put_share(make_batch(number)))

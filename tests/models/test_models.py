@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,18 @@ def shapes(module, *inputs, **options):
         lambda variables: module.apply(variables, *inputs, mutable=True, **options)[0], init
     )
     return init, out
+
+
+def init(model, images):
+    return jax.jit(functools.partial(model.init, train=True))(jax.random.key(0), images)
+
+
+def apply(model, variables, images):
+    @jax.jit
+    def apply(variables, images):
+        return model.apply(variables, images, train=True, mutable=['batch_stats'])
+
+    return apply(variables, images)
 
 
 def test_resnet50_is_the_papers():
@@ -39,12 +53,10 @@ def test_depth_and_width(depth, width, channels):
 def test_bfloat16_computes_in_it_and_keeps_float32():
     model = ResNet(depth=6, width=4, feature_size=8, dtype=jnp.bfloat16)
     images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
-    variables = model.init(jax.random.key(0), images, train=True)
+    variables = init(model, images)
     assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
-    features, _ = model.apply(variables, images, train=True, mutable=['batch_stats'])
-    exact, _ = ResNet(depth=6, width=4, feature_size=8).apply(
-        variables, images, train=True, mutable=['batch_stats']
-    )
+    features, _ = apply(model, variables, images)
+    exact, _ = apply(ResNet(depth=6, width=4, feature_size=8), variables, images)
     assert features.dtype == jnp.float32
     difference = np.abs(features - exact).max() / np.abs(exact).max()
     assert 1e-5 < difference < 0.1
@@ -53,13 +65,11 @@ def test_bfloat16_computes_in_it_and_keeps_float32():
 def test_rematerialisation_changes_no_value():
     images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
     plain, remat = (ResNet(depth=6, width=4, feature_size=8, remat=r) for r in (False, True))
-    variables = plain.init(jax.random.key(0), images, train=True)
+    variables = init(plain, images)
 
     def gradient(model):
         def loss(params):
-            out, _ = model.apply(
-                variables | {'params': params}, images, train=True, mutable=['batch_stats']
-            )
+            out, _ = apply(model, variables | {'params': params}, images)
             return (out**2).sum()
 
         return jax.jit(jax.grad(loss))(variables['params'])
@@ -75,13 +85,10 @@ def test_batch_norm_sees_the_whole_mapped_batch():
     images = jax.random.normal(jax.random.key(1), (8, 32, 32, 3))
     model = ResNet(depth=6, width=4, feature_size=8)
     mapped = ResNet(depth=6, width=4, feature_size=8, axis_name='data')
-    variables = model.init(jax.random.key(0), images, train=True)
+    variables = init(model, images)
 
-    def apply(model, images):
-        return model.apply(variables, images, train=True, mutable=['batch_stats'])
-
-    together, stats = apply(model, images)
-    parts, part_stats = jax.vmap(lambda x: apply(mapped, x), axis_name='data')(
+    together, stats = apply(model, variables, images)
+    parts, part_stats = jax.vmap(lambda x: apply(mapped, variables, x), axis_name='data')(
         images.reshape(4, 2, 32, 32, 3)
     )
     np.testing.assert_allclose(parts.reshape(8, 8), together, rtol=1e-4, atol=1e-5)
@@ -127,8 +134,8 @@ def test_dropout_draws_by_row_and_keeps_the_mean():
     np.testing.assert_allclose(scores, alone, rtol=1e-5, atol=1e-6)
     assert not np.allclose(scores, model.apply(params, labels, keys[::-1]))
     without = LabelExtractor(4, widths=(4000,), dropout=0.0).apply(params, labels, keys)
-    many = jnp.stack(
-        [model.apply(params, labels, jax.random.split(jax.random.key(k), 4)) for k in range(40)]
+    many = jax.vmap(lambda keys: model.apply(params, labels, keys))(
+        jax.random.split(jax.random.key(5), (40, 4))
     )
     np.testing.assert_allclose(many.mean(axis=0), without, atol=0.1)
 

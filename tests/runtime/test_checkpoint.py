@@ -23,7 +23,7 @@ def save(folder, scores, keep=1, state=None):
 
 @pytest.mark.slow
 def test_a_state_of_training_comes_back_whole(tmp_path):
-    state = replicate(init_state(make_recipe(), seed=0))
+    state = replicate(jax.jit(functools.partial(init_state, make_recipe(), seed=0))())
     save(tmp_path, {3: None}, state=state)
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest_step() == 3
