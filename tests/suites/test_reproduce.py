@@ -7,6 +7,7 @@ import pytest
 from helpers.programs import REPOSITORY, SMALL_RUN, start_program
 from helpers.suites import pretend, report_of, runs_of
 
+from cda_jax.errors import InputError
 from cda_jax.suites import SUITES
 from cda_jax.suites.reproduce import reproduce
 
@@ -72,22 +73,28 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
     assert now == made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ('arguments', 'message'),
+    ('changes', 'message'),
     [
-        (['--suite=losses', '--methods=loss-no'], "the suite losses has no 'loss-no'"),
-        (['--suite=paper', '--scale=full'], '--data_dir: missing'),
-        (['--suite=paper', '--sites=mine'], '--sites: mine not in the stand-in data'),
-        (['--suite=paper', '--data_dir=x', '--set=batch_sise=3'], "field 'batch_sise'"),
-        (['--suite=paper', '--data_dir=x', '--set=oops'], '--set=oops: expected FIELD=VALUE'),
-        (['--suite=paper', '--jobs=9999'], 'jobs is 9999'),
+        ({'suite': 'losses', 'methods': ('loss-no',)}, "the suite losses has no 'loss-no'"),
+        ({'scale': 'full', 'data_dir': None}, '--data_dir: missing'),
+        ({'sites': ('mine',), 'data_dir': None}, '--sites: mine not in the stand-in data'),
+        ({'fields': {'batch_sise': 3}}, "field 'batch_sise'"),
+        ({'jobs': 9999}, 'jobs is 9999'),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(arguments, message, tmp_path):
-    process = start_program(TOOL, *arguments, f'--out={tmp_path / "out"}')
+def test_what_cannot_be_done_is_refused(changes, message, tmp_path):
+    request = report_of('paper', tmp_path / 'out', 'x')._replace(report_only=False, **changes)
+    with pytest.raises(InputError, match=message):
+        reproduce(request)
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.slow
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
+    arguments = '--suite=paper', '--data_dir=x', '--set=oops', f'--out={tmp_path / "out"}'
+    process = start_program(TOOL, *arguments)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert err.startswith('error: ')
-    assert message in err
+    assert err == 'error: --set=oops: expected FIELD=VALUE\n'
     assert not (tmp_path / 'out').exists()
