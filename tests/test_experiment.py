@@ -8,6 +8,7 @@ from helpers.programs import SMALL_RUN, load_config
 from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_experiment, build_model, data_position
+from cda_jax.train import train
 
 
 @pytest.fixture
@@ -131,3 +132,23 @@ def test_the_position_names_the_stream(fields):
         'expw': 200,
         'affectnet': 240,
     }
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'emotion_loss': 'no_such'}, "no loss 'no_such'"),
+        ({'dataset_loss_args': {'alpha': 2.0}}, 'alpha of adaptive cross entropy is 2.0'),
+        ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
+        ({'image_size': 64}, 'image_size is 64, but the records'),
+        ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic'"),
+        ({'validation_fraction': 1e-9}, 'no records in the validation split'),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anything_is_written(
+    fields, tmp_path, changes, message
+):
+    with pytest.raises(InputError, match=message) as caught:
+        train(read_config(fields | changes), tmp_path / 'run')
+    assert '\n' not in str(caught.value)
+    assert not (tmp_path / 'run').exists()

@@ -97,17 +97,20 @@ def test_a_checkpoint_is_evaluated_on_any_number_of_devices(finished, run_main, 
             assert difference.sum() <= (0 if devices == 1 else 4)
 
 
-def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(run_main, tmp_path):
-    fields = {'sites': ('rafdb', 'expw'), 'num_epochs': 1}
-    code, _, err = run_main(tmp_path, test_sites=('affectnet', 'expw'), **fields)
+def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(
+    finished, run_main, data_dir, tmp_path
+):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    shutil.copytree(data_dir / 'expw', tmp_path / 'expw')
+    shutil.copytree(data_dir / 'affectnet', tmp_path / 'unseen')
+    fields = {'data_dir': tmp_path, 'test_sites': ('unseen', 'expw')}
+    code, _, err = run_main(workdir, '--mode=eval', **fields)
     assert code == 0, err
-    results = json.loads((tmp_path / 'results.json').read_text())
+    results = json.loads((workdir / 'results-unseen-expw.json').read_text())
     heads = {site: list(heads) for site, heads in results['test_sites'].items()}
-    assert heads == {'affectnet': ['mean'], 'expw': ['own', 'mean']}
-    code, _, err = run_main(tmp_path, '--mode=eval', test_sites=('rafdb',), **fields)
-    assert code == 0, err
-    assert (tmp_path / 'results-rafdb.csv').exists()
-    assert json.loads((tmp_path / 'results.json').read_text()) == results
+    assert heads == {'unseen': ['mean'], 'expw': ['own', 'mean']}
+    assert (workdir / 'results-unseen-expw.csv').exists()
+    assert (workdir / 'results.json').read_text() == (finished[0] / 'results.json').read_text()
 
 
 def test_a_common_head_answers_for_a_site_that_was_not_trained_on(run_main, tmp_path):
@@ -196,14 +199,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
     ('fields', 'message'),
     [
         ({'data_dir': '/nowhere'}, '/nowhere/rafdb/manifest.json: no such file'),
-        ({'emotion_loss': 'no_such'}, "no loss 'no_such'"),
-        ({'dataset_loss_args': "{'alpha': 2.0}"}, 'alpha of adaptive cross entropy is 2.0'),
         ({'btch_size': 3}, "the config has no field 'btch_size'"),
-        ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
         ({'batch_size': 33}, 'batch_size is 33, expected a multiple of the 2 devices'),
-        ({'image_size': 64}, 'image_size is 64, but the records'),
-        ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic'"),
-        ({'validation_fraction': 1e-9}, 'no records in the validation split'),
     ],
 )
 def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, message):
