@@ -19,9 +19,9 @@ LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
 
 @functools.cache
 def network(**options):
-    defaults = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES}
-    options = defaults | {'classifier_widths': (6,)} | options
-    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, label_extractor_widths=(6, 5), **options)
+    options = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES} | options
+    widths = {'classifier_widths': (6,), 'label_extractor_widths': (6, 5)}
+    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, **widths, **options)
     keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
     init = jax.jit(model.init)
     return model, init(jax.random.key(0), images, jnp.zeros((ROWS, CLASSES)), 0.0, 0.0, keys), keys
@@ -114,6 +114,10 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
     values, gradients = separate_terms(model, variables, batch, keys, losses)
     from_emotion, from_label, from_dataset = gradients
 
+    def less(gradient, strength, name):
+        """The gradient of a part's own term, less strength times that of L_d."""
+        return jax.tree.map(lambda g, d: g - strength * d, gradient[name], from_dataset[name])
+
     @jax.jit
     def value_and_gradient(lambda_1, lambda_2):
         share = compute(model, variables, batch, keys, losses=losses)
@@ -125,20 +129,9 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
         np.testing.assert_allclose(terms, values, rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
-            # Equation 5: dL_e - lambda_1 dL_d
-            'feature_extractor': jax.tree.map(
-                lambda e, d, strength=lambda_1: e - strength * d,
-                from_emotion['feature_extractor'],
-                from_dataset['feature_extractor'],
-            ),
-            # Equation 6: dL_2 - lambda_2 dL_d
-            'label_extractor': jax.tree.map(
-                lambda g, d, strength=lambda_2: g - strength * d,
-                from_label['label_extractor'],
-                from_dataset['label_extractor'],
-            ),
-            # Equation 7
-            'dataset_classifier': from_dataset['dataset_classifier'],
+            'feature_extractor': less(from_emotion, lambda_1, 'feature_extractor'),  # equation 5
+            'label_extractor': less(from_label, lambda_2, 'label_extractor'),  # equation 6
+            'dataset_classifier': from_dataset['dataset_classifier'],  # equation 7
         } | {f'emotion_classifiers_{k}': from_emotion[f'emotion_classifiers_{k}'] for k in range(3)}
         assert_trees_close(got, expected)
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4

@@ -54,7 +54,7 @@ def test_devices_and_processes_compute_the_same(tmp_path):
             REPOSITORY / 'tests' / 'helpers' / 'three_steps.py', tmp_path / f'{name}.npz', **options
         )
 
-    port = free_address().rsplit(':', 1)[1]
+    port = free_address().rpartition(':')[2]
     programs = [start(f'1x{n}', devices=n) for n in (1, 4)]
     programs += [start('2x2', devices=2, environment=open_mpi(i, port)) for i in range(2)]
     codes, _, errors = ends(programs)
@@ -155,9 +155,10 @@ def test_confusion_counts(recipe, state):
     weights = {'params': state.params, 'batch_stats': state.batch_stats}
     step = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
     share = jax.tree.map(lambda x: jnp.asarray(x)[None], batch)
-    (confusion,) = jax.vmap(step, (None, 0), axis_name=AXIS)(weights, share)
+    (confusion,) = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))(weights, share)
     images = jnp.asarray(batch['image'][:, 2:34, 2:34], jnp.float32) / 127.5 - 1
-    _, logits = recipe.model.apply(weights, images, method='classify')
+    classify = jax.jit(functools.partial(recipe.model.apply, method='classify'))
+    _, logits = classify(weights, images)
     mean = jax.nn.softmax(logits).mean(axis=0)
     for counts, scores in zip(confusion, [*logits, mean], strict=True):
         expected = np.zeros((4, 4), int)
