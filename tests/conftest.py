@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from absl import flags
-from helpers.programs import FAST_COMPILE, REPOSITORY, small_run_flags, start_program
+from helpers.programs import FAST_COMPILE, REPOSITORY, outputs, small_run_flags, start_program
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['JAX_COMPILATION_CACHE_DIR'] = str(REPOSITORY / '.pytest_cache' / 'xla')
@@ -63,20 +63,12 @@ def start_main(data_dir):
 
 @pytest.fixture(scope='session')
 def run_main(start_main):
-    """Runs the program on the small data to its end: exit code, output and error output."""
-
-    def run(*arguments, **options) -> tuple[int, str, str]:
-        process = start_main(*arguments, **options)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
-
-    return run
+    """Runs the program on the small data to its end: output and error output."""
+    return lambda *arguments, code=0, **options: outputs(start_main(*arguments, **options), code)
 
 
 @pytest.fixture(scope='session')
 def finished(run_main, tmp_path_factory) -> tuple[Path, str, str]:
     """A finished run, not to be changed: its workdir, output and error output."""
     workdir = tmp_path_factory.mktemp('runs') / 'cda'
-    code, out, err = run_main(workdir)
-    assert code == 0, err
-    return workdir, out, err
+    return workdir, *run_main(workdir)

@@ -2,7 +2,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.models import count, widths
 from helpers.programs import SMALL_RUN, load_config
 
 from cda_jax.config import read_config
@@ -20,26 +19,29 @@ def build(fields, **changes):
     return build_experiment(read_config(fields | changes))
 
 
+def widths(params):
+    layers = sorted((name, layer) for name, layer in params.items() if name != 'logits')
+    return [layer['kernel'].shape for _, layer in layers] + [params['logits']['kernel'].shape]
+
+
 def test_the_papers_network_has_the_papers_shapes():
     model = build_model(read_config(load_config('cda').to_dict()), num_classes=7)
-    rows = 4
-
-    def train(key):
-        inputs = jnp.zeros((rows, 100, 100, 3)), jnp.zeros((rows, 7))
-        keys = jax.random.split(key, rows)
-        # As in the step: batch norm's statistics are averaged over a mapped axis.
-        return jax.vmap(
-            lambda images: model.init_with_output(key, images, inputs[1], 0.0, 0.0, keys),
-            axis_name='data',
-        )(inputs[0][None])
-
-    outputs, variables = jax.eval_shape(train, jax.random.key(0))
-    assert outputs.features.shape[1:] == (rows, 1000)
-    assert outputs.emotion_logits.shape[1:] == (3, rows, 7)
-    assert outputs.label_codes.shape[1:] == (rows, 7)
-    assert outputs.dataset_logits.shape[1:] == (rows, 3)
-    params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), variables['params'])
-    assert count(params['feature_extractor']) == pytest.approx(25.5e6, rel=0.005)
+    key = jax.random.key(0)
+    inputs = jnp.zeros((4, 100, 100, 3)), jnp.zeros((4, 7)), 0.0, 0.0, jax.random.split(key, 4)
+    # Without the axis over which the step averages batch norm's statistics.
+    model = model.clone(feature_extractor=model.feature_extractor.clone(axis_name=None))
+    outputs, variables = jax.eval_shape(lambda: model.init_with_output(key, *inputs))
+    assert outputs.features.shape == (4, 1000)
+    assert outputs.features.dtype == jnp.float32
+    assert outputs.emotion_logits.shape == (3, 4, 7)
+    assert outputs.label_codes.shape == (4, 7)
+    assert outputs.dataset_logits.shape == (4, 3)
+    params = variables['params']
+    layers = jax.tree.leaves(params['feature_extractor'])
+    # The pre-activation form of the 25.56 million parameters of ResNet-50 with 1000 outputs:
+    # 1 stem, 16 blocks of 3, 4 shortcuts
+    assert sum(x.size for x in layers) == pytest.approx(25.5e6, rel=0.005)
+    assert sum(x.ndim == 4 for x in layers) == 1 + 16 * 3 + 4
     for k in range(3):
         assert widths(params[f'emotion_classifiers_{k}']) == [(1000, 512), (512, 256), (256, 7)]
     assert widths(params['dataset_classifier']) == [(1007, 512), (512, 256), (256, 3)]
@@ -117,9 +119,8 @@ def test_losses_get_the_class_counts_of_their_head(fields, tmp_path, monkeypatch
     progress = experiment.recipe.progress(35)
     assert progress == 1
     np.testing.assert_array_equal(losses.dataset(jnp.ones((2, 3)), None, progress=progress), [3, 3])
-    (loss,) = build(
-        fields, shared_head=True, common_head=False, target='site'
-    ).recipe.losses.emotion
+    experiment = build(fields, shared_head=True, common_head=False, target='site')
+    (loss,) = experiment.recipe.losses.emotion
     np.testing.assert_array_equal(loss(np.zeros((3, 3)), np.eye(3)), [160, 200, 240])
 
 
@@ -127,11 +128,8 @@ def test_the_position_names_the_stream(fields):
     experiment = build(fields)
     position = data_position(experiment, 7)
     assert position.batches_read == 7
-    assert {name: site.examples for name, site in position.sites.items()} == {
-        'rafdb': 160,
-        'expw': 200,
-        'affectnet': 240,
-    }
+    examples = {name: site.examples for name, site in position.sites.items()}
+    assert examples == {'rafdb': 160, 'expw': 200, 'affectnet': 240}
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
 """The whole program as its user runs it: real records, real workers, real checkpoints."""
 
-import csv
 import json
 import os
 import re
 import shutil
-import signal
 import time
 
 import numpy as np
 import pytest
-from helpers.programs import REPOSITORY, start_program
-from helpers.runs import assert_same_bits, final_parameters, metrics
+from helpers.programs import REPOSITORY, outputs, start_program, wait_for
+from helpers.runs import assert_same_end, metrics
+
+from cda_jax.runtime.results import read_results
 
 pytestmark = pytest.mark.slow
 
@@ -19,25 +19,18 @@ pytestmark = pytest.mark.slow
 def test_a_run_leaves_results_logs_and_checkpoints(finished):
     workdir, out, err = finished
     assert err == ''
-    results = json.loads((workdir / 'results.json').read_text())
-    assert results['step'] == 36  # 600 images, batches of 32: 18 steps an epoch
-    assert list(results['test_sites']) == ['rafdb', 'expw', 'affectnet']
-    for heads in results['test_sites'].values():
+    results = read_results(workdir)
+    assert results.step == 36  # 600 images, batches of 32: 18 steps an epoch
+    assert list(results.test_sites) == ['rafdb', 'expw', 'affectnet']
+    for heads in results.test_sites.values():
         assert list(heads) == ['own', 'mean']
-        for entry in heads.values():
-            assert entry['num_examples'] == np.sum(entry['confusion']) == 70
-            assert entry['accuracy'] == np.trace(entry['confusion']) / 70
-    assert results['pooled']['num_examples'] == 210
-    own = [heads['own']['accuracy'] for heads in results['test_sites'].values()]
-    np.testing.assert_allclose(results['average']['accuracy'], np.mean(own))
-
-    rows = list(csv.DictReader((workdir / 'results.csv').read_text().splitlines()))
-    assert [(row['test_site'], row['head']) for row in rows][:2] == [
-        ('rafdb', 'own'),
-        ('rafdb', 'mean'),
-    ]
-    assert float(rows[0]['accuracy']) == results['test_sites']['rafdb']['own']['accuracy']
-    assert 'recall_Surprise' in rows[0]
+        for scores in heads.values():
+            assert scores.num_examples == np.sum(scores.confusion) == 70
+            assert scores.accuracy == np.trace(scores.confusion) / 70
+    assert results.pooled.num_examples == 210
+    own = [heads['own'].accuracy for heads in results.test_sites.values()]
+    np.testing.assert_allclose(results.average.accuracy, np.mean(own))
+    assert (workdir / 'results.csv').read_text().startswith('test_site,head,num_examples,accuracy,')
 
     assert [line['step'] for line in metrics(workdir)] == [5, 10, 15, 20, 25, 30, 35, 36]
     assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
@@ -74,8 +67,8 @@ def test_tensorboard_has_the_same_figures(finished):
 def test_a_finished_run_only_reports(finished, run_main):
     workdir, out, _ = finished
     before = metrics(workdir)
-    code, again, err = run_main(workdir)
-    assert (code, err) == (0, '')
+    again, err = run_main(workdir)
+    assert err == ''
     assert again.strip() == out[out.index('Results after') :].strip()
     assert metrics(workdir) == before
 
@@ -83,18 +76,14 @@ def test_a_finished_run_only_reports(finished, run_main):
 @pytest.mark.parametrize('devices', [1, 4])
 def test_a_checkpoint_is_evaluated_on_any_number_of_devices(finished, run_main, tmp_path, devices):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
-    expected = (workdir / 'results.json').read_text()
     (workdir / 'results.json').unlink()
-    code, _, err = run_main(workdir, '--mode=eval', devices=devices)
-    assert (code, err) == (0, '')
-    got = json.loads((workdir / 'results.json').read_text())
-    for site, heads in json.loads(expected)['test_sites'].items():
-        for head, entry in heads.items():
+    assert run_main(workdir, '--mode=eval', devices=devices)[1] == ''
+    got = read_results(workdir)
+    for site, heads in read_results(finished[0]).test_sites.items():
+        for head, scores in heads.items():
             # Rounding may differ between numbers of devices; a face or two may change sides.
-            difference = np.abs(
-                np.subtract(got['test_sites'][site][head]['confusion'], entry['confusion'])
-            )
-            assert difference.sum() <= (0 if devices == 1 else 4)
+            difference = np.subtract(got.test_sites[site][head].confusion, scores.confusion)
+            assert np.abs(difference).sum() <= (0 if devices == 1 else 4)
 
 
 def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(
@@ -104,8 +93,7 @@ def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(
     shutil.copytree(data_dir / 'expw', tmp_path / 'expw')
     shutil.copytree(data_dir / 'affectnet', tmp_path / 'unseen')
     fields = {'data_dir': tmp_path, 'test_sites': ('unseen', 'expw')}
-    code, _, err = run_main(workdir, '--mode=eval', **fields)
-    assert code == 0, err
+    run_main(workdir, '--mode=eval', **fields)
     results = json.loads((workdir / 'results-unseen-expw.json').read_text())
     heads = {site: list(heads) for site, heads in results['test_sites'].items()}
     assert heads == {'unseen': ['mean'], 'expw': ['own', 'mean']}
@@ -113,82 +101,69 @@ def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(
     assert (workdir / 'results.json').read_text() == (finished[0] / 'results.json').read_text()
 
 
-def test_a_common_head_answers_for_a_site_that_was_not_trained_on(run_main, tmp_path):
-    fields = {'sites': ('rafdb', 'expw'), 'test_sites': ('rafdb', 'affectnet'), 'num_epochs': 1}
-    code, _, err = run_main(tmp_path, common_head=True, **fields)
-    assert code == 0, err
-    results = json.loads((tmp_path / 'results.json').read_text())
-    heads = {site: list(heads) for site, heads in results['test_sites'].items()}
-    assert heads == {'rafdb': ['own', 'common', 'mean'], 'affectnet': ['common', 'mean']}
-
-
-def test_naming_the_dataset(run_main, tmp_path):
-    code, _, err = run_main(tmp_path, config='dataset_id', num_epochs=1)
-    assert code == 0, err
-    results = json.loads((tmp_path / 'results.json').read_text())
-    assert results['class_names'] == ['rafdb', 'expw', 'affectnet']
-    rows = [heads['shared']['confusion'] for heads in results['test_sites'].values()]
-    for number, confusion in enumerate(rows):
-        assert np.sum(confusion, axis=1).tolist() == [70 * (k == number) for k in range(3)]
-    assert np.sum(rows, axis=0).tolist() == results['pooled']['confusion']
-
-
-def test_validation_selects_the_best_checkpoint(run_main, tmp_path):
-    # The learning rate is high enough for the accuracy to fall now and then.
-    fields = {'validation_fraction': 0.3, 'num_epochs': 5, 'keep_checkpoints': 1}
-    code, _, err = run_main(tmp_path, config='baseline', learning_rate=2.0, **fields)
-    assert code == 0, err
-    lines = [line for line in metrics(tmp_path) if line['kind'] == 'validation']
-    assert len(lines) == 5
-    best = max(lines, key=lambda line: (line['accuracy'], -line['step']))
-    results = json.loads((tmp_path / 'results.json').read_text())
-    chosen = next(line for line in lines if line['step'] == results['step'])
-    assert chosen['accuracy'] == best['accuracy']
-    kept = {int(p.name) for p in (tmp_path / 'checkpoints').iterdir()}
-    assert kept == {results['step'], lines[-1]['step']}
-
-
-def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
-    for number, delay in enumerate((0.0, 0.35)):
-        process = start_main(tmp_path)
-        for line in process.stdout:
-            if line.startswith(f'step {(10, 25)[number]}'):
-                break
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert not (tmp_path / 'results.json').exists()
-    # A look at it in between neither ends nor changes it.
-    code, _, err = run_main(tmp_path, '--mode=eval')
-    assert code == 0, err
-    assert len(list(tmp_path.glob('results-step*.json'))) == 1
-    code, out, err = run_main(tmp_path)
-    assert code == 0, err
-    assert 'going on after step' in out
-    step, parameters = final_parameters(tmp_path)
-    expected_step, expected = final_parameters(finished[0])
-    assert step == expected_step
-    assert_same_bits(parameters, expected)
-    assert metrics(tmp_path) == metrics(finished[0])
-    expected_results = (finished[0] / 'results.json').read_text()
-    assert (tmp_path / 'results.json').read_text() == expected_results
-
-
-def test_a_loss_of_ones_own_as_the_readme_shows_it(run_main, tmp_path):
+@pytest.fixture(scope='module')
+def other(run_main, tmp_path_factory):
+    """The workdir of a run with a loss of one's own, a common head and validation."""
+    folder = tmp_path_factory.mktemp('other')
     readme = (REPOSITORY / 'README.md').read_text()
     (code_block,) = re.findall(r'```python\n(.*?)```', readme, flags=re.DOTALL)
     flags = re.search(r'Run it with `(.*?)`', readme)[1].split()
-    (tmp_path / 'my_losses.py').write_text(code_block)
-    path = {'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
-    code, _, err = run_main(tmp_path / 'run', *flags, num_epochs=1, environment=path)
-    assert code == 0, err
-    config = json.loads((tmp_path / 'run' / 'config.json').read_text())
+    (folder / 'my_losses.py').write_text(code_block)
+    path = {'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(folder)])}
+    fields = {'sites': ('rafdb', 'expw'), 'test_sites': ('rafdb', 'affectnet')}
+    fields |= {'validation_fraction': 0.3, 'num_epochs': 5, 'keep_checkpoints': 1}
+    # The learning rate is high enough for the accuracy to fall now and then.
+    fields |= {'common_head': True, 'learning_rate': 2.0}
+    run_main(folder / 'run', *flags, environment=path, **fields)
+    return folder / 'run'
+
+
+def test_a_loss_of_ones_own_as_the_readme_shows_it(other):
+    config = json.loads((other / 'config.json').read_text())
     assert (config['emotion_loss'], config['emotion_loss_args']) == ('my_losses.brier', {})
 
 
+def test_a_common_head_answers_for_a_site_that_was_not_trained_on(other):
+    heads = {site: list(heads) for site, heads in read_results(other).test_sites.items()}
+    assert heads == {'rafdb': ['own', 'common', 'mean'], 'affectnet': ['common', 'mean']}
+
+
+def test_validation_selects_the_best_checkpoint(other):
+    lines = [line for line in metrics(other) if line['kind'] == 'validation']
+    assert len(lines) == 5
+    best = max(line['accuracy'] for line in lines)
+    chosen = read_results(other).step
+    assert [line['accuracy'] for line in lines if line['step'] == chosen] == [best]
+    kept = {int(path.name) for path in (other / 'checkpoints').iterdir()}
+    assert kept == {chosen, lines[-1]['step']}
+
+
+def test_naming_the_dataset(run_main, tmp_path):
+    run_main(tmp_path, config='dataset_id', num_epochs=1)
+    results = read_results(tmp_path)
+    assert results.class_names == ['rafdb', 'expw', 'affectnet']
+    confusions = [heads['shared'].confusion for heads in results.test_sites.values()]
+    np.testing.assert_array_equal(np.sum(confusions, axis=2), 70 * np.eye(3))
+    np.testing.assert_array_equal(np.sum(confusions, axis=0), results.pooled.confusion)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
+    for line, delay in (('step 10', 0.0), ('step 25', 0.35)):
+        process = start_main(tmp_path)
+        wait_for(process, line)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert not (tmp_path / 'results.json').exists()
+    # A look at it in between neither ends nor changes it.
+    run_main(tmp_path, '--mode=eval')
+    assert len(list(tmp_path.glob('results-step*.json'))) == 1
+    assert 'going on after step' in run_main(tmp_path)[0]
+    assert_same_end(tmp_path, finished[0])
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
-    code, _, err = run_main(tmp_path, learning_rate=1e12)
-    assert code == 1
+    _, err = run_main(tmp_path, learning_rate=1e12, code=1)
     assert err.startswith('error: step ')
     assert 'not finite: loss_' in err
     assert 'Traceback' not in err
@@ -204,8 +179,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
     ],
 )
 def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, message):
-    code, _, err = run_main(tmp_path / 'run', devices=2, **fields)
-    assert code == 1
+    _, err = run_main(tmp_path / 'run', devices=2, **fields, code=1)
     assert err.startswith('error: ')
     assert message in err
     assert err.count('\n') == 1
@@ -214,15 +188,10 @@ def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, mess
 
 def test_the_workdir_of_another_config_is_refused(finished, run_main):
     before = sorted(p.name for p in finished[0].iterdir())
-    code, _, err = run_main(finished[0], seed=1, momentum=0.5, log_every_steps=1)
-    assert code == 1
-    assert err.splitlines()[1:] == [
-        '  momentum: 0.9 there, 0.5 here',
-        '  seed: 0 there, 1 here',
-    ]
+    _, err = run_main(finished[0], seed=1, momentum=0.5, log_every_steps=1, code=1)
+    assert err.splitlines()[1:] == ['  momentum: 0.9 there, 0.5 here', '  seed: 0 there, 1 here']
     assert sorted(p.name for p in finished[0].iterdir()) == before
-    code, _, err = run_main(finished[0], '--mode=eval', shared_head=True)
-    assert code == 1
+    _, err = run_main(finished[0], '--mode=eval', shared_head=True, code=1)
     assert 'shared_head: False there, True here' in err
 
 
@@ -238,29 +207,25 @@ def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
     path = tmp_path / 'mine.py'
     if content:
         path.write_text(content)
-    process = start_program('-m', 'cda_jax.main', f'--config={path}', f'--workdir={tmp_path}/run')
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    flags = f'--config={path}', f'--workdir={tmp_path}/run'
+    _, err = outputs(start_program('-m', 'cda_jax.main', *flags), code=1)
     assert err.startswith('error: --config: ')
     assert message in err
     assert 'Traceback' not in err
 
 
-def test_help_comes_fast_and_nothing_imports_more_than_it_needs():
-    start = time.monotonic()
-    process = start_program('-X', 'importtime', '-m', 'cda_jax.main', '--help')
-    out, err = process.communicate(timeout=60)
-    assert time.monotonic() - start < 20
+def test_help_and_the_demonstration_import_no_more_than_they_need():
+    program = start_program('-X', 'importtime', '-m', 'cda_jax.main', '--help')
+    out, err = outputs(program, code=1)  # as absl ends after its help
     assert '--workdir' in out
     imported = {line.rsplit('|')[-1].strip() for line in err.splitlines() if '|' in line}
     assert 'absl' in imported
     assert not imported & {'jax', 'tensorflow', 'orbax.checkpoint'}
     # What the demonstration starts must do without the extras.
     code = 'import sys, cda_jax.train, make_standin; print(*sys.modules)'
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tools')])
-    out, err = start_program('-c', code, environment={'PYTHONPATH': path}).communicate(timeout=60)
+    out, _ = outputs(start_program('-c', code))
     imported = {name.partition('.')[0] for name in out.split()}
-    assert 'cda_jax' in imported, err
+    assert 'cda_jax' in imported
     assert not imported & {'tensorflow', 'matplotlib', 'pandas', 'sklearn', 'jinja2', 'umap'}
 
 
@@ -270,8 +235,7 @@ def test_other_data_under_the_same_name_are_refused(finished, run_main, data_dir
     data = tmp_path / 'data'
     for name, other in (('rafdb', 'affectnet'), ('expw', 'expw'), ('affectnet', 'rafdb')):
         shutil.copytree(data_dir / other, data / name)
-    code, _, err = run_main(workdir, data_dir=data)
-    assert code == 1
+    _, err = run_main(workdir, data_dir=data, code=1)
     assert err.startswith('error: the data are not those that checkpoint 36 was trained on: site')
 
 
@@ -281,7 +245,6 @@ def test_test_sites_with_other_classes_are_refused(finished, run_main, data_dir,
     manifest['class_names'] = manifest['class_names'][::-1]
     (tmp_path / 'other' / 'manifest.json').write_text(json.dumps(manifest))
     fields = {'data_dir': tmp_path, 'test_sites': ('other',)}
-    code, _, err = run_main(finished[0], '--mode=eval', **fields)
-    assert code == 1
+    _, err = run_main(finished[0], '--mode=eval', **fields, code=1)
     assert 'other/manifest.json: class_names is' in err
     assert 'as in training' in err

@@ -19,9 +19,9 @@ LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
 
 @functools.cache
 def network(**options):
-    defaults = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES}
-    options = defaults | {'classifier_widths': (6,)} | options
-    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, label_extractor_widths=(6, 5), **options)
+    options = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES} | options
+    widths = {'classifier_widths': (6,), 'label_extractor_widths': (6, 5)}
+    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, **widths, **options)
     keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
     init = jax.jit(model.init)
     return model, init(jax.random.key(0), images, jnp.zeros((ROWS, CLASSES)), 0.0, 0.0, keys), keys
@@ -67,55 +67,39 @@ def features_of(model, variables, batch, extractor):
 
 
 def separate_terms(model, variables, batch, keys, losses=LOSSES):
-    """L_e, L_2 and L_d as functions of the parameters, written out without any reversal."""
+    """L_e, L_2 and L_d written out without any reversal: their values and their gradients."""
     labels = jax.nn.one_hot(batch['label'], CLASSES)
     sites = jax.nn.one_hot(batch['site'], SITES)
     total = batch['mask'].sum()
-
-    def part(params, name, *inputs, module, **options):
-        return module.apply({'params': params[name]}, *inputs, **options)
-
     bound = model.bind(variables)
 
-    def features(params):
-        return features_of(model, variables, batch, params['feature_extractor'])
+    def terms(params):
+        def part(module, name, *inputs):
+            return module.clone(parent=None).apply({'params': params[name]}, *inputs)
 
-    def codes(params):
-        scores = part(
-            params, 'label_extractor', labels, keys, module=bound.label_extractor.clone(parent=None)
-        )
-        return jax.nn.softmax(scores) if model.pseudo_label == 'soft' else scores
-
-    def emotion(params):
-        targets = pseudo_labels(codes(params), model.pseudo_label)
-        term = 0
+        features = features_of(model, variables, batch, params['feature_extractor'])
+        codes = part(bound.label_extractor, 'label_extractor', labels, keys)
+        if model.pseudo_label == 'soft':
+            codes = jax.nn.softmax(codes)
+        emotion = 0
         for k in range(SITES):
-            logits = part(
-                params,
-                f'emotion_classifiers_{k}',
-                features(params),
-                module=bound.emotion_classifiers[k].clone(parent=None),
-            )
+            logits = part(bound.emotion_classifiers[k], f'emotion_classifiers_{k}', features)
             mine = batch['mask'] & (batch['site'] == k)
             over = mine.sum() if losses.averaging == 'site' else total
-            term += losses.emotion[k](logits, targets, mine).sum() / jnp.maximum(over, 1)
-        return term
+            error = losses.emotion[k](logits, pseudo_labels(codes, model.pseudo_label), mine)
+            emotion += error.sum() / jnp.maximum(over, 1)
+        label = (((codes - labels) ** 2).sum(axis=1) * batch['mask']).sum() / total
+        seen = jnp.concatenate([features, codes], axis=1)
+        logits = part(bound.dataset_classifier, 'dataset_classifier', seen)
+        dataset = losses.dataset(logits, sites, batch['mask']).sum() / total
+        return jnp.stack([emotion, label, dataset])
 
-    def label(params):
-        distance = ((codes(params) - labels) ** 2).sum(axis=1)
-        return (distance * batch['mask']).sum() / total
+    @jax.jit
+    def values_and_gradients(params):
+        values, pull_back = jax.vjp(terms, params)
+        return values, [pull_back(direction)[0] for direction in jnp.eye(3)]
 
-    def dataset(params):
-        seen = jnp.concatenate([features(params), codes(params)], axis=1)
-        logits = part(
-            params,
-            'dataset_classifier',
-            seen,
-            module=bound.dataset_classifier.clone(parent=None),
-        )
-        return losses.dataset(logits, sites, batch['mask']).sum() / total
-
-    return emotion, label, dataset
+    return values_and_gradients(variables['params'])
 
 
 def assert_trees_close(a, b):
@@ -124,38 +108,35 @@ def assert_trees_close(a, b):
 
 @pytest.mark.parametrize('averaging', ['batch', 'site'])
 @pytest.mark.parametrize('pseudo_label', ['hard', 'soft'])
-def test_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
+def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
     model, variables, batch, keys = make(pseudo_label=pseudo_label)
     losses, params = LOSSES._replace(averaging=averaging), variables['params']
-    terms = separate_terms(model, variables, batch, keys, losses)
-    from_emotion, from_label, from_dataset = (jax.jit(jax.grad(t))(params) for t in terms)
+    values, gradients = separate_terms(model, variables, batch, keys, losses)
+    from_emotion, from_label, from_dataset = gradients
+
+    def less(gradient, strength, name):
+        """The gradient of a part's own term, less strength times that of L_d."""
+        return jax.tree.map(lambda g, d: g - strength * d, gradient[name], from_dataset[name])
 
     @jax.jit
-    def gradients(lambda_1, lambda_2):
+    def value_and_gradient(lambda_1, lambda_2):
         share = compute(model, variables, batch, keys, losses=losses)
         share = functools.partial(share, lambda_1=lambda_1, lambda_2=lambda_2)
-        return jax.grad(lambda p: share(p)[0])(params)
+        return jax.value_and_grad(share, has_aux=True)(params)
 
     for lambda_1, lambda_2 in [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]:
-        got = gradients(lambda_1, lambda_2)
+        (total, (terms, outputs, batch_stats)), got = value_and_gradient(lambda_1, lambda_2)
+        np.testing.assert_allclose(terms, values, rtol=1e-5)
+        np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
-            # Equation 5: dL_e - lambda_1 dL_d
-            'feature_extractor': jax.tree.map(
-                lambda e, d, strength=lambda_1: e - strength * d,
-                from_emotion['feature_extractor'],
-                from_dataset['feature_extractor'],
-            ),
-            # Equation 6: dL_2 - lambda_2 dL_d
-            'label_extractor': jax.tree.map(
-                lambda g, d, strength=lambda_2: g - strength * d,
-                from_label['label_extractor'],
-                from_dataset['label_extractor'],
-            ),
-            # Equation 7
-            'dataset_classifier': from_dataset['dataset_classifier'],
+            'feature_extractor': less(from_emotion, lambda_1, 'feature_extractor'),  # equation 5
+            'label_extractor': less(from_label, lambda_2, 'label_extractor'),  # equation 6
+            'dataset_classifier': from_dataset['dataset_classifier'],  # equation 7
         } | {f'emotion_classifiers_{k}': from_emotion[f'emotion_classifiers_{k}'] for k in range(3)}
         assert_trees_close(got, expected)
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
+    assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
+    assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
 
 
 def test_perturbations_give_the_gradient_at_the_features_of_each_way():
@@ -163,27 +144,19 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     params, zeros = variables['params'], jnp.zeros((ROWS, 8))
     perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
-    at_features = jax.jit(jax.grad(lambda p: share(params, perturbations=p)[0]))(perturbations)
 
-    features = functools.partial(features_of, model, variables, batch)
-    _, back = jax.vjp(jax.jit(features), params['feature_extractor'])
-    emotion, _, dataset = separate_terms(model, variables, batch, keys)
-    direct = jax.jit(jax.grad(emotion))(params)['feature_extractor']
-    reverse = jax.jit(jax.grad(lambda p: -0.3 * dataset(p)))(params)['feature_extractor']
-    assert_trees_close(back(at_features['to_emotions'])[0], direct)
-    assert_trees_close(back(at_features['to_reversal'])[0], reverse)
+    @jax.jit
+    def pulled_back(params):
+        at_features = jax.grad(lambda p: share(params, perturbations=p)[0])(perturbations)
+        features = functools.partial(features_of, model, variables, batch)
+        _, pull_back = jax.vjp(features, params['feature_extractor'])
+        return {way: pull_back(gradient)[0] for way, gradient in at_features.items()}
 
-
-def test_terms_add_up_to_the_objective():
-    model, variables, batch, keys = make()
-    run = jax.jit(compute(model, variables, batch, keys))
-    total, (terms, outputs, batch_stats) = run(variables['params'])
-    apart = separate_terms(model, variables, batch, keys)
-    expected = [jax.jit(term)(variables['params']) for term in apart]
-    np.testing.assert_allclose(terms, expected, rtol=1e-5)
-    np.testing.assert_allclose(total, sum(expected), rtol=1e-5)
-    assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
-    assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
+    ways = pulled_back(params)
+    _, gradients = separate_terms(model, variables, batch, keys)
+    from_emotion, _, from_dataset = (gradient['feature_extractor'] for gradient in gradients)
+    assert_trees_close(ways['to_emotions'], from_emotion)
+    assert_trees_close(ways['to_reversal'], jax.tree.map(lambda d: -0.3 * d, from_dataset))
 
 
 def expected_emotion(errors, batch, averaging):

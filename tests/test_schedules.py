@@ -11,27 +11,24 @@ def values(schedule, steps):
     return np.array(jax.jit(jax.vmap(schedule))(jnp.arange(steps)))
 
 
-def test_linear_rises_from_0_to_its_maximum():
-    schedule = reversal_strength('linear', maximum=0.5, warmup_fraction=0, total_steps=11)
-    np.testing.assert_allclose(values(schedule, 11), np.linspace(0, 0.5, 11), rtol=1e-6)
+P = np.arange(5) / 4
 
 
-def test_dann_follows_its_formula():
-    schedule = reversal_strength('dann', maximum=2, warmup_fraction=0, total_steps=5)
-    p = np.arange(5) / 4
-    np.testing.assert_allclose(values(schedule, 5), 2 * (2 / (1 + np.exp(-10 * p)) - 1), rtol=1e-5)
-
-
-def test_the_schedule_runs_over_what_the_warmup_leaves():
-    schedule = reversal_strength('linear', maximum=1, warmup_fraction=0.5, total_steps=5)
-    np.testing.assert_allclose(values(schedule, 5), [0, 0, 0, 0.5, 1], atol=1e-6)
-    schedule = reversal_strength('constant', maximum=1, warmup_fraction=0.5, total_steps=5)
-    np.testing.assert_allclose(values(schedule, 5), [0, 0, 1, 1, 1])
-
-
-def test_one_step_is_enough():
-    schedule = reversal_strength('linear', maximum=1, warmup_fraction=0, total_steps=1)
-    assert values(schedule, 1) == 0
+@pytest.mark.parametrize(
+    ('kind', 'maximum', 'warmup', 'expected'),
+    [
+        ('linear', 0.5, 0, P / 2),
+        ('dann', 2, 0, 2 * (2 / (1 + np.exp(-10 * P)) - 1)),
+        # It runs over what the warm-up leaves.
+        ('linear', 1, 0.5, [0, 0, 0, 0.5, 1]),
+        ('constant', 1, 0.5, [0, 0, 1, 1, 1]),
+        ('linear', 1, 0, [0]),  # one step is enough
+    ],
+)
+def test_lambda(kind, maximum, warmup, expected):
+    steps = len(expected)
+    schedule = reversal_strength(kind, maximum=maximum, warmup_fraction=warmup, total_steps=steps)
+    np.testing.assert_allclose(values(schedule, steps), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(('kind', 'warmup'), [('cubic', 0), ('linear', 1), ('linear', -0.1)])

@@ -24,17 +24,16 @@ def state(recipe):
     return jax.jit(functools.partial(init_state, recipe, 0))()
 
 
-_COMPILED = {}
+@pytest.fixture(scope='module')
+def take_step(recipe):
+    """The step with a mapped axis of one member."""
+    step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
+    mapped = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))
 
+    def take_step(state, batch):
+        return jax.tree.map(lambda x: x[0], mapped(state, jax.tree.map(lambda x: x[None], batch)))
 
-def one_device(recipe, state, batch):
-    """The step with a mapped axis of one member; each recipe is compiled once."""
-    if id(recipe) not in _COMPILED:
-        step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
-        mapped = jax.vmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
-        _COMPILED[id(recipe)] = jax.jit(mapped), recipe  # kept, so that no other gets its id
-    after = _COMPILED[id(recipe)][0](state, jax.tree.map(lambda x: x[None], batch))
-    return jax.tree.map(lambda x: x[0], after)
+    return take_step
 
 
 def open_mpi(process: int, port: str) -> dict[str, str]:
@@ -55,14 +54,14 @@ def test_devices_and_processes_compute_the_same(tmp_path):
             REPOSITORY / 'tests' / 'helpers' / 'three_steps.py', tmp_path / f'{name}.npz', **options
         )
 
-    port = free_address().rsplit(':', 1)[1]
-    programs = [start(f'1x{n}', devices=n) for n in (1, 2, 4)]
+    port = free_address().rpartition(':')[2]
+    programs = [start(f'1x{n}', devices=n) for n in (1, 4)]
     programs += [start('2x2', devices=2, environment=open_mpi(i, port)) for i in range(2)]
     codes, _, errors = ends(programs)
-    assert codes == [0] * 5, errors
-    results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x2', '1x4', '2x2')]
+    assert codes == [0] * 4, errors
+    results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x4', '2x2')]
     numbers = [(result.pop('processes'), result.pop('devices')) for result in results]
-    assert numbers == [(1, 1), (1, 2), (1, 4), (2, 4)]
+    assert numbers == [(1, 1), (1, 4), (2, 4)]
     assert results[0]['confusion'].sum() == 15 * 4  # 3 heads and their mean, one row masked out
     for other in results[1:]:
         assert other.keys() == results[0].keys()
@@ -71,28 +70,28 @@ def test_devices_and_processes_compute_the_same(tmp_path):
             np.testing.assert_allclose(value, results[0][name], rtol=1e-4, atol=2e-5, err_msg=name)
 
 
-def test_metrics_of_a_step(recipe, state):
+def test_metrics_of_a_step(take_step, state):
     batch = make_batch(0)
-    after, metrics = one_device(recipe, state, batch)
+    after, metrics = take_step(state, batch)
     parts = [metrics[f'loss_{name}'] for name in ('emotion', 'label', 'dataset')]
     np.testing.assert_allclose(metrics['loss'], sum(parts), rtol=1e-5)
     for name in ('accuracy_emotion', 'accuracy_dataset', 'pseudo_label_agreement'):
         hits = 15 * float(metrics[name])  # of the 15 rows that count
         assert abs(hits - round(hits)) < 1e-4
     assert metrics['lambda_1'] == 0
-    assert one_device(recipe, after, batch)[1]['lambda_1'] == 0.25
+    assert take_step(after, batch)[1]['lambda_1'] == 0.25
     assert after.step == 1
     # One step of plain SGD moves the parameters by learning rate x gradient.
     moved = jax.tree.map(lambda a, b: a - b, after.params, state.params)
     np.testing.assert_allclose(optax.tree.norm(moved), 0.05 * metrics['gradient_norm'], rtol=1e-3)
 
 
-def test_a_dead_adversary_shows(recipe, state):
+def test_a_dead_adversary_shows(take_step, state):
     state, batch = state.replace(step=jnp.int32(1)), make_batch(0)
     silent = jax.tree.map(jnp.zeros_like, state.params['dataset_classifier'])
     silent['logits']['bias'] = jnp.array([0.0, 1.0, 0.0])  # it always names the second site
     state = state.replace(params=state.params | {'dataset_classifier': silent})
-    _, metrics = one_device(recipe, state, batch)
+    _, metrics = take_step(state, batch)
     sites = batch['site'][batch['mask']]
     np.testing.assert_allclose(metrics['accuracy_dataset'], np.mean(sites == 1), rtol=1e-5)
     np.testing.assert_allclose(
@@ -102,10 +101,10 @@ def test_a_dead_adversary_shows(recipe, state):
     assert metrics['reversed_gradient_ratio'] == 0
 
 
-def test_a_site_that_is_absent_counts_in_no_balance(recipe, state):
+def test_a_site_that_is_absent_counts_in_no_balance(take_step, state):
     batch = make_batch(0)
     batch['site'] = np.ones_like(batch['site'])
-    _, metrics = one_device(recipe, state, batch)
+    _, metrics = take_step(state, batch)
     np.testing.assert_allclose(
         metrics['balanced_accuracy_dataset'], metrics['accuracy_dataset'], rtol=1e-6
     )
@@ -127,32 +126,26 @@ def test_the_gradient_ratio_grows_with_lambda(recipe, state):
     np.testing.assert_allclose(ratios[1], 3 * ratios[0], rtol=1e-4)
 
 
-def test_draws_depend_on_the_step_and_the_seed(recipe, state):
+def test_draws_depend_on_the_step_and_the_seed(take_step, state):
     batch = make_batch(0)
-    same = one_device(recipe, state, batch)[1]
-    np.testing.assert_array_equal(
-        same['loss_label'], one_device(recipe, state, batch)[1]['loss_label']
+    others = state.replace(step=jnp.int32(1)), state.replace(key=jax.random.key(5))
+    first, again, *different = (
+        take_step(own, batch)[1]['loss_label'] for own in (state, state, *others)
     )
-    for other in (state.replace(step=jnp.int32(1)), state.replace(key=jax.random.key(5))):
-        assert one_device(recipe, other, batch)[1]['loss_label'] != same['loss_label']
+    assert first == again
+    assert first not in different
 
 
-def test_the_first_fault_is_kept(recipe, state):
-    after, _ = one_device(recipe, state, make_batch(0))
+def test_the_first_fault_is_kept(take_step, state):
+    after, _ = take_step(state, make_batch(0))
     assert after.fault_step == -1
-    broken = after.replace(
-        params=after.params
-        | {
-            'dataset_classifier': jax.tree.map(
-                lambda x: x * jnp.nan, after.params['dataset_classifier']
-            )
-        }
-    )
-    first, _ = one_device(recipe, broken, make_batch(1))
+    no_numbers = jax.tree.map(lambda x: x * jnp.nan, after.params['dataset_classifier'])
+    broken = after.replace(params=after.params | {'dataset_classifier': no_numbers})
+    first, _ = take_step(broken, make_batch(1))
     assert first.fault_step == 1
     named = [name for name, bad in zip(WATCHED_TERMS, first.fault_terms, strict=True) if bad]
     assert named == ['loss_dataset', 'gradient_norm', 'parameter_norm']
-    later, _ = one_device(recipe, first, make_batch(2))
+    later, _ = take_step(first, make_batch(2))
     assert later.fault_step == 1
     np.testing.assert_array_equal(later.fault_terms, first.fault_terms)
 
@@ -161,15 +154,13 @@ def test_confusion_counts(recipe, state):
     batch = make_batch(0)
     weights = {'params': state.params, 'batch_stats': state.batch_stats}
     step = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
-    batch = jax.tree.map(jnp.asarray, batch)
-    confusion = jax.vmap(lambda b: step(weights, b), axis_name=AXIS)(
-        jax.tree.map(lambda x: x[None], batch)
-    )[0]
-    images = (batch['image'][:, 2:34, 2:34].astype(np.float32)) / 127.5 - 1
-    _, logits = recipe.model.apply(weights, images, method='classify')
+    share = jax.tree.map(lambda x: jnp.asarray(x)[None], batch)
+    (confusion,) = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))(weights, share)
+    images = jnp.asarray(batch['image'][:, 2:34, 2:34], jnp.float32) / 127.5 - 1
+    classify = jax.jit(functools.partial(recipe.model.apply, method='classify'))
+    _, logits = classify(weights, images)
     mean = jax.nn.softmax(logits).mean(axis=0)
     for counts, scores in zip(confusion, [*logits, mean], strict=True):
         expected = np.zeros((4, 4), int)
-        for label, row, counts_in in zip(batch['label'], scores, batch['mask'], strict=True):
-            expected[label, np.argmax(row)] += counts_in
+        np.add.at(expected, (batch['label'], np.argmax(scores, axis=1)), batch['mask'])
         np.testing.assert_array_equal(counts, expected)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from helpers.programs import REPOSITORY
-from helpers.runs import final_parameters
+from helpers.runs import assert_same_bits, final_parameters
 
 from cda_jax.errors import InputError
 from cda_jax.trained import load_trained
@@ -38,9 +38,7 @@ def test_the_examples_of_the_documentation(finished, alone):
     assert trained.step == 36
     assert trained.class_names[0] == 'Surprise'
     assert trained.faults == {}
-    jax.tree.map(
-        np.testing.assert_array_equal, trained.weights['params'], final_parameters(finished[0])[1]
-    )
+    assert_same_bits(trained.weights['params'], final_parameters(finished[0])[1])
 
     exec(second, names)
     mine = jax.jit(functools.partial(names['mine'].apply, method='classify'))

@@ -148,7 +148,6 @@ def test_a_damaged_record_ends_the_program_with_one_line(data_dir, run_main, tmp
     shard = tmp_path / 'data' / 'expw' / SHARD
     middle = shard.stat().st_size // 4
     flip(shard, middle, middle + 1)
-    code, _, err = run_main(tmp_path / 'run', data_dir=tmp_path / 'data')
-    assert code == 1
+    _, err = run_main(tmp_path / 'run', data_dir=tmp_path / 'data', code=1)
     assert re.fullmatch(r'error: .*/expw: record \d+ cannot be read: .*hash.*\n', err)
     assert not (tmp_path / 'run' / 'results.json').exists()

@@ -1,23 +1,19 @@
 """Starts programs of this repository the way a user would, with a small run's settings."""
 
-import contextlib
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+IMPORTED_FROM = REPOSITORY, REPOSITORY / 'tests', REPOSITORY / 'tools'
 
 # Half of the time would be spent on optimising programs that run for a second.
 FAST_COMPILE = (
     '--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 '
     '--xla_llvm_disable_expensive_passes=true --xla_backend_optimization_level'
 )
-
-# From here on JAX takes a port by the number of the SLURM job, modulo 2**12.
-_FIRST_SLURM_PORT = 65535 - 2**12 + 1
 
 # A two-block network on small pictures: what a whole run needs, in seconds.
 SMALL_RUN = {
@@ -37,15 +33,6 @@ SMALL_RUN = {
 }
 
 
-def free_slurm_job_id() -> int:
-    """A job number whose port is free."""
-    for job_id in range(os.getpid() % 2**12, 2**13):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(('', _FIRST_SLURM_PORT + job_id % 2**12))
-            return job_id
-    raise RuntimeError('no free port in the range that JAX uses under SLURM')
-
-
 def start_program(
     *arguments, devices: int = 1, environment=None, new_session=False
 ) -> subprocess.Popen:
@@ -55,7 +42,7 @@ def start_program(
         env=os.environ
         | {
             'XLA_FLAGS': f'{FAST_COMPILE}=0 --xla_force_host_platform_device_count={devices}',
-            'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tests')]),
+            'PYTHONPATH': os.pathsep.join(map(str, IMPORTED_FROM)),
         }
         | (environment or {}),
         stdout=subprocess.PIPE,
@@ -63,6 +50,21 @@ def start_program(
         text=True,
         start_new_session=new_session,
     )
+
+
+def wait_for(process: subprocess.Popen, start: str) -> None:
+    """Reads the output of a program up to the line that starts so."""
+    for line in process.stdout:
+        if line.startswith(start):
+            return
+    raise AssertionError(f'no line that starts with {start!r}:\n{process.stderr.read()}')
+
+
+def outputs(process: subprocess.Popen, code: int = 0, timeout: float = 300) -> tuple[str, str]:
+    """Output and error output of a program, which must end with this exit code."""
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == code, out + err
+    return out, err
 
 
 def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from cda_jax.runtime.logs import TIMING
+from cda_jax.trained import load_trained
 
 
 def metrics(workdir):
@@ -30,3 +31,12 @@ def assert_same_bits(left, right):
     """Two trees are the same, bit for bit."""
     assert jax.tree.structure(left) == jax.tree.structure(right)
     jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+def assert_same_end(left, right):
+    """Two finished runs have the same weights, bit for bit, metrics and results."""
+    ends = load_trained(left), load_trained(right)
+    assert ends[0].step == ends[1].step
+    assert_same_bits(ends[0].weights, ends[1].weights)
+    assert metrics(left) == metrics(right)
+    assert (left / 'results.json').read_text() == (right / 'results.json').read_text()

@@ -15,13 +15,8 @@ def start_several(start_main, workdir, *, own=None, **fields) -> list[subprocess
     """Starts two processes; `own` has config fields of single ones."""
     place = f'--coordinator={free_address()}', '--num_processes=2'
     return [
-        start_main(
-            workdir,
-            *place,
-            f'--process_id={process}',
-            **fields | (own or {}).get(process, {}),
-        )
-        for process in range(2)
+        start_main(workdir, *place, f'--process_id={i}', **fields | (own or {}).get(i, {}))
+        for i in range(2)
     ]
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from helpers.checkpoints import assert_same_state, small_state
+from helpers.checkpoints import assert_same_state, halve, names, save, small_state
 
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.runtime.checkpoint import Checkpoints
@@ -22,12 +22,9 @@ def states():
 
 
 @pytest.fixture(scope='module')
-def whole(states, tmp_path_factory):
+def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole') / 'checkpoints'
-    with Checkpoints(folder, keep=2) as checkpoints:
-        for step, score in SCORES.items():
-            own = states[step]
-            checkpoints.save(own, step, data={'read': step}, validation_accuracy=score)
+    save(folder, SCORES, keep=2)
     return folder
 
 
@@ -46,10 +43,6 @@ def resume(folder, like):
         return *checkpoints.resume(like), checkpoints.best_step()
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 def said(capfd, folder):
     """The lines of Checkpoints; beside them Python may report reads that were abandoned."""
     lines = capfd.readouterr().err.splitlines()
@@ -62,10 +55,6 @@ def flip(path, place):
     path.write_bytes(content)
 
 
-def halve(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
 def flip_noise(folder, states, step):
     noise = np.asarray(states[step]['params']['noise']).tobytes()[:1000]
     files = (path for path in (folder / str(step) / 'state').rglob('*') if path.is_file())
@@ -73,20 +62,26 @@ def flip_noise(folder, states, step):
     flip(path, path.read_bytes().index(noise) + 500)
 
 
-def test_flipped_bits_that_orbax_restores_silently(folder, states, like, capfd):
-    flip_noise(folder, states, 3)
+# The newest, and the best, which is put aside before a run goes on.
+@pytest.mark.parametrize(('damaged', 'newest', 'best'), [(3, 2, 1), (1, 3, 3)])
+def test_flipped_bits_that_orbax_restores_silently(
+    folder, states, like, capfd, damaged, newest, best
+):
+    flip_noise(folder, states, damaged)
     with ocp.CheckpointManager(folder) as manager:
-        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(states[3]))
-        silent = manager.restore(3, args=arguments).state
-    assert (silent['params']['noise'] != states[3]['params']['noise']).sum() == 1
-    state, data, step, best = resume(folder, like)
-    assert (step, data, best) == (2, {'read': 2}, 1)
-    assert_same_state(state, states[2])
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(states[damaged]))
+        silent = manager.restore(damaged, args=arguments).state
+    assert (silent['params']['noise'] != states[damaged]['params']['noise']).sum() == 1
+    state, *found = resume(folder, like)
+    assert found == [{'read': newest}, newest, best]
+    assert_same_state(state, states[newest])
+    path = folder / str(damaged)
     assert said(capfd, folder) == [
-        f'damaged checkpoint: {folder}/3: params/noise has other values than when it was saved',
-        f'{folder}/3 is now 3.damaged.1; nothing reads it any more',
+        f'damaged checkpoint: {path}: params/noise has other values than when it was saved',
+        f'{path} is now {damaged}.damaged.1; nothing reads it any more',
     ]
-    assert names(folder) == ['1', '2', '3.damaged.1']
+    whole = {'1', '2', '3'} - {path.name}
+    assert names(folder) == sorted([*whole, f'{damaged}.damaged.1'])
 
 
 def remove(path):
@@ -121,8 +116,8 @@ def raise_score(path):
 )
 def test_damage_is_named_and_passed_over(folder, states, like, capfd, place, harm, message):
     harm(folder / '3' / place)
-    state, data, step, best = resume(folder, like)
-    assert (step, data, best) == (2, {'read': 2}, 1)
+    state, *found = resume(folder, like)
+    assert found == [{'read': 2}, 2, 1]
     assert_same_state(state, states[2])
     first, last = said(capfd, folder)
     assert first.startswith(f'damaged checkpoint: {folder}/{message}')
@@ -157,15 +152,6 @@ def test_a_step_put_aside_is_saved_again(folder, states, like):
         assert names(folder) == ['1', '2', '3', *(f'3.damaged.{k + 1}' for k in range(number))]
         assert resume(folder, like)[2] == 3
         (folder / '3' / 'data' / 'metadata').unlink()
-
-
-def test_a_damaged_best_is_put_aside_before_a_run_goes_on(folder, states, like, capfd):
-    flip_noise(folder, states, 1)
-    state, _, step, best = resume(folder, like)
-    assert (step, best) == (3, 3)
-    assert_same_state(state, states[3])
-    assert said(capfd, folder)[0].startswith(f'damaged checkpoint: {folder}/1: params/noise')
-    assert names(folder) == ['1.damaged.1', '2', '3']
 
 
 def test_without_a_whole_one_there_is_one_error_and_nothing_moves(folder, states, like):

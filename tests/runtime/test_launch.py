@@ -1,8 +1,8 @@
 """How a process becomes one of several."""
 
 import pytest
-from helpers.programs import start_program
-from helpers.several import ends, free_address
+from helpers.programs import outputs, start_program
+from helpers.several import free_address
 
 from cda_jax.errors import InputError
 from cda_jax.runtime import launch
@@ -35,10 +35,9 @@ def test_waiting_for_the_others_has_an_end(process, why):
         'from cda_jax.runtime.launch import Place, joined\n'
         f'with joined(Place({free_address()!r}, 2, {process}), timeout=2): pass'
     )
-    codes, _, errors = ends([start_program('-c', code)], timeout=60)
-    assert codes == [1]
-    assert errors[0].splitlines()[-1].startswith('error: the processes did not join within 2 s: ')
-    assert why in errors[0]
+    _, err = outputs(start_program('-c', code), code=1)
+    assert err.splitlines()[-1].startswith('error: the processes did not join within 2 s: ')
+    assert why in err
 
 
 SLURM = {'SLURM_JOB_ID': '7', 'SLURM_STEP_NODELIST': 'a', 'SLURM_PROCID': '0', 'SLURM_LOCALID': '0'}

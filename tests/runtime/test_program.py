@@ -1,7 +1,7 @@
 """How a command ends: its exit code and its last words."""
 
 import pytest
-from helpers.programs import start_program
+from helpers.programs import outputs, start_program
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +31,6 @@ program.run(command, passes_on={})
 )
 def test_how_a_command_ends(does, flags, code, out, error):
     process = start_program('-c', CODE.format(does, '--' in flags), *flags)
-    said, complained = process.communicate(timeout=60)
-    assert (process.returncode, said) == (code, out)
+    said, complained = outputs(process, code)
+    assert said == out
     assert complained.startswith(error)
