@@ -71,8 +71,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     emotion_loss_args: Arguments
     dataset_loss: Text
     dataset_loss_args: Arguments
-    averaging: Literal['batch', 'site']
-    loss_statistics: Literal['batch', 'site']
+    site_size_power: _limited(float, 'a number from 0 to 1', ge=0, le=1)
+    shared_statistics: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     posthoc_tau: Number
 
     lambda1_max: Number
@@ -90,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: Number
     momentum: Share
     weight_decay: Number
+    gradient_clip: Number
     warmup_epochs: Number
 
     log_every_steps: Count

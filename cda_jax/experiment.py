@@ -210,7 +210,9 @@ def _build_optimizer(config: Config, learning_rate) -> optax.GradientTransformat
     def dataset_classifier(params):
         return {name: name == 'dataset_classifier' for name in params}
 
+    clip = optax.clip_by_global_norm(config.gradient_clip)
     return optax.chain(
+        clip if config.gradient_clip else optax.identity(),
         optax.add_decayed_weights(config.weight_decay, mask=kernels),
         optax.sgd(learning_rate, momentum=config.momentum),
         optax.masked(optax.scale(config.dataset_classifier_rate_factor), dataset_classifier),
@@ -227,8 +229,8 @@ def _build_losses(config: Config, parts: list[Part]) -> Losses:
             'dataset_loss', config.dataset_loss, config.dataset_loss_args, _sizes(parts)
         ),
         of_all_sites=emotion(_counts_of_all(config, parts)),
-        averaging=config.averaging,
-        statistics=config.loss_statistics,
+        site_size_power=config.site_size_power,
+        shared_statistics=config.shared_statistics,
         site_smoothing=config.site_smoothing,
     )
 

@@ -20,8 +20,6 @@ from jaxtyping import Array, Bool, Float, Key
 
 from cda_jax.models.cda import CDA, Outputs, pseudo_labels
 
-AVERAGINGS = STATISTICS = ('batch', 'site')
-
 
 class Terms(NamedTuple):
     """The three terms of E, each this device's share: summed over the devices they are the term."""
@@ -38,12 +36,14 @@ class Losses(NamedTuple):
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
             they differ in the class counts that are bound.
         dataset: Per-sample loss of the dataset classifier.
-        of_all_sites: Per-sample loss with the class counts of all sites; needed where `statistics`
-            is 'batch'.
-        averaging: 'batch', every sample counts 1/n; or 'site', each emotion classifier averages
-            over its own samples and the means add up.
-        statistics: What batch statistics of the emotion losses are of: 'site', each classifier's
-            own samples; or 'batch', the samples of all sites, each judged by its own classifier.
+        of_all_sites: Per-sample loss with the class counts of all sites; needed where
+            `shared_statistics` is not 0.
+        site_size_power: The mean loss of an emotion classifier's own samples weighs their share of
+            the batch to this power. 1 is the paper's: every sample counts 1/n. 0: the means of all
+            classifiers add up.
+        shared_statistics: How far batch statistics of the emotion losses are those of the samples
+            of all sites, each judged by its own classifier, instead of each classifier's own
+            samples: from 0, the paper's, to 1.
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
     """
@@ -51,8 +51,8 @@ class Losses(NamedTuple):
     emotion: Sequence[Callable]
     dataset: Callable
     of_all_sites: Callable | None = None
-    averaging: str = 'batch'
-    statistics: str = 'site'
+    site_size_power: float = 1.0
+    shared_statistics: float = 0.0
     site_smoothing: float = 0.0
 
 
@@ -105,8 +105,9 @@ def objective(
 
     # L_e: each head's errors on its own samples, over the samples that it is averaged over.
     errors, own = emotion_errors(outputs, batch, model, losses, **context)
-    averaged_over = n if losses.averaging == 'batch' else _count(own, axis_name)
-    emotion = jnp.sum(errors.sum(axis=1) / averaged_over)
+    own_counts = _count(own, axis_name)
+    size_weights = (n / own_counts) ** (1 - losses.site_size_power)
+    emotion = jnp.sum(size_weights * errors.sum(axis=1) / n)
 
     # L_2: how far the label extractor strays from the label.
     label = jnp.float32(0)
@@ -145,12 +146,13 @@ def emotion_errors(
         loss_of_rows(loss, logits, targets, mask, **context)
         for loss, logits, mask in zip(losses.emotion, outputs.emotion_logits, own, strict=True)
     ]
-    if losses.statistics == 'batch' and model.num_site_heads:
+    shared = losses.shared_statistics
+    if shared and model.num_site_heads:
         # One loss for the samples of all sites, each judged by its own site's classifier.
         judged = outputs.emotion_logits[batch['site'], jnp.arange(len(batch['site']))]
         error = loss_of_rows(losses.of_all_sites, judged, targets, batch['mask'], **context)
         for head in range(model.num_site_heads):
-            errors[head] = jnp.where(own[head], error, 0)
+            errors[head] = (1 - shared) * errors[head] + shared * jnp.where(own[head], error, 0)
     return jnp.stack(errors), own
 
 

@@ -52,8 +52,8 @@ def get_config() -> ConfigDict:
     config.emotion_loss_args = {'alpha': 1.0}
     config.dataset_loss = 'adaptive_cross_entropy'
     config.dataset_loss_args = {'alpha': 1.0}
-    config.averaging = 'batch'  # of the emotion loss, over the 'batch' or over each 'site'
-    config.loss_statistics = 'site'  # of each classifier's samples, or of the whole 'batch'
+    config.site_size_power = 1.0  # of a site's weight in the emotion loss; 0: all weigh the same
+    config.shared_statistics = 0.0  # of the emotion loss; 0: of each site's samples, 1: of all
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 
     # Reversed gradients
@@ -74,6 +74,7 @@ def get_config() -> ConfigDict:
     config.learning_rate = 0.1  # for a batch of 256; in proportion for others
     config.momentum = 0.9
     config.weight_decay = 1e-4  # of kernels only
+    config.gradient_clip = 0.0  # largest norm of the gradient; 0: any
     config.warmup_epochs = 5.0
 
     # Logs and checkpoints

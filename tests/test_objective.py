@@ -85,9 +85,9 @@ def separate_terms(model, variables, batch, keys, losses=LOSSES):
         for k in range(SITES):
             logits = part(bound.emotion_classifiers[k], f'emotion_classifiers_{k}', features)
             mine = batch['mask'] & (batch['site'] == k)
-            over = mine.sum() if losses.averaging == 'site' else total
             error = losses.emotion[k](logits, pseudo_labels(codes, model.pseudo_label), mine)
-            emotion += error.sum() / jnp.maximum(over, 1)
+            count = jnp.maximum(mine.sum(), 1)
+            emotion += error.sum() / count * (count / total) ** losses.site_size_power
         label = (((codes - labels) ** 2).sum(axis=1) * batch['mask']).sum() / total
         seen = jnp.concatenate([features, codes], axis=1)
         logits = part(bound.dataset_classifier, 'dataset_classifier', seen)
@@ -106,11 +106,10 @@ def assert_trees_close(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
 
 
-@pytest.mark.parametrize('averaging', ['batch', 'site'])
-@pytest.mark.parametrize('pseudo_label', ['hard', 'soft'])
-def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, averaging):
+@pytest.mark.parametrize(('pseudo_label', 'power'), [('hard', 1.0), ('soft', 0.0), ('hard', 0.4)])
+def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, power):
     model, variables, batch, keys = make(pseudo_label=pseudo_label)
-    losses, params = LOSSES._replace(averaging=averaging), variables['params']
+    losses, params = LOSSES._replace(site_size_power=power), variables['params']
     values, gradients = separate_terms(model, variables, batch, keys, losses)
     from_emotion, from_label, from_dataset = gradients
 
@@ -159,14 +158,14 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     assert_trees_close(ways['to_reversal'], jax.tree.map(lambda d: -0.3 * d, from_dataset))
 
 
-def expected_emotion(errors, batch, averaging):
+def expected_emotion(errors, batch, power):
     """The emotion term from the errors of all rows by each head; a further head is common."""
     site, mask = np.array(batch['site']), np.array(batch['mask'])
     term = 0.0
     for head, error in enumerate(np.array(errors)):
         own = mask & (site == head) if head < SITES else mask
-        over = own if averaging == 'site' else mask
-        term += error[own].sum() / max(over.sum(), 1)
+        if own.any():
+            term += error[own].mean() * (own.sum() / mask.sum()) ** power
     return term
 
 
@@ -175,17 +174,22 @@ def errors_of(loss, outputs, batch, mask=None):
     return [loss(logits, targets, mask) for logits in outputs.emotion_logits]
 
 
-@pytest.mark.parametrize('averaging', ['batch', 'site'])
-def test_statistics_of_all_sites_judge_each_sample_by_its_own_head(averaging):
+@pytest.mark.parametrize(('power', 'shared'), [(1.0, 1.0), (0.0, 1.0), (0.4, 0.3)])
+def test_shared_statistics_judge_each_sample_by_its_own_head(power, shared):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
-    losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, averaging, 'batch')
+    losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, power, shared)
     run = jax.jit(compute(model, variables, batch, keys, losses=losses))
     _, (terms, outputs, _) = run(variables['params'])
     own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
     targets = jax.nn.one_hot(batch['label'], CLASSES)
-    common = errors_of(ADAPTIVE, outputs, batch, batch['mask'])[SITES]
-    errors = [ADAPTIVE(own, targets, batch['mask'])] * SITES + [common]
-    np.testing.assert_allclose(terms.emotion, expected_emotion(errors, batch, averaging), rtol=1e-5)
+    of_all = ADAPTIVE(own, targets, batch['mask'])
+    errors = [
+        (1 - shared) * ADAPTIVE(logits, targets, batch['mask'] & (batch['site'] == k))
+        + shared * of_all
+        for k, logits in enumerate(outputs.emotion_logits[:SITES])
+    ]
+    errors.append(ADAPTIVE(outputs.emotion_logits[SITES], targets, batch['mask']))
+    np.testing.assert_allclose(terms.emotion, expected_emotion(errors, batch, power), rtol=1e-5)
 
 
 def ignores_mask(logits, targets, mask, **context):
@@ -193,13 +197,13 @@ def ignores_mask(logits, targets, mask, **context):
     return -(targets * jax.nn.log_softmax(logits)).sum(axis=-1)
 
 
-@pytest.mark.parametrize('statistics', ['batch', 'site'])
-def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(statistics):
+@pytest.mark.parametrize('shared', [0.0, 1.0])
+def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(shared):
     model, variables, batch, keys = make()
     params = variables['params']
 
     def value_and_gradient(loss):
-        losses = Losses([loss] * SITES, loss, loss, statistics=statistics)
+        losses = Losses([loss] * SITES, loss, loss, shared_statistics=shared)
         share = compute(model, variables, batch, keys, losses=losses)
         return jax.jit(jax.value_and_grad(lambda p: share(p)[0]))(params)
 
@@ -218,15 +222,15 @@ def test_a_row_outside_the_mask_may_hold_anything():
 
 
 @pytest.mark.parametrize('common_head', [False, True])
-@pytest.mark.parametrize('averaging', ['batch', 'site'])
+@pytest.mark.parametrize('power', [1.0, 0.0])
 @pytest.mark.parametrize('sites_there', [2, 3])
-def test_each_head_learns_from_its_own_samples(sites_there, averaging, common_head):
+def test_each_head_learns_from_its_own_samples(sites_there, power, common_head):
     model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
     batch['site'] = batch['site'] % sites_there
-    losses = Losses([PLAIN] * (SITES + common_head), PLAIN, averaging=averaging)
+    losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
     run = jax.jit(compute(model, variables, batch, keys, losses=losses))
     _, (terms, outputs, _) = run(variables['params'])
-    expected = expected_emotion(errors_of(cross_entropy, outputs, batch), batch, averaging)
+    expected = expected_emotion(errors_of(cross_entropy, outputs, batch), batch, power)
     np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
@@ -251,11 +255,11 @@ def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     np.testing.assert_allclose(terms.dataset, error, rtol=1e-5)
 
 
-@pytest.mark.parametrize('averaging', ['batch', 'site'])
-def test_shares_over_an_axis_sum_to_the_whole(averaging):
+@pytest.mark.parametrize('power', [1.0, 0.0])
+def test_shares_over_an_axis_sum_to_the_whole(power):
     alone, variables, batch, keys = make()
     mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
-    losses = LOSSES._replace(averaging=averaging)
+    losses = LOSSES._replace(site_size_power=power)
 
     def share_and_gradient(batch, keys):
         share = compute(mapped, variables, batch, keys, losses=losses, axis_name='data')

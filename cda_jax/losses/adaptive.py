@@ -1,5 +1,7 @@
 """Losses whose class weights come from the batch at hand: ACE and the recall loss."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -13,6 +15,8 @@ def adaptive_cross_entropy(
     mask: Bool[Array, ' B'] | None = None,
     *,
     alpha: float = 1.0,
+    prior: float = 0.0,
+    unit_mean: bool = False,
     axis_name: str | None = None,
 ) -> Float[Array, ' B']:
     """Adaptive cross entropy (ACE): classes weigh more if rare or badly recognised in the batch.
@@ -28,7 +32,15 @@ def adaptive_cross_entropy(
     >>> print(adaptive_cross_entropy(logits, targets))
     [0.056... 0.945... 3.781...]
     """
-    weights = adaptive_weights(logits, targets, mask, alpha=alpha, axis_name=axis_name)
+    weights = adaptive_weights(
+        logits,
+        targets,
+        mask,
+        alpha=alpha,
+        prior=prior,
+        unit_mean=unit_mean,
+        axis_name=axis_name,
+    )
     return weighted_cross_entropy(logits, targets, mask, weights)
 
 
@@ -38,6 +50,8 @@ def adaptive_weights(
     mask: Bool[Array, ' B'] | None = None,
     *,
     alpha: float = 1.0,
+    prior: float = 0.0,
+    unit_mean: bool = False,
     axis_name: str | None = None,
 ) -> Float[Array, ' C']:
     """The class weights of ACE.
@@ -45,6 +59,11 @@ def adaptive_weights(
         w_d = C (1 - b_j / b) / (C - 1)                   how rare class j is among b samples
         w_p = C r_j / sum_i r_i,  r_j = 1 - h_j / b_j     how badly it is recognised
         w_j = mean + alpha (w_p w_d - mean)               the mean of w_p w_d over the classes
+
+    `prior` adds so many pseudo-samples to the batch, the same number of every class, of which as
+    large a share is recognised as of the samples; `unit_mean` divides the weights by their mean
+    over the samples. With a prior a class that has few samples, or none, weighs about as much as
+    one that is recognised as well as all others; at 0 the formulas are the paper's.
 
     `alpha` is how far the weights may part, 0 (all have their mean) to 1. A sample is taken for the
     class of its largest logit, the lowest among equals. Where the formulas divide by 0: a class
@@ -60,21 +79,32 @@ def adaptive_weights(
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f'alpha of adaptive cross entropy is {alpha}, expected 0 to 1')
+    if not 0 <= prior < math.inf:
+        raise ValueError(f'prior of adaptive cross entropy is {prior}, expected a number from 0')
     num_classes = logits.shape[-1]
     class_counts, class_hits, total = batch_statistics(logits, targets, mask, axis_name)
     if num_classes == 1:
         return jnp.ones(1, jnp.float32)
 
+    counts, hits, size = class_counts, class_hits, total
+    if prior:
+        counts = class_counts + prior / num_classes
+        hits = class_hits + prior / num_classes * ratio(class_hits.sum(), class_counts.sum())
+        size = total + prior
+
     # Equation 11: the distribution weights.
-    distribution = num_classes * (1 - ratio(class_counts, total)) / (num_classes - 1)
+    distribution = num_classes * (1 - ratio(counts, size)) / (num_classes - 1)
     # Equation 12: the precision weights.
-    misses = miss_rates(class_counts, class_hits)
+    misses = miss_rates(counts, hits)
     sum_of_misses = misses.sum()
     precision = jnp.where(sum_of_misses > 0, num_classes * ratio(misses, sum_of_misses), 1)
     # Equation 13: their product, drawn towards its mean.
     products = precision * distribution
     mean = products.mean()
-    return jnp.where(total > 0, mean + alpha * (products - mean), 1)
+    weights = mean + alpha * (products - mean)
+    if unit_mean:
+        weights *= ratio(class_counts.sum(), (class_counts * weights).sum())
+    return jnp.where(total > 0, weights, 1)
 
 
 def recall_loss(
