@@ -12,7 +12,7 @@ from cda_jax.losses import adaptive_cross_entropy, adaptive_weights, cross_entro
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 
-def oracle_weights(logits, targets, mask, alpha):
+def oracle_weights(logits, targets, mask, alpha, prior=0.0, unit_mean=False):
     logits, targets = logits[mask].astype(np.float64), targets[mask].astype(np.float64)
     n, c = len(logits), logits.shape[1]
     if n == 0 or c == 1:
@@ -22,12 +22,18 @@ def oracle_weights(logits, targets, mask, alpha):
         for j in range(c):
             n_j[j] += target[j]
             h_j[j] += target[j] * (np.argmax(row) == j)
+    of_samples = n_j.copy()
+    h_j += prior / c * h_j.sum() / n
+    n_j, n = n_j + prior / c, n + prior
     w_d = c * (1 - n_j / n) / (c - 1)
     miss = np.array([1 - h / m if m > 0 else 0.0 for h, m in zip(h_j, n_j, strict=True)])
     w_p = c * miss / miss.sum() if miss.sum() > 0 else np.ones(c)
     product = w_p * w_d
     mean = product.sum() / c
-    return mean + alpha * (product - mean)
+    weights = mean + alpha * (product - mean)
+    if unit_mean and of_samples @ weights > 0:
+        weights *= of_samples.sum() / (of_samples @ weights)
+    return weights
 
 
 def oracle_loss(logits, targets, mask, weights):
@@ -60,14 +66,21 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize('alpha', [0.0, 0.4, 1.0])
-def test_adaptive_cross_entropy_equals_its_equations(alpha):
-    class_weights = jax.jit(functools.partial(adaptive_weights, alpha=alpha))
-    loss = jax.jit(functools.partial(adaptive_cross_entropy, alpha=alpha))
+@pytest.mark.parametrize(
+    'options',
+    [
+        *[{'alpha': 0.0}, {'alpha': 0.4}, {'alpha': 1.0}],
+        *[{'alpha': 1.0, 'prior': 7.0}, {'alpha': 1.0, 'unit_mean': True}],
+        {'alpha': 0.4, 'prior': 0.5, 'unit_mean': True},
+    ],
+)
+def test_adaptive_cross_entropy_equals_its_equations(options):
+    class_weights = jax.jit(functools.partial(adaptive_weights, **options))
+    loss = jax.jit(functools.partial(adaptive_cross_entropy, **options))
     for case in CASES.values():
         for seed in range(10):
             logits, targets, mask = draw(seed, **case)
-            weights = oracle_weights(logits, targets, mask, alpha)
+            weights = oracle_weights(logits, targets, mask, **options)
             close(class_weights(logits, targets, mask), weights)
             close(loss(logits, targets, mask), oracle_loss(logits, targets, mask, weights))
 
@@ -96,6 +109,18 @@ def test_weights_worked_by_hand():
     mean = (0.75 * 0.375 + 2.25 * 1.125) / 3
     half = [(0.28125 + mean) / 2, (2.53125 + mean) / 2, mean / 2]
     close(adaptive_weights(logits, targets, alpha=0.5), half)
+
+
+def test_a_prior_draws_the_weights_of_small_classes_towards_those_of_the_whole_head():
+    # As above, with a pseudo-sample for each class, of which half are recognised, as of the four.
+    logits = jnp.array([[9.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0], [9.0, 0, 0]])
+    targets = jax.nn.one_hot(jnp.array([0, 0, 0, 1]), 3)
+    # n = (4, 2, 1) of 7; h = (2.5, 0.5, 0.5): misses (3/8, 3/4, 1/2), w_p = 3/(13/8) misses
+    expected = np.array([3 / 8, 3 / 4, 1 / 2]) * 24 / 13 * 1.5 * np.array([3, 5, 6]) / 7
+    close(adaptive_weights(logits, targets, prior=3.0), expected)
+    # The four samples then weigh 1 on average.
+    mean = (3 * expected[0] + expected[1]) / 4
+    close(adaptive_weights(logits, targets, prior=3.0, unit_mean=True), expected / mean)
 
 
 def test_ties_go_to_the_lowest_class():
