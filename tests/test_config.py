@@ -25,7 +25,7 @@ def test_the_papers_config():
         ('batch_size', 0, 'batch_size is 0, expected a whole number from 1'),
         ('batch_size', True, 'batch_size is True'),
         ('validation_fraction', 1.0, 'expected a number from 0 to below 1'),
-        ('averaging', 'class', "averaging is 'class', expected one of 'batch', 'site'"),
+        ('shared_statistics', 1.5, 'shared_statistics is 1.5, expected a number from 0 to 1'),
         ('resnet_depth', 51, 'resnet_depth is 51'),
         ('sites', (), 'sites is (), expected a tuple of names'),
         ('sites', ('rafdb', 'rafdb'), 'sites names a site twice'),

@@ -7,7 +7,7 @@ _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
 _PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
 _NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
 _SHARED, _SOFT = {'shared_head': True}, {'pseudo_label': 'soft'}
-_OF_ALL_SITES = {'loss_statistics': 'batch'}
+_OF_ALL_SITES = {'shared_statistics': 1.0}
 
 
 def _baseline(title, loss, **args) -> Method:
@@ -47,7 +47,7 @@ ABLATION = (
         'cda-soft-batch-statistics': Method(
             'CDA, soft pseudo labels, ACE statistics of all sites', _SOFT | _OF_ALL_SITES
         ),
-        'cda-averaging-site': Method('CDA, averaged over each site', {'averaging': 'site'}),
+        'cda-averaging-site': Method('CDA, averaged over each site', {'site_size_power': 0.0}),
         'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),
         'cda-site-smoothing': Method('CDA, site labels smoothed by 0.1', {'site_smoothing': 0.1}),
         'cda-d-dropout': Method('CDA, dropout 0.5 in d', {'dataset_classifier_dropout': 0.5}),
