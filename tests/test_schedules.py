@@ -42,9 +42,6 @@ def test_learning_rate_warms_up_and_falls_by_a_cosine():
     np.testing.assert_allclose(rates[:5], [0.2, 0.35, 0.5, 0.65, 0.8], rtol=1e-6)
     p = np.arange(8) / 8
     np.testing.assert_allclose(rates[4:], 0.8 * (1 + np.cos(np.pi * p)) / 2, rtol=1e-5)
-
-
-def test_learning_rate_without_warmup_starts_at_its_peak():
     assert values(warmup_cosine(peak=0.8, warmup_steps=0, total_steps=12), 1)[0] == np.float32(0.8)
 
 

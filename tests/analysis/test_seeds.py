@@ -18,14 +18,10 @@ def test_mean_and_sd_are_those_of_a_sample_and_the_interval_is_students(seeds):
     np.testing.assert_allclose(Measured(values).interval, expected, rtol=1e-12)
 
 
-def test_one_seed_has_no_spread():
-    measured = Measured((0.25,))
-    assert (measured.mean, measured.sd, measured.interval) == (0.25, None, None)
-
-
-def test_equal_values_have_an_interval_of_no_width():
-    measured = Measured((0.5, 0.5, 0.5))
-    assert (measured.sd, measured.interval) == (0, (0.5, 0.5))
+def test_one_seed_has_no_spread_and_equal_ones_have_a_spread_of_0():
+    one, equal = Measured((0.25,)), Measured((0.5, 0.5, 0.5))
+    assert (one.mean, one.sd, one.interval) == (0.25, None, None)
+    assert (equal.sd, equal.interval) == (0, (0.5, 0.5))
 
 
 def test_a_difference_is_paired_by_seed():
