@@ -1,7 +1,6 @@
 """The stand-in: what is in its files, and that it is the same wherever it is made."""
 
 import csv
-import hashlib
 import json
 import signal
 import time
@@ -11,7 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.coloured_photos import files_of
 from helpers.programs import REPOSITORY, start_program
+from helpers.tools import run_tool
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
@@ -41,14 +42,6 @@ def rows_of(root):
 def truth(root):
     with (root / 'true_expressions.csv').open(newline='') as file:
         return list(csv.DictReader(file))
-
-
-def contents(root):
-    return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in root.rglob('*')
-        if path.is_file()
-    }
 
 
 @pytest.mark.parametrize('index', range(3), ids=NAMES)
@@ -97,27 +90,20 @@ def test_affectnet_rows_carry_68_landmarks_inside_a_loose_box(made):
 
 def test_another_seed_gives_other_pictures_under_the_same_names(made, tmp_path):
     make_standin(tmp_path / 'other', num_processes=1, **{**SMALL, 'seed': 4})
-    here, there = contents(made / 'rafdb'), contents(tmp_path / 'other' / 'rafdb')
+    here, there = (files_of(folder / 'rafdb') for folder in (made, tmp_path / 'other'))
     assert here.keys() == there.keys()
     pictures = [name for name in here if name.endswith('.jpg')]
     assert all(here[name] != there[name] for name in pictures)
 
 
-@pytest.mark.slow
-def test_two_processes_give_the_same_bytes(made, tmp_path):
-    make_standin(tmp_path / 'again', num_processes=2, **SMALL)
-    assert contents(tmp_path / 'again') == contents(made)
-
-
 def test_a_finished_stand_in_is_kept_and_anything_else_refused(made, tmp_path):
-    before = contents(made)
-    said = []
+    before, said = files_of(made), []
     make_standin(made, num_processes=1, report=said.append, **SMALL)
     assert len(said) == 1
     assert 'already' in said[0]
     with pytest.raises(InputError, match=r'asked for was .*seed=9.* holds one of .*seed=3'):
         make_standin(made, num_processes=1, **{**SMALL, 'seed': 9})
-    assert contents(made) == before
+    assert files_of(made) == before
     (tmp_path / 'mine').mkdir()
     with pytest.raises(InputError, match=r'mine: expected a complete stand-in .*standin\.json'):
         make_standin(tmp_path / 'mine', **SMALL)
@@ -128,7 +114,7 @@ def test_a_finished_stand_in_is_kept_and_anything_else_refused(made, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_stand_in_and_the_next_one_is_whole(made, tmp_path):
+def test_a_killed_run_leaves_no_stand_in_and_two_processes_then_make_the_same_bytes(made, tmp_path):
     out, partial = tmp_path / 'standin', tmp_path / 'standin.partial'
     tool = REPOSITORY / 'tools' / 'make_standin.py'
     run = start_program(tool, f'--out={out}', '--train_faces=3000,3000,3000')
@@ -138,8 +124,8 @@ def test_a_killed_run_leaves_no_stand_in_and_the_next_one_is_whole(made, tmp_pat
     run.send_signal(signal.SIGKILL)
     run.communicate(timeout=60)  # ends only when the children, who hold the pipes too, have ended
     assert not out.exists()
-    make_standin(out, num_processes=1, **SMALL)
-    assert contents(out) == contents(made)
+    make_standin(out, num_processes=2, **SMALL)
+    assert files_of(out) == files_of(made)
     assert not partial.exists()
 
 
@@ -160,9 +146,9 @@ def test_prepared_sites_have_the_true_labels_beside_them(made, tmp_path):
         lines = (tmp_path / name / 'true_labels.csv').read_text().splitlines()
         expected = [f'{row["id"]},{row["expression"]}' for row in truth(made / name)]
         assert lines == ['id,true_label', *expected]
-    before = contents(tmp_path)
+    before = files_of(tmp_path)
     prepare_standin(made, tmp_path, face_size=16, num_processes=1, report=said.append)
-    assert contents(tmp_path) == before
+    assert files_of(tmp_path) == before
     assert len(said) == 3
 
 
@@ -260,23 +246,17 @@ def test_turning_the_head_moves_the_nose_not_the_outline():
 
 @pytest.mark.slow
 def test_command_line(tmp_path):
-    def run(*flags):
-        process = start_program(REPOSITORY / 'tools' / 'make_standin.py', *flags)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
-    sizes = ('--train_faces=14,14,14', '--test_faces=7')
     out, prepared, sheet = tmp_path / 'out', tmp_path / 'prepared', tmp_path / 'sheet.png'
-    flags = (f'--prepare={prepared}', '--face_size=16', f'--contact_sheet={sheet}')
-    code, said, err = run(f'--out={out}', *flags, *sizes)
-    assert code == 0, err
+    sizes = '--train_faces=14,14,14', '--test_faces=7'
+    flags = f'--prepare={prepared}', '--face_size=16', f'--contact_sheet={sheet}'
+    done = run_tool('make_standin', f'--out={out}', *flags, *sizes)
+    assert done.returncode == 0, done.stderr
     assert sheet.stat().st_size < 300_000
     assert cv2.imread(str(sheet)).std() > 30
-    assert [line.split(':')[0] for line in said.splitlines()] == [*NAMES, *NAMES]
+    assert [line.split(':')[0] for line in done.stdout.splitlines()] == [*NAMES, *NAMES]
     assert json.loads((out / 'standin.json').read_text())['train_faces'] == [14] * 3
     assert json.loads((prepared / 'expw' / 'manifest.json').read_text())['face_size'] == 16
-    code, _, err = run(f'--out={out}', '--train_faces=14,x,14')
-    assert code == 1
-    assert err.startswith('error: --train_faces: expected whole numbers')
-    assert 'Traceback' not in err
-    assert run()[0] == 1
+    done = run_tool('make_standin', f'--out={out}', '--train_faces=14,x,14')
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: --train_faces: expected whole numbers')
+    assert 'Traceback' not in done.stderr

@@ -6,6 +6,7 @@ import time
 import pytest
 from helpers.programs import REPOSITORY, SMALL_RUN, start_program
 from helpers.suites import pretend, report_of, runs_of
+from helpers.tools import run_tool
 
 from cda_jax.errors import InputError
 from cda_jax.suites import SUITES
@@ -40,37 +41,37 @@ def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_d
 
 
 @pytest.mark.slow
-def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir):
-    settings = SMALL_RUN | {'num_epochs': 3, 'checkpoint_every_steps': 5}
+def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir, capsys):
     arguments = [
         '--suite=ablation', '--scale=small', '--methods=baseline', f'--data_dir={data_dir}',
-        f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in settings.items()),
+        f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in SMALL_RUN.items()),
     ]  # fmt: skip
     workdir = tmp_path / 'small' / 'runs' / 'baseline-seed0'
+    log = workdir.parent / 'logs' / 'baseline-seed0.log'
     killed = start_program(TOOL, *arguments)
     end = time.monotonic() + 200
-    while not (workdir / 'checkpoints' / '5').exists():
+    while not (workdir / 'checkpoints' / '10').exists():
         assert time.monotonic() < end
         assert killed.poll() is None
         time.sleep(0.05)
     killed.kill()
     killed.communicate()
 
-    def run_again():
-        again = start_program(TOOL, *arguments)
-        out, err = again.communicate(timeout=200)
-        assert again.returncode == 0, err
-        log = (workdir.parent / 'logs' / 'baseline-seed0.log').read_text()
-        return out, log, (workdir / 'results.json').stat().st_mtime_ns
-
-    said, *made = run_again()
-    assert '1 runs, 0 of them done before' in said
-    assert 'going on after step' in made[0]
+    again = start_program(TOOL, *arguments)
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 0, err
+    assert '1 runs, 0 of them done before' in out
+    assert 'going on after step' in log.read_text()
     assert (workdir / 'report.html').exists()
     assert 'probe' in (tmp_path / 'small' / 'ablation' / 'report.html').read_text()
-    said, *now = run_again()
-    assert '1 runs, 1 of them done before' in said
-    assert now == made
+
+    files = log, workdir / 'results.json'
+    before = [file.stat().st_mtime_ns for file in files]
+    request = report_of('ablation', tmp_path, data_dir)
+    request = request._replace(methods=('baseline',), fields=SMALL_RUN, report_only=False)
+    assert reproduce(request) == {}
+    assert '1 runs, 1 of them done before' in capsys.readouterr().out
+    assert [file.stat().st_mtime_ns for file in files] == before
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,8 @@ def test_what_cannot_be_done_is_refused(changes, message, tmp_path):
 
 @pytest.mark.slow
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
-    arguments = '--suite=paper', '--data_dir=x', '--set=oops', f'--out={tmp_path / "out"}'
-    process = start_program(TOOL, *arguments)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert err == 'error: --set=oops: expected FIELD=VALUE\n'
+    out = f'--out={tmp_path / "out"}'
+    done = run_tool('reproduce', '--suite=paper', '--data_dir=x', '--set=oops', out)
+    assert done.returncode == 1
+    assert done.stderr == 'error: --set=oops: expected FIELD=VALUE\n'
     assert not (tmp_path / 'out').exists()

@@ -3,10 +3,12 @@
 import re
 import shlex
 
+import msgspec
 import numpy as np
 import pytest
 from helpers.suites import SITES, pretend, report_of, runs_of
 
+from cda_jax.analysis.bias import report as bias
 from cda_jax.analysis.seeds import Measured
 from cda_jax.errors import InputError
 from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
@@ -32,29 +34,17 @@ def paper(tmp_path_factory):
     return finished(runs)
 
 
-def estimate(value):
-    return {'value': value, 'low': value, 'high': value}
-
-
-def site_classification(value):
-    return {
-        'sites': SITES,
-        'accuracy': estimate(value),
-        'balanced_accuracy': estimate(value),
-        'chance': 1 / 3,
-        'majority_rate': 1 / 3,
-        'confusion': [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    }
-
-
-def bias_of(value, truth):
-    figures = {'num_examples': 20, 'num_mislabelled': 2, 'accuracy_against_truth': estimate(truth)}
-    others = ('accuracy_against_labels', 'annotators_against_truth', 'swallowed', 'recovered')
-    figures |= dict.fromkeys(others)
-    return {
-        'dataset_classification': {'linear': site_classification(value), 'mlp': None},
-        'annotation': {'all': figures, 'by_site': dict.fromkeys(SITES, figures)},
-    }
+def bias_of(site_accuracy, true_accuracy):
+    """A bias report of a linear probe and of the true labels alone."""
+    site, truth = (bias.Estimate(x, x, x) for x in (site_accuracy, true_accuracy))
+    confusion = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    linear = bias.SiteClassification(SITES, site, site, 1 / 3, 1 / 3, confusion)
+    figures = bias.LabelsAndTruth(20, 2, None, truth, None, None, None)
+    report = bias.BiasReport(
+        dataset_classification=bias.ByProbe(linear, None),
+        annotation=bias.AnnotationBias(figures, dict.fromkeys(SITES, figures)),
+    )
+    return msgspec.to_builtins(report)
 
 
 def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
