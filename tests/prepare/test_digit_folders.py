@@ -112,14 +112,10 @@ def test_the_tool_writes_the_same_from_the_originals_and_from_an_archive(tmp_pat
         arrays |= {f'{name}_image': images, f'{name}_label': labels}
     np.savez_compressed(tmp_path / 'digits.npz', **arrays)
 
-    done = run_tool(
-        'make_digits',
-        f'--mnist={tmp_path / "mnist"}',
-        f'--semeion={tmp_path / "semeion.data"}',
-        f'--optdigits={tmp_path / "optdigits"}',
-        '--optdigits_train=tra',
-        f'--out={tmp_path / "originals"}',
-    )
+    files = {'mnist': 'mnist', 'semeion': 'semeion.data', 'optdigits': 'optdigits'}
+    flags = [f'--{name}={tmp_path / file}' for name, file in files.items()]
+    flags += '--optdigits_train=tra', f'--out={tmp_path / "originals"}'
+    done = run_tool('make_digits', *flags)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2] == 'optdigits: 12 train, 8 test, 32 x 32 pixels'
     flags = f'--npz={tmp_path / "digits.npz"}', f'--out={tmp_path / "archive"}'

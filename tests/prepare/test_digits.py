@@ -104,10 +104,13 @@ def test_optdigits_keeps_its_own_test_set(tmp_path):
     check(read_optdigits(tmp_path, ['tra']), *expected)
 
 
-@pytest.mark.parametrize('train', [[], ['tra', 'windep'], ['tra', 'tra']])
-def test_optdigits_is_trained_on_its_other_parts_only(tmp_path, train):
-    with pytest.raises(InputError, match='expected one or several of tra, cv, wdep to train on'):
-        read_optdigits(tmp_path, train)
+def test_optdigits_needs_its_test_set_and_is_trained_on_its_other_parts_only(tmp_path):
+    write_optdigits(tmp_path, {'tra': 3})
+    with pytest.raises(InputError, match=r'windep: no such file; expected it there, unpacked from'):
+        read_optdigits(tmp_path, ['tra'])
+    for train in ([], ['tra', 'windep'], ['tra', 'tra']):
+        with pytest.raises(InputError, match='expected one or several of tra, cv, wdep to train'):
+            read_optdigits(tmp_path, train)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +133,4 @@ def test_bitmaps_that_are_not_as_expected_are_named(tmp_path, old, new, message)
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(InputError, match=f'^{path}{message}'):
-        read_optdigits(tmp_path, ['tra'])
-
-
-def test_a_missing_bitmap_file_is_named(tmp_path):
-    write_optdigits(tmp_path, {'tra': 3})
-    with pytest.raises(InputError, match=r'windep: no such file; expected it there, unpacked from'):
         read_optdigits(tmp_path, ['tra'])

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pytest
 from helpers.coloured_photos import write_photo
 
 from cda_jax.prepare.dataset import Example
@@ -63,11 +64,13 @@ def outcomes(dataset):
     return [None if isinstance(row, Example) else row.reason for row in dataset.rows]
 
 
-def test_csv_manifest(tmp_path):
+@pytest.mark.parametrize('root', ['root', 'link to the root'])
+def test_csv_manifest(tmp_path, root):
     lay_traps(tmp_path / 'root', tmp_path / 'outside')
+    (tmp_path / 'link to the root').symlink_to('root')
     lines = [f'"{name}",red,{split}' for split in ('train', 'test') for name in NAMES]
     (tmp_path / 'root/manifest.csv').write_text('path,label,split\n' + '\n'.join(lines))
-    assert outcomes(read('csv', tmp_path / 'root')) == [*NAMES.values()] * 2
+    assert outcomes(read('csv', tmp_path / root)) == [*NAMES.values()] * 2
 
 
 def test_rafdb(tmp_path):
@@ -97,19 +100,17 @@ def test_rafdb(tmp_path):
 
 
 def test_affectnet_npy(tmp_path):
-    secret = tmp_path / 'secret.npy'
-    np.save(secret, np.array(1))
+    np.save(tmp_path / 'secret.npy', np.array(1))
     write_photo(tmp_path / 'secret.jpg', 0, 1)
     for folder in ('train_set', 'val_set'):
         images, annotations = (tmp_path / 'root' / folder / x for x in ('images', 'annotations'))
         annotations.mkdir(parents=True)
-        for number in range(3):
+        for number in (0, 2):
             write_photo(images / f'{number}.jpg', 0, 1)
+        for number in (0, 1):
             np.save(annotations / f'{number}_exp.npy', np.array(1))
-        (images / '1.jpg').unlink()
         (images / '1.jpg').symlink_to(tmp_path / 'secret.jpg')
-        (annotations / '2_exp.npy').unlink()
-        (annotations / '2_exp.npy').symlink_to(secret)
+        (annotations / '2_exp.npy').symlink_to(tmp_path / 'secret.npy')
     assert outcomes(read('affectnet', tmp_path / 'root')) == [None, OUTSIDE, OUTSIDE] * 2
 
 
@@ -132,14 +133,6 @@ def test_class_folders(tmp_path):
         **dict.fromkeys(['blue/secret.jpg', 'red/link_outside.jpg'], OUTSIDE),
         **dict.fromkeys(['green/good.jpg', 'red/good.jpg', 'red/link_inside.jpg']),
     }
-
-
-def test_a_root_may_be_a_link_itself(tmp_path):
-    lay_traps(tmp_path / 'root', tmp_path / 'outside')
-    text = 'path,label,split\ngood.jpg,r,train\nlink_outside.jpg,r,train\nsub/good.jpg,r,test'
-    (tmp_path / 'root/manifest.csv').write_text(text)
-    (tmp_path / 'link').symlink_to('root')
-    assert outcomes(read('csv', tmp_path / 'link')) == [None, OUTSIDE, None]
 
 
 def test_a_folder_of_pictures_may_not_lie_elsewhere(tmp_path):

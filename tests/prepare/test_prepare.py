@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.coloured_photos import BOX, CLASSES, COLOURS, files_of, make_rows
-from helpers.files import records_of
+from helpers.files import records_of, write
 
 from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.records import hash_photo
@@ -42,9 +42,7 @@ def test_records_hold_the_faces_in_row_order(tmp_path, encoding):
 
 
 def test_manifest_and_indexes_agree_with_the_records(tmp_path):
-    source = tmp_path / 'labels' / 'list.csv'
-    source.parent.mkdir()
-    source.write_bytes(b'a list')
+    source = write(tmp_path / 'labels/list.csv', 'a list')
     rows = make_rows(tmp_path / 'photos')
     options = {'test_photos': ('x.png', 'ü.png'), 'reader_options': {'num_test': 5}}
     written = run(rows, tmp_path / 'out', sources=[source], **options)
@@ -54,8 +52,8 @@ def test_manifest_and_indexes_agree_with_the_records(tmp_path):
     assert (manifest.face_size, manifest.image_size) == (16, 18)
     assert (manifest.encoding, manifest.quality) == ('jpeg', 95)
     assert manifest.reader_options == {'num_test': 5}
-    ((file, sha256),) = [(source.file, source.sha256) for source in manifest.sources]
-    assert (file, sha256[:8]) == ('list.csv', '34d4e651')  # printf 'a list' | sha256sum
+    (found,) = manifest.sources
+    assert (found.file, found.sha256[:8]) == ('list.csv', '34d4e651')  # printf 'a list' | sha256sum
     assert [shard.num_examples for shard in manifest.splits['train'].shards] == [4, 4, 2]
     assert manifest.splits['train'].class_counts == (4, 3, 3)
     assert manifest.splits['test'].class_counts == (1, 2, 2)

@@ -7,12 +7,7 @@ from helpers.files import write
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.label_files import csv_rows, read_text
-from cda_jax.prepare.readers.row_checks import (
-    Listing,
-    UnusableRowError,
-    list_files,
-    picture_check,
-)
+from cda_jax.prepare.readers.row_checks import Listing, UnusableRowError, list_files, picture_check
 
 
 @pytest.mark.parametrize('dataset', ['raf-db', '', 'tfds', 'RAFDB'])

@@ -47,9 +47,9 @@ PLACES = [
 def make_csv(root, training=TRAINING, validation=VALIDATION, places=PLACES[0], header=True):
     lists, images = (root / place for place in places)
     write(lists / 'training.csv', '\n'.join((HEADER, *training)) + '\n')
-    write(lists / 'validation.csv', '\n'.join(((HEADER,) if header else ()) + validation))
+    write(lists / 'validation.csv', '\n'.join((HEADER, *validation) if header else validation))
     for picture in PICTURES:
-        write(images / picture, '')
+        write(images / picture)
     return lists, images
 
 
@@ -121,9 +121,8 @@ def test_missing_parts_of_the_csv_release_and_another_header_are_named(tmp_path)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
-    lists, _ = make_csv(tmp_path)
-    text = (lists / 'training.csv').read_text(encoding='utf-8')
-    (lists / 'training.csv').write_text(text, encoding='utf-8-sig', newline='\r\n')
+    training = make_csv(tmp_path)[0] / 'training.csv'
+    training.write_text(training.read_text(), encoding='utf-8-sig', newline='\r\n')
     assert next(iter(read('affectnet', tmp_path).rows)).id == 'training.csv:2'
 
 
@@ -137,11 +136,10 @@ def make_npy(root, test_folder='val_set'):
             for kind in ('exp', 'val', 'aro', 'lnd'):
                 path = write(root / folder / f'annotations/{number}_{kind}.npy')
                 np.save(path, label if kind == 'exp' else np.zeros(2))
-            write(root / folder / f'images/{number}.jpg', '')
+            write(root / folder / f'images/{number}.jpg')
     (root / 'train_set/images/20.jpg').unlink()
-    write(root / 'train_set/images/21.jpg', '')
-    write(root / 'train_set/images/.DS_Store', '')
-    write(root / 'train_set/annotations/._7_exp.npy', '')
+    for name in ('images/21.jpg', 'images/.DS_Store', 'annotations/._7_exp.npy'):
+        write(root / 'train_set' / name)
 
 
 @pytest.mark.parametrize('test_folder', ['val_set', 'valid_set'])
@@ -175,10 +173,7 @@ def test_every_number_of_the_npy_release_is_a_row(tmp_path, test_folder):
     [
         (npy_bytes(np.array(11)), r"expected an expression of 0\.\.10, found '11'"),
         (npy_bytes(np.array([1, 2])), 'expected an npy file of one label'),
-        (
-            npy_bytes(np.array('5')).replace(b'5\0\0\0', b'\0\0\x11\0'),
-            'expected an npy file of one label .*character',
-        ),
+        (npy_bytes(np.array('5')).replace(b'5\0\0', b'\0\0\x11'), 'expected an npy .*character'),
         (b'', 'expected a file of NumPy arrays'),
     ],
 )
@@ -189,15 +184,11 @@ def test_a_malformed_label_file_is_named(tmp_path, content, message):
         read('affectnet', tmp_path)
 
 
-def test_files_without_a_number_are_named(tmp_path):
+def test_other_files_and_missing_folders_of_the_npy_release_are_named(tmp_path):
     make_npy(tmp_path)
-    write(tmp_path / 'val_set/images/face.jpg', '')
+    write(tmp_path / 'val_set/images/face.jpg')
     with pytest.raises(InputError, match=r'images/face\.jpg: expected only files named NUMBER'):
         read('affectnet', tmp_path)
-
-
-def test_a_missing_folder_of_the_npy_release_is_named(tmp_path):
-    make_npy(tmp_path)
     (tmp_path / 'val_set').rename(tmp_path / 'elsewhere')
     with pytest.raises(InputError, match='val_set/ not found'):
         read('affectnet', tmp_path)

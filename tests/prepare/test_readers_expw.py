@@ -113,17 +113,13 @@ def test_the_draw_is_the_same_for_everyone():
     assert draw_test_photos({'a': 1, 'b': 1, 'c': 1}, 2) == ('b', 'c')
 
 
-def test_unknown_test_photos_are_named(tmp_path):
+def test_photos_that_are_not_there_and_a_test_split_of_all_faces_are_refused(tmp_path):
     make(tmp_path)
     chosen = write(tmp_path / 'test.txt', 'crowd.jpg\nelsewhere.jpg\n')
     with pytest.raises(InputError, match=r"test\.txt, line 2: .* found 'elsewhere\.jpg'"):
         read('expw', tmp_path, test_photos=chosen)
     with pytest.raises(InputError, match=r'absent\.txt: cannot be read'):
         read('expw', tmp_path, test_photos=tmp_path / 'absent.txt')
-
-
-def test_a_test_split_of_all_faces_is_refused(tmp_path):
-    make(tmp_path)
     with pytest.raises(InputError, match=r'expected num_test below its 7 usable faces.* found 7'):
         read('expw', tmp_path, num_test=7)
 

@@ -98,17 +98,14 @@ def test_the_public_test_set_can_join_either_split(tmp_path, public_test):
     ],
 )
 def test_damaged_pixels_cost_their_row_only(tmp_path, damaged, reason, detail):
-    write(tmp_path, HEADER, line(0, 'Training'), f'1,{damaged},Training', line(2, 'PrivateTest'))
+    lines = [line(0, 'Training'), *(f'1,{damaged},{usage}' for usage in USAGES[:2])]
+    write(tmp_path, HEADER, *lines, line(2, 'PrivateTest'))
     rows = list(read('fer2013', tmp_path).rows)
-    assert [row.id for row in rows] == ['fer2013.csv:2', 'fer2013.csv:3', 'fer2013.csv:4']
+    assert [row.id for row in rows] == [f'fer2013.csv:{number}' for number in range(2, 6)]
     assert rows[1] == Skipped('fer2013.csv:3', reason, detail)
-    assert [rows[0].label, rows[2].label] == [5, 1]
-
-
-def test_a_set_left_out_is_not_looked_at(tmp_path):
-    write(tmp_path, HEADER, '6,1 2 3,PublicTest')
-    (row,) = read('fer2013', tmp_path).rows
-    assert row == Skipped('fer2013.csv:2', 'public test set not used', fault=False)
+    # A set that is left out is not looked at.
+    assert rows[2] == Skipped('fer2013.csv:4', 'public test set not used', fault=False)
+    assert [rows[0].label, rows[3].label] == [5, 1]
 
 
 @pytest.mark.parametrize(

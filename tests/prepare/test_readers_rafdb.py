@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from helpers.files import write
 
@@ -70,9 +72,7 @@ def test_every_line_is_a_row(tmp_path, nesting, list_name):
 
 def test_aligned_pictures_have_no_box_and_need_no_box_file(tmp_path):
     make(tmp_path)
-    for name in BOXES:
-        (tmp_path / 'Annotation/boundingbox' / name).unlink()
-    (tmp_path / 'Annotation/boundingbox').rmdir()
+    shutil.rmtree(tmp_path / 'Annotation')
 
     rows = list(read('rafdb', tmp_path, aligned=True).rows)
 

@@ -16,6 +16,7 @@ NAME = 'colour_squares'
 COLOURS = ('red', 'green', 'blue')
 PICTURE = {'image': tfds.features.Image(shape=(4, 6, 3))}
 LABEL = {'label': tfds.features.ClassLabel(names=COLOURS)}
+SIZES = {'train': 7, 'test': 3}
 
 
 def png(number):
@@ -28,38 +29,31 @@ class ColourSquares(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version('1.2.3')
 
-    def __init__(self, *, features, sizes, unlabelled=False, **options):
-        self._given = features, sizes, unlabelled
+    def __init__(self, features, sizes, unlabelled, **options):
+        self._features, self._sizes, self._unlabelled = features, sizes, unlabelled
         super().__init__(**options)
 
     def _info(self):
-        features, _, _ = self._given
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+        features = tfds.features.FeaturesDict(self._features)
+        return tfds.core.DatasetInfo(builder=self, features=features)
 
     def _split_generators(self, dl_manager):
-        _, sizes, _ = self._given
-        return {split: self._generate_examples(size) for split, size in sizes.items()}
+        return {split: self._generate_examples(size) for split, size in self._sizes.items()}
 
     def _generate_examples(self, size):
-        features, _, unlabelled = self._given
         for number in range(size):
             values = {
                 'image': io.BytesIO(png(number)),
                 'mask': io.BytesIO(png(number)),
-                'label': -1 if unlabelled else number % len(COLOURS),
+                'label': -1 if self._unlabelled else number % len(COLOURS),
                 'note': f'number {number}',
             }
-            yield number, {name: values[name] for name in features}
+            yield number, {name: values[name] for name in self._features}
 
 
-def prepare(root, features=None, sizes=None, unlabelled=False, file_format='array_record'):
-    ColourSquares(
-        data_dir=root,
-        file_format=file_format,
-        features=features or PICTURE | LABEL,
-        sizes=sizes or {'train': 7, 'test': 3},
-        unlabelled=unlabelled,
-    ).download_and_prepare()
+def prepare(root, features=PICTURE | LABEL, sizes=SIZES, unlabelled=False):
+    options = {'data_dir': root, 'file_format': 'array_record'}
+    ColourSquares(features, sizes, unlabelled, **options).download_and_prepare()
     return root / NAME / '1.2.3'
 
 
@@ -136,28 +130,24 @@ def test_withheld_labels_are_named(tmp_path):
         next(iter(dataset.rows))
 
 
-def test_another_file_format_says_how_to_prepare_it(tmp_path):
+def test_damaged_files_and_another_file_format_are_named(tmp_path):
     folder = prepare(tmp_path)
-    info = folder / 'dataset_info.json'
+    shard, info = next(folder.glob('*-test.*')), folder / 'dataset_info.json'
+
+    def refused(message):
+        with pytest.raises(InputError, match=message):
+            list(read(f'tfds:{NAME}', tmp_path).rows)
+
+    shard.write_bytes(shard.read_bytes()[:100])
+    refused('split test cannot be read')
+    shard.unlink()
+    refused('split test cannot be read')
     text = info.read_text(encoding='utf-8')
     assert '"array_record"' in text
     info.write_text(text.replace('"array_record"', '"tfrecord"'), encoding='utf-8')
-    with pytest.raises(InputError, match='format array_record, found tfrecord; to prepare'):
-        read(f'tfds:{NAME}', tmp_path)
-
-
-def test_damaged_files_are_named(tmp_path):
-    folder = prepare(tmp_path)
-    shard = next(folder.glob('*-test.*'))
-    shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(InputError, match='split test cannot be read'):
-        list(read(f'tfds:{NAME}', tmp_path).rows)
-    shard.unlink()
-    with pytest.raises(InputError, match='split test cannot be read'):
-        list(read(f'tfds:{NAME}', tmp_path).rows)
-    (folder / 'dataset_info.json').write_text('{', encoding='utf-8')
-    with pytest.raises(InputError, match=f"'{NAME}' cannot be read"):
-        read(f'tfds:{NAME}', tmp_path)
+    refused('format array_record, found tfrecord; to prepare')
+    info.write_text('{', encoding='utf-8')
+    refused(f"'{NAME}' cannot be read")
 
 
 def test_reading_imports_no_tensorflow_and_other_readers_not_even_tfds(tmp_path):
