@@ -52,9 +52,7 @@ def test_every_measure_tells_the_same_from_shifted(same, shifted):
     assert shifted.ilisi.estimate.high < 1.2
     assert abs(same.silhouette.site.value) < 0.01
     assert shifted.silhouette.site.low > 0.2
-
-
-def test_classes_stay_apart_where_sites_mix(same):
+    # Classes stay apart where sites mix.
     assert same.clisi.highest == 3
     assert same.clisi.estimate.high < 1.3
     assert same.silhouette.class_.low > 0.3

@@ -4,16 +4,14 @@ import csv
 import json
 import shutil
 
-import grain
 import numpy as np
 import pytest
+from helpers.files import records_of
 from sklearn.metrics import confusion_matrix
 
 from cda_jax import evaluate
 from cda_jax.analysis.bias import read_bias
 from cda_jax.analysis.measured import measure_run
-from cda_jax.data.records import decode_record
-from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.evaluate import features_of_run, logit_adjustment
 from cda_jax.features import Features, read_features, write_features
@@ -51,10 +49,7 @@ def test_predictions_are_those_of_the_results(finished, features):
 @pytest.mark.slow
 def test_every_row_is_the_example_it_says(data_dir, features):
     for number, site in enumerate(SITES):
-        opened = open_sites(data_dir, (site,))[0]
-        part, side = open_part(opened, 'test', 0), opened.manifest.image_size
-        stored = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
-        records = [decode_record(data, image_size=side, encoding='jpeg') for data in stored]
+        records = list(records_of(data_dir / site, 'test'))
         rows = features.site == number
         assert features.id[rows].tolist() == [record.id for record in records]
         assert features.photo_hash[rows].tolist() == [record.photo_hash for record in records]
@@ -145,7 +140,9 @@ def test_features_of_anything_else_are_computed_again(
 
 
 @pytest.mark.slow
-def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, data_dir, tmp_path):
+def test_a_run_is_measured_with_the_truth_where_it_is_known(
+    finished, standin, data_dir, tmp_path, monkeypatch
+):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
     data = shutil.copytree(data_dir, tmp_path / 'data')
     config = config_of_run(workdir, data_dir=str(data))

@@ -134,15 +134,12 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
         (b'{"kind": "train", "step": 3, "loss": true}', 'loss is True'),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path, damaged, reason):
+def test_a_missing_file_and_a_damaged_line_are_named(tmp_path, damaged, reason):
     whole = json.dumps({'kind': 'train', 'step': 1}).encode()
+    with pytest.raises(InputError, match=r'metrics.jsonl: No such file'):
+        read_metrics(tmp_path)
     (tmp_path / METRICS).write_bytes(b'\n'.join([whole, damaged, whole]))
     with pytest.raises(InputError, match=f'metrics.jsonl, line 2: .*{re.escape(reason)}'):
-        read_metrics(tmp_path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r'metrics.jsonl: No such file'):
         read_metrics(tmp_path)
 
 

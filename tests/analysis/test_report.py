@@ -32,10 +32,6 @@ SCORES = Table(
 )
 
 
-def parse(page):
-    return ElementTree.fromstring(render_page(page))
-
-
 def texts(tree, tag):
     return [''.join(element.itertext()) for element in tree.iter(tag)]
 
@@ -55,34 +51,21 @@ def scatter_plot():
 def full_page():
     report = Link('the run of seed 0', 'runs/cda 0/report.html')
     accuracy = Section('Accuracy', 'A paragraph.', tables=(SCORES,), links=(report,))
-    features = Section(
-        'Features and more',
-        figures=(
-            Picture(line_plot(), 'By epoch.', 'A line that falls.'),
-            Picture(scatter_plot(), 'Test images.', 'One cloud.'),
-        ),
-        folded={'Fields': {'sites': ['rafdb', 'expw'], 'pseudo_label': 'hard', 'alpha': None}},
-    )
-    return Page(
-        'Three sites',
-        ('Adaptation helps.', 'By 3 points.'),
-        ('One seed only.',),
-        (accuracy, features),
-        'cda and baseline',
-    )
+    lines = Picture(line_plot(), 'By epoch.', 'A line that falls.')
+    points = Picture(scatter_plot(), 'Test images.', 'One cloud.')
+    fields = {'sites': ['rafdb', 'expw'], 'pseudo_label': 'hard', 'alpha': None}
+    features = Section('Features and more', figures=(lines, points), folded={'Fields': fields})
+    answer, warnings = ('Adaptation helps.', 'By 3 points.'), ('One seed only.',)
+    return Page('Three sites', answer, warnings, (accuracy, features), 'cda and baseline')
 
 
 def hostile_page():
     columns = (Column(HOSTILE), Column('>"' + HOSTILE, 'percent', min))
     table = Table('a b/c#d?e', HOSTILE, columns, ((HOSTILE, 0.5), (HOSTILE, 0.25)), HOSTILE)
-    section = Section(
-        HOSTILE,
-        HOSTILE,
-        (table,),
-        (Picture(line_plot(), HOSTILE, HOSTILE),),
-        (Link(HOSTILE, 'javascript:alert(1)'), Link('x', '../"><script>/?a#b.csv')),
-        {HOSTILE: {HOSTILE: HOSTILE, 'b': {'c': HOSTILE}}},
-    )
+    picture = Picture(line_plot(), HOSTILE, HOSTILE)
+    links = Link(HOSTILE, 'javascript:alert(1)'), Link('x', '../"><script>/?a#b.csv')
+    fields = {HOSTILE: {HOSTILE: HOSTILE, 'b': {'c': HOSTILE}}}
+    section = Section(HOSTILE, HOSTILE, (table,), (picture,), links, fields)
     return Page(HOSTILE, (HOSTILE, HOSTILE), (HOSTILE,), (section,), HOSTILE)
 
 
@@ -91,7 +74,7 @@ PAGES = {'full': full_page(), 'hostile': hostile_page(), 'least': Page('Title', 
 
 @pytest.fixture(scope='module')
 def trees():
-    return {name: parse(page) for name, page in PAGES.items()}
+    return {name: ElementTree.fromstring(render_page(page)) for name, page in PAGES.items()}
 
 
 @pytest.mark.parametrize('name', PAGES)

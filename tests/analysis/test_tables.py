@@ -65,9 +65,8 @@ def test_csv_holds_every_value_exactly_and_shares_as_shares():
     first, second, third = csv.DictReader(io.StringIO(as_csv(TABLE)))
     measured = Measured(VALUES)
     assert tuple(map(float, first['RAF|test_values'].split())) == VALUES
-    assert float(first['RAF|test_mean']) == measured.mean
-    assert float(first['RAF|test_sd']) == measured.sd
-    assert (float(first['RAF|test_low']), float(first['RAF|test_high'])) == measured.interval
+    found = [float(first[f'RAF|test_{field}']) for field in ('mean', 'sd', 'low', 'high')]
+    assert found == [measured.mean, measured.sd, *measured.interval]
     assert first['RAF|test_seeds'] == '5'
     assert first['mmd_2_mean'] == '1234567'
     assert second['Method'] == HOSTILE
@@ -155,11 +154,7 @@ def test_a_table_without_rows_has_its_head():
 
 def test_the_best_figure_of_a_column_that_asks_for_it_is_found():
     columns = (TEXT, Column('a', 'percent', max), Column('b', 'number', min), PERCENT)
-    rows = (
-        ('x', Measured((0.5, 0.9)), 3.0, 0.1),
-        ('y', 0.69, 2.0, 0.2),
-        ('z', None, 2.0, 0.3),
-    )
+    rows = ('x', Measured((0.5, 0.9)), 3.0, 0.1), ('y', 0.69, 2.0, 0.2), ('z', None, 2.0, 0.3)
     assert best_rows(Table('t', 't', columns, rows)) == {'a': {0}, 'b': {1, 2}}
     # A figure that beats nothing is not the best.
     assert best_rows(Table('t', 't', columns, (rows[1], ('y', 0.69, None, 0.2)))) == {}
