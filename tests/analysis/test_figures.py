@@ -94,7 +94,6 @@ def test_every_point_is_drawn_in_its_categorys_colour():
 
 @pytest.mark.slow
 def test_umap_keeps_clusters_apart_and_repeats_itself():
-    # The one test that runs UMAP: Numba compiles it first, which is most of its time.
     rng = np.random.default_rng(0)
     clusters = np.repeat([0, 1, 2], 30)
     features = rng.normal(size=(90, 60)) + 6 * rng.normal(size=(3, 60))[clusters]
