@@ -140,9 +140,7 @@ def test_features_of_anything_else_are_computed_again(
 
 
 @pytest.mark.slow
-def test_a_run_is_measured_with_the_truth_where_it_is_known(
-    finished, standin, data_dir, tmp_path, monkeypatch
-):
+def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, data_dir, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
     data = shutil.copytree(data_dir, tmp_path / 'data')
     config = config_of_run(workdir, data_dir=str(data))
