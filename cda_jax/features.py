@@ -17,6 +17,7 @@ from cda_jax.config import CHANGEABLE, Config, as_fields
 from cda_jax.data.arrays import read_npz
 from cda_jax.data.examples import Examples
 from cda_jax.data.pipeline import eval_batches
+from cda_jax.data.position import identify
 from cda_jax.data.sites import Part
 from cda_jax.errors import InputError
 from cda_jax.experiment import class_names, reading
@@ -130,7 +131,7 @@ def digest_source(config: Config, weights: dict, step: int, parts: Sequence[Part
         'config': {name: fields[name] for name in fields if name not in CHANGEABLE},
         'step': step,
         'weights': checksums(weights),
-        'data': {part.site.name: _identify(part) for part in parts},
+        'data': {part.site.name: msgspec.to_builtins(identify(part)) for part in parts},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -165,16 +166,6 @@ def _fetch(outputs: Iterable) -> Iterator:
         if len(ahead) > _BATCHES_AHEAD:
             yield jax.device_get(ahead.popleft())
     yield from map(jax.device_get, ahead)
-
-
-def _identify(part: Part) -> list[str]:
-    """The names of its classes, and digests of its index and of the bytes of its records."""
-    known_by = [*part.site.manifest.class_names]
-    known_by += [hashlib.sha256(array.tobytes()).hexdigest() for array in part.index]
-    for path in part.files:
-        with path.open('rb') as file:
-            known_by.append(hashlib.file_digest(file, 'sha256').hexdigest())
-    return known_by
 
 
 class _Named(msgspec.Struct):

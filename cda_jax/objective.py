@@ -103,11 +103,10 @@ def objective(
     context = {'axis_name': axis_name, 'progress': progress}
     n = _count(batch['mask'], axis_name)
 
-    # L_e: each head's errors on its own samples, over the samples that it is averaged over.
+    # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
     errors, own = emotion_errors(outputs, batch, model, losses, **context)
-    own_counts = _count(own, axis_name)
-    size_weights = (n / own_counts) ** (1 - losses.site_size_power)
-    emotion = jnp.sum(size_weights * errors.sum(axis=1) / n)
+    weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
+    emotion = jnp.sum(weights * errors.sum(axis=1) / n)
 
     # L_2: how far the label extractor strays from the label.
     label = jnp.float32(0)

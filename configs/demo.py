@@ -3,13 +3,12 @@
     python -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
 
 Data: data/standin, made by tools/make_standin.py (launch.sh does it). The whole method with a small
-network; under two minutes of training on two CPU cores. Accuracy on the test sets, of the sites'
-own classifiers: 92.1, 81.3 and 70.7 %.
+network; under two minutes of training on two CPU cores. Accuracy of the sites' own classifiers on
+the test sets: 92.1, 81.3 and 70.7 %.
 
-Lambda was chosen on validation data (`--config.validation_fraction=0.15`, one seed each), while the
-emotion loss was averaged over each site: maxima of 0, 0.1, 0.3 and 1 gave 82.4, 82.0, 81.8 and
-81.8 % mean accuracy, and a dataset classifier that was right about 70, 59, 56 and 42 % of the last
-batch. 0.3 confuses it at no significant cost. Averaged over the batch, as now: 82.4 %.
+Lambda was chosen on validation data (one seed each) while the emotion loss was averaged over each
+site: maxima of 0, 0.1, 0.3 and 1 gave 82.4, 82.0, 81.8 and 81.8 % mean accuracy, and a dataset
+classifier that was right about 70, 59, 56 and 42 % of the last batch.
 """
 
 import runpy

@@ -78,6 +78,18 @@ def test_weight_decay_acts_on_kernels_only(fields):
     np.testing.assert_array_equal(updates['norm']['scale'], 0)
 
 
+@pytest.mark.parametrize(
+    ('clip', 'left'), [(0.0, (3.0, 4.0)), (1.0, (0.6, 0.8)), (9.0, (3.0, 4.0))]
+)
+def test_the_gradient_is_clipped_by_its_norm_before_weight_decay(fields, clip, left):
+    changes = {'gradient_clip': clip, 'weight_decay': 0.5, 'momentum': 0.0, 'warmup_epochs': 0.0}
+    optimizer = build(fields, **changes).recipe.optimizer
+    params, gradient = {'kernel': jnp.ones(2)}, {'kernel': jnp.array([3.0, 4.0])}
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    expected = -0.1 * 32 / 256 * (np.array(left) + 0.5)
+    np.testing.assert_allclose(updates['kernel'], expected, rtol=1e-6)
+
+
 def test_the_dataset_classifier_may_learn_at_a_rate_of_its_own(fields):
     changes = {'dataset_classifier_rate_factor': 3.0, 'weight_decay': 0.0, 'momentum': 0.0}
     optimizer = build(fields, **changes).recipe.optimizer

@@ -5,8 +5,8 @@
 
 The parts: reading alone, from records or from memory; the training step alone, on a batch that
 stays on the device; both together, as training runs them; evaluation, which reads records. They
-take turns, so that what else the machine does hits all alike; the median counts. A product of large
-matrices shows what the devices are capable of; there, the best counts.
+take turns, so that other work on the machine hits all alike, and the median counts; of a product of
+large matrices, which shows what the devices are capable of, the best does.
 """
 
 import collections
@@ -70,7 +70,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     counts = experiment.head_class_counts(config, run.parts)
     evaluation = evaluate.over_devices(run.recipe.model, config, counts)
     sets = evaluate.open_sets(config, run.parts[0].site.manifest.class_names)
-    sets = [_beginning(entry, steps * config.batch_size) for entry in sets]
+    sets = [_beginning(config, entry, steps * config.batch_size) for entry in sets]
 
     def train_on(batch: dict) -> dict:
         nonlocal state
@@ -82,8 +82,8 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
         evaluate.evaluate_weights(config, evaluation, weights, sets, step=0)
 
     def read(examples: Examples) -> float:
-        ahead = 20  # more batches than are
-        return _seconds(lambda batch: None, open_batches(examples), to_read, warm_up=ahead)
+        # The batches that were read ahead do not count.
+        return _seconds(lambda batch: None, open_batches(examples), to_read, warm_up=20)
 
     open_batches = functools.partial(experiment.open_batches, run, 0)
     sources = {'from records': experiment.open_examples(run, keep=False)}
@@ -138,10 +138,11 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     )
 
 
-def _beginning(entry: evaluate.EvaluationSet, size: int) -> evaluate.EvaluationSet:
+def _beginning(config: Config, entry: evaluate.EvaluationSet, size: int) -> evaluate.EvaluationSet:
     records, index = entry.part.records[:size], Index(*(x[:size] for x in entry.part.index))
     part = entry.part._replace(records=records, index=index)
-    return entry._replace(part=part, examples=Examples([part], [0]))
+    examples = Examples([part], [0], label_is_site=config.target == 'site')
+    return entry._replace(part=part, examples=examples)
 
 
 def _seconds(work: Callable, batches: Iterator, calls: int, warm_up: int = 3) -> float:
@@ -180,13 +181,14 @@ def report(new: Speed, old: Speed | None) -> Iterator[str]:
     yield f'step: {flop:,.1f} GFLOP, at {new.share_of_peak:.1%} of the rate of {kind}'
     yield f'peak memory: {new.peak_memory_bytes / 2**20:,.0f} MiB'
     if new.profile:
-        total = sum(time for time, _ in new.profile.values())
-        rows = [(k, 1000 * s, 100 * s / total, of[:99]) for k, (s, of) in new.profile.items()]
+        total = sum(each for each, _ in new.profile.values())
+        found = [(name, *of) for name, of in new.profile.items()]
+        rows = [(name, 1000 * s, 100 * s / total, what[:99]) for name, s, what in found]
         yield tabulate(rows[:10], ['operation', 'ms/step', '%', 'what'], floatfmt='.1f')
     if old:
         was, now = ({'machine': of.machine} | of.config for of in (old, new))
-        differing = [name for name in was.keys() & now.keys() if was[name] != now[name]]
-        yield from (f'{name} was {was[name]}, is {now[name]}' for name in differing)
+        differing = [name for name in was | now if was.get(name) != now.get(name)]
+        yield from (f'{name} was {was.get(name)}, is {now.get(name)}' for name in differing)
 
 
 def main() -> None:

@@ -41,7 +41,9 @@ _READER_OPTIONS = (
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
     flags.DEFINE_integer('num_test', None, 'expw: at most so many faces in the test split.'),
     flags.DEFINE_string('test_photos', None, 'expw: file that lists the photos of the test split.'),
-    flags.DEFINE_string('public_test', None, 'fer2013: exclude it (default), or train, or test.'),
+    flags.DEFINE_string(
+        'public_test', None, 'fer2013, PublicTest: exclude (default), train, test.'
+    ),
 )
 
 
@@ -74,11 +76,9 @@ def main() -> None:
 
 def summarise(manifest: Manifest) -> str:
     """Lays out the counts of a prepared dataset in several lines."""
-    columns = {manifest.name: [*manifest.class_names, 'all']}
-    for split in SPLITS:
-        counts = manifest.splits[split].class_counts
-        columns[split] = [*counts, sum(counts)]
-    lines = [tabulate(columns, headers='keys', tablefmt='plain', intfmt=',')]
+    counts = [manifest.splits[split].class_counts for split in SPLITS]
+    table = [*zip(manifest.class_names, *counts, strict=True), ('all', *map(sum, counts))]
+    lines = [tabulate(table, (manifest.name, *SPLITS), tablefmt='plain', intfmt=',')]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

@@ -113,8 +113,8 @@ def _finish(run: Path, arguments: list[str]) -> None:
         mib += _proportional_mib(process.pid)
     if process.returncode:
         sys.exit(f'{run}: failed; its output is in {_log(run)}')
-    tenths = [f'{tenth.mean():,.0f}' for tenth in np.array_split(mib, 10) if len(tenth)]
-    print(f'{run}: memory in MiB: {" ".join(tenths)}', flush=True)
+    if tenths := [f'{tenth.mean():,.0f}' for tenth in np.array_split(mib, 10) if len(tenth)]:
+        print(f'{run}: memory in MiB: {" ".join(tenths)}', flush=True)
 
 
 def _proportional_mib(pid: int) -> list[float]:

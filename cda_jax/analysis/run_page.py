@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
@@ -30,8 +29,9 @@ def run_page(
     *,
     embedding: bool,
 ) -> Page:
-    """Puts the report of a finished run together; an `InputError` names a damaged file.
+    """Puts the report of a finished run together.
 
+    An `InputError` names a file of the run, or of a site's data, that is missing or damaged.
     The config is the run's, with the data where they are now. An `embedding`, which shows the
     features in two dimensions, takes some ten seconds.
     """
@@ -187,12 +187,18 @@ def _bias(bias: BiasReport) -> Section:
 
 
 def _annotation(bias: AnnotationBias) -> Section:
-    names = 'accuracy against labels', 'against the truth', 'labels against the truth'
+    titles = {
+        'accuracy_against_labels': 'accuracy against labels',
+        'accuracy_against_truth': 'against the truth',
+        'annotators_against_truth': 'labels against the truth',
+        'swallowed': 'swallowed',
+        'recovered': 'recovered',
+    }
     rows = []
     for site, compared in {**bias.by_site, 'all': bias.all}.items():
-        _, _, *estimates = msgspec.structs.astuple(compared)  # without the numbers of examples
+        estimates = [getattr(compared, field) for field in titles]
         rows.append((site, *(estimate and estimate.value for estimate in estimates)))
-    columns = [Column(name, 'percent') for name in (*names, 'swallowed', 'recovered')]
+    columns = [Column(title, 'percent') for title in titles.values()]
     return Section(
         'Annotation bias',
         'Of the examples whose label is not the truth: swallowed are those predicted as labelled, '

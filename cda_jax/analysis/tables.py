@@ -61,7 +61,7 @@ class Table(NamedTuple):
 
 def shown(table: Table) -> pd.DataFrame:
     """The cells as they are read, under the headings with their units."""
-    texts = [list(map(show, row, table.columns)) for row in table.rows]
+    texts = [[show(*pair) for pair in zip(row, table.columns, strict=True)] for row in table.rows]
     return pd.DataFrame(texts, columns=[column.heading for column in table.columns], dtype=str)
 
 
@@ -145,7 +145,10 @@ def as_latex(table: Table) -> str:
 
 
 def write_tables(folder: Path, tables: Sequence[Table]) -> None:
-    """Writes `<name>.csv`, `<name>.md` and `<name>.tex` of every table, each whole."""
+    """Writes `<name>.csv`, `<name>.md` and `<name>.tex` of every table, each whole.
+
+    An `InputError` names a file or folder that cannot be written.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for table in tables:

@@ -24,6 +24,8 @@ _MEMORY_LIMITS = {'': ('', 'memory.max'), 'memory': ('memory', 'memory.limit_in_
 class Examples:
     """Random access to the examples of some parts, numbered part after part; threads may share it.
 
+    `labels` are those to learn, int32[N]; `sizes` are the parts' numbers of examples.
+
     Args:
         sites: The site of each part, as the dataset classifier counts.
         label_is_site: Whether the label to learn is the site rather than the recorded one.

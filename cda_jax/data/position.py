@@ -32,7 +32,7 @@ class DataPosition(msgspec.Struct, frozen=True):
 
 
 def identify(part: Part) -> SiteIdentity:
-    """What a site's training records are known by."""
+    """What a site's records are known by."""
     manifest = part.site.manifest
     return SiteIdentity(
         examples=len(part.records),

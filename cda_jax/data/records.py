@@ -81,7 +81,7 @@ def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:
         return np.frombuffer(data, np.uint8).reshape(shape)
     image = None
     # Some versions of OpenCV fill the missing part of a cut JPEG with grey and say nothing.
-    if data.endswith(b'\xff\xd9'):
+    if data.endswith(b'\xff\xd9'):  # the marker that ends a JPEG
         with contextlib.suppress(cv2.error):  # raised for some damage; otherwise it gives None
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
     if image is None:

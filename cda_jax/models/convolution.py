@@ -41,63 +41,58 @@ def convolve(
     smaller than the kernel, and four pixels at once, as channels of one, for a large kernel with
     few channels. docs/benchmarks.md has the figures.
     """
+    if jax.default_backend() != 'cpu':
+        return _plain(x, kernel, stride, 'SAME')
     size, channels = kernel.shape[0], kernel.shape[-1]
     height, width = (-(-side // stride) for side in x.shape[1:3])
-    if jax.default_backend() == 'cpu' and size == 1:
-        x = x[:, ::stride, ::stride]
-        y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
-        return y.reshape(-1, height, width, channels)
     pads = lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), 'SAME')
-    if jax.default_backend() == 'cpu' and min(height, width) < size:
+    if size == 1:
+        y = x[:, ::stride, ::stride].reshape(-1, x.shape[-1]) @ kernel[0, 0]
+    elif min(height, width) < size:
         rows, columns = (
-            [i * stride - before for i in range(places)]
+            [place * stride - before for place in range(places)]
             for places, (before, _) in zip((height, width), pads, strict=True)
         )
-        y = x.reshape(len(x), -1) @ _placed(kernel, x.shape[1:3], rows, columns).reshape(
-            -1, height * width * channels
-        )
-        return y.reshape(-1, height, width, channels)
-    if (
-        jax.default_backend() == 'cpu'
-        and size > 3
-        and channels <= 16
-        and not height % 2 | width % 2
-    ):
+        matrix = _placed(kernel, x.shape[1:3], rows, columns)
+        y = x.reshape(len(x), -1) @ matrix.reshape(-1, height * width * channels)
+    elif size > 3 and channels <= 16 and height % 2 == width % 2 == 0:
         window = size + stride
         four = _placed(kernel, (window, window), (0, stride), (0, stride))
-        y = _convolve(x, four.reshape(window, window, -1, 4 * channels), 2 * stride, pads)
+        y = _plain(x, four.reshape(window, window, -1, 4 * channels), 2 * stride, pads)
         y = y.reshape(-1, height // 2, width // 2, 2, 2, channels).swapaxes(2, 3)
-        return y.reshape(-1, height, width, channels)
-    return _convolve(x, kernel, stride, pads)
+    else:
+        return _plain(x, kernel, stride, pads)
+    return y.reshape(-1, height, width, channels)
 
 
-def _convolve(x, kernel, stride, pads):
+def _plain(
+    x: Float[Array, 'B H W C'],
+    kernel: Float[Array, 'k k C D'],
+    stride: int,
+    padding: str | Sequence[tuple[int, int]],
+) -> Float[Array, 'B h w D']:
     layout = ('NHWC', 'HWIO', 'NHWC')
-    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=layout)
+    return lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=layout)
 
 
-def _placed(kernel: Array, window: tuple[int, int], rows: Sequence[int], columns: Sequence[int]):
-    """The kernel with its corner at each of the places in a window, cut at the window's borders.
-
-    Returns:
-        float[height, width, C, places, D].
-    """
-    zero = jnp.zeros((), kernel.dtype)
-    size = len(kernel)
+def _placed(
+    kernel: Float[Array, 'k k C D'],
+    window: tuple[int, int],
+    rows: Sequence[int],
+    columns: Sequence[int],
+) -> Float[Array, 'H W C places D']:
+    """The kernel with its corner at each place in a window, cut at the window's borders."""
 
     def pad(place, side):
-        return place, side - size - place, 0
+        return place, side - len(kernel) - place, 0
 
-    return jnp.stack(
-        [
-            lax.pad(
-                kernel, zero, [pad(row, window[0]), pad(column, window[1]), (0, 0, 0), (0, 0, 0)]
-            )
-            for row in rows
-            for column in columns
-        ],
-        axis=3,
-    )
+    zero, whole = jnp.zeros((), kernel.dtype), (0, 0, 0)
+    placed = [
+        lax.pad(kernel, zero, [pad(row, window[0]), pad(column, window[1]), whole, whole])
+        for row in rows
+        for column in columns
+    ]
+    return jnp.stack(placed, axis=3)
 
 
 def max_pool(x: Float[Array, 'B H W C']) -> Float[Array, 'B h w C']:

@@ -94,7 +94,8 @@ def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int
     The box is clipped to the image first, and a ValueError says if nothing is left; the centre
     `face_size` x `face_size` pixels of the result are then exactly the clipped box, and the rim of
     `margin` pixels on each side has the same scale. Beyond the image, its edge pixels are repeated.
-    A box that is not square is squeezed.
+    A box that is not square is squeezed. The result is uint8[s + 2 m, s + 2 m, 3], s being
+    `face_size` and m `margin`.
 
     Coordinates are never rounded. Where an axis shrinks, an output pixel is the mean of the area it
     covers, fractions of pixels included; where it grows, the interpolation is linear. Both are the

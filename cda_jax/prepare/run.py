@@ -161,7 +161,7 @@ def _write_shards(
 ) -> shards.Shards:
     sizes = shard_sizes(found.counts, settings.shard_size)
     every = sizes['train'] | sizes['test']
-    missing = {name: n for name, n in every.items() if not shards.is_complete(out, name)}
+    missing = {name: size for name, size in every.items() if not shards.is_complete(out, name)}
     tasks = (
         (name, examples, out, settings)
         for name, examples in slices(rows, settings.shard_size)

@@ -25,7 +25,7 @@ def profile(work: Callable[[], Any], calls: int, program: str) -> dict[str, tupl
     streams = [track for track in tracks if track.name.startswith('Stream')]
     seconds, running, last = collections.Counter(), collections.Counter(), 0
     for now, change, name in sorted(_changes(streams or tracks)):
-        for other in +running:
+        for other in +running:  # only positive counts
             seconds[other] += (now - last) / 1e9 / calls * running[other] / running.total()
         if not name.startswith(('while', 'call', 'conditional')):  # what they do counts itself
             running[name] += change
@@ -51,6 +51,10 @@ def _changes(tracks: Iterable) -> Iterator[tuple[float, int, str]]:
 
 
 def _sources(program: str) -> Iterator[tuple[str, str]]:
+    """Shape and place in the network of each operation in a program's HLO text.
+
+    A fusion without a name of its own has that of the last named operation that it calls.
+    """
     body, named = '', {}
     for line in program.splitlines():
         if header := re.match(r'(?:ENTRY )?%?([\w.-]+) \(.*{$', line):

@@ -29,7 +29,8 @@ def plan_site(seed: int, index: int, train_faces: int, test_faces: int) -> list[
     ):
         faces = np.split(_faces(rng, style.confusion, labels), np.cumsum(photo_sizes)[:-1])
         for name, group in zip(photo_names, faces, strict=True):
-            photos.append(Photo(name, split, *map(tuple, group.T.tolist())))
+            truths, annotated = map(tuple, group.T.tolist())
+            photos.append(Photo(name, split, truths, annotated))
     return photos
 
 

@@ -58,7 +58,10 @@ def mean_of(cells: Sequence[Measured | None]) -> Measured | None:
 
 
 def at(*names: str) -> Callable[[Any], Any]:
-    """What has these names, one inside the other, such as 'results', 'pooled', 'accuracy'."""
+    """Reads what has these names, one inside the other: ('results', 'pooled', 'accuracy').
+
+    The function gives None where one of them is None.
+    """
 
     def find(value):
         for name in names:
@@ -101,8 +104,9 @@ def probe(kind: str = 'linear', *, within_class: bool = False) -> Figure:
     return at('bias', part, kind, 'balanced_accuracy', 'value')
 
 
-# Balanced accuracy of a probe that knows nothing.
-chance = at('bias', 'dataset_classification', 'linear', 'chance')
+def chance(outcome: Outcome) -> float | None:
+    """Balanced accuracy of a probe that knows nothing."""
+    return at('bias', 'dataset_classification', 'linear', 'chance')(outcome)
 
 
 def a_distance(outcome: Outcome) -> float | None:

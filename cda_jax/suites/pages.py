@@ -19,7 +19,8 @@ def paper_page(
     methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str], data_dir: str
 ) -> Page:
     """The paper's tables and figures."""
-    rows = tables.by_title(methods, {k: v for k, v in outcomes.items() if k != 'dataset-id'})
+    recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
+    rows = tables.by_title(recognisers, outcomes)
     of_dataset = paper.figure_4_table(outcomes), paper.figure_4(outcomes, sites)
     of_recall = paper.figure_6_table(outcomes, sites), paper.figure_6(outcomes, sites)
     of_all = tables.recognition_table(rows, sites), tables.recall_table(rows, sites)

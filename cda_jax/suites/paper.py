@@ -54,9 +54,11 @@ def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
             for site, row in published.TABLE_2.items()
         },
     )
-    # Measured and reported figures take turns after the name and the number of seeds.
-    means = map(out.mean_of, list(zip(*table.rows, strict=True))[2:-2:2])
-    reported = map(published.TABLE_2_MEAN_BY_TEST.get, sites)
+    # After the name and the number of seeds, measured and reported figures take turns; the last
+    # pair is the average.
+    measured = list(zip(*table.rows, strict=True))[2:-2:2]
+    means = [out.mean_of(column) for column in measured]
+    reported = [published.TABLE_2_MEAN_BY_TEST.get(site) for site in sites]
     last = ('average', None, *beside(means, reported), None, None)
     return table._replace(rows=[*table.rows, last])
 

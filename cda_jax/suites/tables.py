@@ -135,12 +135,11 @@ def left_out_scores(
     outcomes: Outcomes, name: str, sites: Sequence[str], score: str
 ) -> list[Measured | None]:
     """A score of one method on every site, each time trained without it."""
-    figures = (
-        out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score)
-        for site in sites
-    )
-    runs = (outcomes.get(left_out_name(name, site), []) for site in sites)
-    return list(map(out.over_seeds, runs, figures))
+    scores = []
+    for site in sites:
+        figure = out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score)
+        scores.append(out.over_seeds(outcomes.get(left_out_name(name, site), []), figure))
+    return scores
 
 
 def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> Rows:

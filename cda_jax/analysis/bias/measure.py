@@ -124,14 +124,20 @@ def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) ->
         if num_categories < 2:
             return None
         levels = mixing.mean_lisi_if_mixed(neighbours, categories, seed=seed)
-        estimate = mean_interval(mixing.lisi(neighbours, categories), resamples)
-        return report.Mixing(estimate, 1, num_categories, interval(np.r_[levels.mean(), levels]))
+        return report.Mixing(
+            estimate=mean_interval(mixing.lisi(neighbours, categories), resamples),
+            lowest=1,
+            highest=num_categories,
+            if_mixed=interval(np.r_[levels.mean(), levels]),
+        )
 
     def silhouette(categories):
         scores = mixing.silhouettes(reduced, categories)
         return None if scores is None else mean_interval(scores, resamples)
 
-    found = report.Silhouettes(reduced.shape[1], silhouette(sites), silhouette(labels))
+    found = report.Silhouettes(
+        components=reduced.shape[1], site=silhouette(sites), class_=silhouette(labels)
+    )
     return {'ilisi': mix(sites), 'clisi': mix(labels), 'silhouette': found}
 
 

@@ -64,8 +64,8 @@ def training_curves(lines: Sequence[dict]) -> Figure:
     _use_percent(grid[1])
     if validation:
         sites = dict.fromkeys(f for line in validation for f in line if f.startswith('accuracy_'))
-        names = (field.removeprefix('accuracy_') for field in sites)
-        curves = [*map(Curve, sites, names, itertools.cycle(style.COLOURS[:6]))]
+        colours = itertools.cycle(style.COLOURS[:6])
+        curves = [Curve(field, field.removeprefix('accuracy_'), next(colours)) for field in sites]
         curves.append(Curve('accuracy', 'mean of the sites', dashes='--'))
         _draw(grid[2], lines, curves, 'Accuracy in validation', kind='validation')
         _use_percent(grid[2])
@@ -83,8 +83,9 @@ def health_panel(
     Balanced accuracy of d and the share of the site that it names most; its loss L_d; the norm of
     the reversed gradient at the features over that of the emotion classifiers; lambda_1 and
     lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are
-    as for `training_curves`. Guessing costs ln K under 'cross_entropy', and about as much under
-    another `dataset_loss`, whose weights average 1 only where sites are of one size.
+    as for `training_curves`. Guessing costs ln K, K being `num_sites`, under 'cross_entropy', and
+    about as much under another `dataset_loss`, whose weights average 1 only where sites are of one
+    size.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})

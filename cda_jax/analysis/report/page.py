@@ -89,7 +89,10 @@ def render_page(page: Page) -> str:
 
 
 def write_report(folder: Path, page: Page) -> Path:
-    """Writes the page as report.html, and its tables as files into the folder tables/ beside it."""
+    """Writes the page as report.html, and its tables as files into the folder tables/ beside it.
+
+    An `InputError` names a file that cannot be written.
+    """
     html = render_page(page)
     write_tables(folder / TABLES, [table for each in page.sections for table in each.tables])
     write_text(folder / REPORT, html)
