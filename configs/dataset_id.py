@@ -2,9 +2,8 @@
 
     python -m cda_jax.main --config=configs/dataset_id.py --workdir=runs/dataset_id
 
-How well it does says how biased the sites are; without bias it would guess. The confusion matrix
-of figure 4 of the paper is `pooled.confusion` in the run's results.json. Data and hardware as for
-configs/cda.py.
+The better it does, the more biased are the sites. The confusion matrix of figure 4 of the paper is
+`pooled.confusion` in the run's results.json. Data and hardware as for configs/cda.py.
 Source: Han et al. (2020), section III-D.
 """
 
