@@ -55,13 +55,13 @@ def test_devices_and_processes_compute_the_same(tmp_path):
         )
 
     port = free_address().rpartition(':')[2]
-    programs = [start(f'1x{n}', devices=n) for n in (1, 4)]
+    programs = [start(f'1x{n}', devices=n) for n in (1, 2, 4)]
     programs += [start('2x2', devices=2, environment=open_mpi(i, port)) for i in range(2)]
     codes, _, errors = ends(programs)
-    assert codes == [0] * 4, errors
-    results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x4', '2x2')]
+    assert codes == [0] * 5, errors
+    results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x2', '1x4', '2x2')]
     numbers = [(result.pop('processes'), result.pop('devices')) for result in results]
-    assert numbers == [(1, 1), (1, 4), (2, 4)]
+    assert numbers == [(1, 1), (1, 2), (1, 4), (2, 4)]
     assert results[0]['confusion'].sum() == 15 * 4  # 3 heads and their mean, one row masked out
     for other in results[1:]:
         assert other.keys() == results[0].keys()

@@ -27,6 +27,13 @@ def changed(**fields):
     return msgpack.encode({name: value for name, value in content.items() if value is not None})
 
 
+def test_jpeg_record_comes_back_in_rgb_and_nearly_the_same():
+    record = smooth_record()
+    found = decode_record(encode_record(record), image_size=24, encoding='jpeg')
+    assert np.abs(found.image.astype(int) - record.image).mean() < 6
+    assert found[1:] == record[1:]
+
+
 def test_quality_decides_the_size():
     sizes = [len(encode_record(smooth_record(), quality=quality)) for quality in (30, 70, 100)]
     assert sizes == sorted(set(sizes))

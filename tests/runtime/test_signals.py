@@ -25,7 +25,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
     process = start_main(tmp_path, new_session=True)
     wait_for(process, line)
     send(process.pid, number)
-    lines = outputs(process, code=75, timeout=60)[1].splitlines()
+    lines = outputs(process, code=75, timeout=30)[1].splitlines()
     assert lines[0] == f'{number.name}: saving and stopping; once more stops at once'
     step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
     assert lines[-1] == f'saved after step {step} of 36; the same command goes on'
@@ -41,7 +41,7 @@ def test_a_second_signal_stops_at_once(start_main, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.stderr.readline().startswith('SIGTERM: saving and stopping')
     process.send_signal(signal.SIGINT)
-    _, err = outputs(process, code=128 + signal.SIGINT, timeout=60)
+    _, err = outputs(process, code=128 + signal.SIGINT, timeout=10)
     assert 'SIGINT: stopped; the same command goes on from the last checkpoint\n' in err
     assert not list((tmp_path / 'checkpoints').iterdir())
 
@@ -60,7 +60,7 @@ def test_a_signal_while_results_are_made_loses_nothing(finished, start_main, run
     while not (tmp_path / 'checkpoints' / '36').exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=10)
     # On a machine in no hurry it may be done already.
     assert process.returncode == (0 if (tmp_path / 'results.json').exists() else 75)
     run_main(tmp_path)

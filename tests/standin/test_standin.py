@@ -260,3 +260,4 @@ def test_command_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith('error: --train_faces: expected whole numbers')
     assert 'Traceback' not in done.stderr
+    assert run_tool('make_standin').returncode == 1

@@ -42,15 +42,16 @@ def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_d
 
 @pytest.mark.slow
 def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir, capsys):
+    settings = SMALL_RUN | {'num_epochs': 3, 'checkpoint_every_steps': 5}
     arguments = [
         '--suite=ablation', '--scale=small', '--methods=baseline', f'--data_dir={data_dir}',
-        f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in SMALL_RUN.items()),
+        f'--out={tmp_path}', *(f'--set={name}={value}' for name, value in settings.items()),
     ]  # fmt: skip
     workdir = tmp_path / 'small' / 'runs' / 'baseline-seed0'
     log = workdir.parent / 'logs' / 'baseline-seed0.log'
     killed = start_program(TOOL, *arguments)
     end = time.monotonic() + 200
-    while not (workdir / 'checkpoints' / '10').exists():
+    while not (workdir / 'checkpoints' / '5').exists():
         assert time.monotonic() < end
         assert killed.poll() is None
         time.sleep(0.05)
@@ -68,7 +69,7 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir, cap
     files = log, workdir / 'results.json'
     before = [file.stat().st_mtime_ns for file in files]
     request = report_of('ablation', tmp_path, data_dir)
-    request = request._replace(methods=('baseline',), fields=SMALL_RUN, report_only=False)
+    request = request._replace(methods=('baseline',), fields=settings, report_only=False)
     assert reproduce(request) == {}
     assert '1 runs, 1 of them done before' in capsys.readouterr().out
     assert [file.stat().st_mtime_ns for file in files] == before
