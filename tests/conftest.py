@@ -12,8 +12,6 @@ os.environ['JAX_COMPILATION_CACHE_DIR'] = str(REPOSITORY / '.pytest_cache' / 'xl
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.5'
 # Virtual devices share a pool of threads that is as large as the machine unless told otherwise.
 os.environ['NPROC'] = '16'
-# UMAP's loops run uncompiled: on 90 points compiling takes longer.
-os.environ['NUMBA_DISABLE_JIT'] = '1'
 # Here not at the cost of digits: losses are held against their equations.
 os.environ['XLA_FLAGS'] = f'{FAST_COMPILE}=1 --xla_force_host_platform_device_count=4'
 

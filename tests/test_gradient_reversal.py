@@ -9,7 +9,8 @@ from cda_jax.gradient_reversal import reverse_gradient
 @pytest.mark.parametrize('kind', [jnp.float32, jnp.bfloat16])
 def test_identity_forward_and_reversed_backward(kind):
     x = jnp.array([1.0, -2.0, 3.0], kind)
-    value, gradient = jax.value_and_grad(lambda x: (reverse_gradient(x, 0.25) ** 2).sum())(x)
+    strength = jnp.float32(0.25)
+    value, gradient = jax.value_and_grad(lambda x: (reverse_gradient(x, strength) ** 2).sum())(x)
     assert (value, gradient.dtype) == (14, kind)
     np.testing.assert_array_equal(gradient, -0.25 * 2 * x)
 

@@ -1,5 +1,6 @@
 """The whole program as its user runs it: real records, real workers, real checkpoints."""
 
+import csv
 import json
 import os
 import re
@@ -30,7 +31,11 @@ def test_a_run_leaves_results_logs_and_checkpoints(finished):
     assert results.pooled.num_examples == 210
     own = [heads['own'].accuracy for heads in results.test_sites.values()]
     np.testing.assert_allclose(results.average.accuracy, np.mean(own))
-    assert (workdir / 'results.csv').read_text().startswith('test_site,head,num_examples,accuracy,')
+    rows = list(csv.DictReader((workdir / 'results.csv').read_text().splitlines()))
+    heads = [(row['test_site'], row['head']) for row in rows]
+    assert heads[:2] == [('rafdb', 'own'), ('rafdb', 'mean')]
+    assert float(rows[0]['accuracy']) == results.test_sites['rafdb']['own'].accuracy
+    assert 'recall_Surprise' in rows[0]
 
     assert [line['step'] for line in metrics(workdir)] == [5, 10, 15, 20, 25, 30, 35, 36]
     assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
@@ -134,6 +139,7 @@ def test_validation_selects_the_best_checkpoint(other):
     best = max(line['accuracy'] for line in lines)
     chosen = read_results(other).step
     assert [line['accuracy'] for line in lines if line['step'] == chosen] == [best]
+    assert chosen != lines[-1]['step']
     kept = {int(path.name) for path in (other / 'checkpoints').iterdir()}
     assert kept == {chosen, lines[-1]['step']}
 
@@ -174,6 +180,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(run_main, tmp_path):
     ('fields', 'message'),
     [
         ({'data_dir': '/nowhere'}, '/nowhere/rafdb/manifest.json: no such file'),
+        ({'dataset_loss_args': "{'alpha': 2.0}"}, 'alpha of adaptive cross entropy is 2.0'),
         ({'btch_size': 3}, "the config has no field 'btch_size'"),
         ({'batch_size': 33}, 'batch_size is 33, expected a multiple of the 2 devices'),
     ],
@@ -208,7 +215,7 @@ def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
     if content:
         path.write_text(content)
     flags = f'--config={path}', f'--workdir={tmp_path}/run'
-    _, err = outputs(start_program('-m', 'cda_jax.main', *flags), code=1)
+    _, err = outputs(start_program('-m', 'cda_jax.main', *flags), code=1, timeout=60)
     assert err.startswith('error: --config: ')
     assert message in err
     assert 'Traceback' not in err
@@ -216,14 +223,14 @@ def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
 
 def test_help_and_the_demonstration_import_no_more_than_they_need():
     program = start_program('-X', 'importtime', '-m', 'cda_jax.main', '--help')
-    out, err = outputs(program, code=1)  # as absl ends after its help
+    out, err = outputs(program, code=1, timeout=60)  # as absl ends after its help
     assert '--workdir' in out
     imported = {line.rsplit('|')[-1].strip() for line in err.splitlines() if '|' in line}
     assert 'absl' in imported
     assert not imported & {'jax', 'tensorflow', 'orbax.checkpoint'}
     # What the demonstration starts must do without the extras.
     code = 'import sys, cda_jax.train, make_standin; print(*sys.modules)'
-    out, _ = outputs(start_program('-c', code))
+    out, _ = outputs(start_program('-c', code), timeout=60)
     imported = {name.partition('.')[0] for name in out.split()}
     assert 'cda_jax' in imported
     assert not imported & {'tensorflow', 'matplotlib', 'pandas', 'sklearn', 'jinja2', 'umap'}

@@ -107,6 +107,9 @@ def test_features_are_those_that_the_run_kept(finished, computed):
     config = config_of_run(finished[0], log_every_steps=7, num_threads=2)
     found = features_of_run(config, finished[0])
     assert computed == []
+    results = json.loads((finished[0] / 'results.json').read_text())
+    assert found.step == results['step']
+    assert_predicted(found, results['test_sites'])
     for name, value in kept._asdict().items():
         np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
 

@@ -1,5 +1,6 @@
 """Prepared datasets that were damaged after they were written."""
 
+import os
 import re
 import shutil
 
@@ -69,6 +70,10 @@ def test_the_undamaged_dataset_is_read(toys):
     assert read_all(toys)['mask'].sum() == 24
 
 
+def cut(toys):
+    os.truncate(toys / SHARD, (toys / SHARD).stat().st_size // 2)
+
+
 def damage_footer(toys):
     footer = (toys / SHARD).stat().st_size - 65536
     flip(toys / SHARD, footer, footer + 40)
@@ -85,6 +90,7 @@ def drop_one(toys):
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
+        (cut, r'expected \d+ bytes, as the manifest says'),
         (damage_footer, 'damaged or not a shard: Corrupted'),
         (blank, 'damaged or not a shard'),
         (drop_one, 'expected 24 records, .* found 23'),

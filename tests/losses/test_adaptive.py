@@ -169,7 +169,9 @@ def test_cross_entropy_equals_equation_8():
     assert loss(logits.astype(jnp.bfloat16), targets).dtype == jnp.float32
 
 
-@pytest.mark.parametrize('alpha', [-0.1, 1.1])
-def test_alpha_out_of_range(alpha):
-    with pytest.raises(ValueError, match='alpha of adaptive cross entropy'):
-        adaptive_cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)), alpha=alpha)
+@pytest.mark.parametrize(
+    ('name', 'value'), [('alpha', -0.1), ('alpha', 1.1), ('prior', -0.1), ('prior', np.inf)]
+)
+def test_an_argument_out_of_range(name, value):
+    with pytest.raises(ValueError, match=f'{name} of adaptive cross entropy is {value}'):
+        adaptive_cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)), **{name: value})

@@ -15,6 +15,7 @@ from helpers.tools import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest
+from cda_jax.prepare.crop import decode
 from cda_jax.prepare.dataset import Example
 
 ORANGE, BLUE = (250, 120, 10), (10, 40, 200)
@@ -188,6 +189,8 @@ def test_pictures_named_by_rows_may_be_pipes_and_devices(tmp_path):
     assert [row.detail for row in manifest.skipped_rows] == ['a pipe or device'] * 2
 
 
-def test_pillow_alone_would_open_what_starts_ghostscript():
+def test_a_format_whose_reader_starts_a_program_is_not_opened():
     with Image.open(io.BytesIO(POSTSCRIPT)) as picture:
-        assert picture.format == 'EPS'
+        assert picture.format == 'EPS'  # so Pillow would, by Ghostscript
+    with pytest.raises(ValueError, match=UNKNOWN):
+        decode(POSTSCRIPT)

@@ -90,3 +90,6 @@ def test_tool_says_what_is_wrong_in_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith(f'error: {tmp_path / "nowhere"}: expected a CSV file, or a fol')
     assert done.stderr.count('\n') == 1
+    done = call(tmp_path / 'nowhere', tmp_path / 'out', '--dataset=nosuch')
+    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
+    assert done.stderr.startswith("error: unknown dataset 'nosuch'")

@@ -59,5 +59,6 @@ def test_the_latest_are_kept_and_the_best(tmp_path, scores, keep, kept, best):
 
 def test_the_best_is_kept_also_after_a_restart(tmp_path):
     save(tmp_path, {1: 0.5, 2: 0.7, 3: 0.6})
+    assert names(tmp_path) == ['2', '3']
     save(tmp_path, {5: 0.1})
     assert names(tmp_path) == ['2', '5']

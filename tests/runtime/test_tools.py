@@ -21,7 +21,7 @@ def run_tool(name, *flags):
 def test_the_memory_of_a_run_is_printed(data_dir, tmp_path):
     out = run_tool('soak', f'--workdir={tmp_path}', '--kills=0', '--', *small_run_flags(data_dir))
     found = re.fullmatch(rf'{tmp_path}/undisturbed: memory in MiB:((?: [\d,]+)+)\n', out)
-    assert all(1 < int(mib.replace(',', '')) < 4000 for mib in found[1].split())
+    assert all(1 < int(mib.replace(',', '')) < 2000 for mib in found[1].split())
 
 
 def test_speed_is_measured_and_compared(data_dir, tmp_path):
@@ -43,10 +43,10 @@ def test_speed_is_measured_and_compared(data_dir, tmp_path):
 
 
 def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
-    # By this seed, one of each kind.
+    # By this seed one of each kind, unless a run ends before.
     flags = [f'--workdir={tmp_path}', f'--undisturbed={finished[0]}', '--kills=3', '--longest=8']
     out = run_tool('soak', *flags, '--seed=60', '--', *small_run_flags(data_dir))
-    assert re.findall(r'^\d: \w+', out, re.MULTILINE) == ['1: SIGTERM', '2: SIGKILL', '3: SIGINT']
+    assert re.findall(r'^(\d): SIG(?:KILL|TERM|INT) after', out, re.MULTILINE) == list('123')
     assert out.count('the same weights, metrics and results') >= 1
 
 
@@ -56,4 +56,4 @@ def test_the_soak_notices_a_run_that_is_not_the_same(finished, tmp_path):
     (other / 'metrics.jsonl').write_text('\n'.join([*lines, lines[-1]]))
     workdirs = [str(other), str(finished[0])]
     code = f'import pathlib, soak; print(soak.differences(*map(pathlib.Path, {workdirs})))'
-    assert outputs(start_program('-c', code))[0] == "['another metrics.jsonl']\n"
+    assert outputs(start_program('-c', code), timeout=60)[0] == "['another metrics.jsonl']\n"

@@ -1,9 +1,11 @@
 """A suite from its flags to its page, killed in between."""
 
+import importlib
 import re
 import time
 
 import pytest
+from absl.testing import flagsaver
 from helpers.programs import REPOSITORY, SMALL_RUN, start_program
 from helpers.suites import pretend, report_of, runs_of
 from helpers.tools import run_tool
@@ -76,19 +78,21 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir, cap
 
 
 @pytest.mark.parametrize(
-    ('changes', 'message'),
+    ('own', 'message'),
     [
-        ({'suite': 'losses', 'methods': ('loss-no',)}, "the suite losses has no 'loss-no'"),
-        ({'scale': 'full', 'data_dir': None}, '--data_dir: missing'),
-        ({'sites': ('mine',), 'data_dir': None}, '--sites: mine not in the stand-in data'),
-        ({'fields': {'batch_sise': 3}}, "field 'batch_sise'"),
-        ({'jobs': 9999}, 'jobs is 9999'),
+        ({'suite': 'losses', 'methods': 'loss-no'}, "the suite losses has no 'loss-no'"),
+        ({'scale': 'full'}, '--data_dir: missing'),
+        ({'sites': 'mine'}, '--sites: mine not in the stand-in data'),
+        ({'data_dir': 'x', 'set': ['batch_sise=3']}, "field 'batch_sise'"),
+        ({'data_dir': 'x', 'jobs': '9999'}, 'jobs is 9999'),
     ],
 )
-def test_what_cannot_be_done_is_refused(changes, message, tmp_path):
-    request = report_of('paper', tmp_path / 'out', 'x')._replace(report_only=False, **changes)
-    with pytest.raises(InputError, match=message):
-        reproduce(request)
+def test_what_cannot_be_done_is_refused(own, message, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(TOOL.parent)
+    tool = importlib.import_module(TOOL.stem)
+    given = {'suite': 'paper', 'out': str(tmp_path / 'out')} | own
+    with flagsaver.as_parsed(**given), pytest.raises(InputError, match=message):
+        tool.main()
     assert not (tmp_path / 'out').exists()
 
 
