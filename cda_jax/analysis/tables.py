@@ -122,11 +122,17 @@ def as_csv(table: Table) -> str:
 
 def as_markdown(table: Table) -> str:
     """The table for reading, with its title and note."""
-    sides = ['left' if column.kind == 'text' else 'right' for column in table.columns]
     frame = _escaped(table, _MARKDOWN)
-    body = frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
+    body = frame.to_markdown(index=False, disable_numparse=True, colalign=_sides(table))
     title, note = _one_line(table.title), _one_line(table.note)
     return '\n\n'.join(filter(None, [f'**{title}**', body, note])) + '\n'
+
+
+def as_text(table: Table) -> str:
+    """The table for a console."""
+    return shown(table).to_markdown(
+        index=False, tablefmt='simple', disable_numparse=True, colalign=_sides(table)
+    )
 
 
 def as_latex(table: Table) -> str:
@@ -154,6 +160,10 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
     for table in tables:
         for ending, render in (('csv', as_csv), ('md', as_markdown), ('tex', as_latex)):
             write_text(folder / f'{table.name}.{ending}', render(table))
+
+
+def _sides(table: Table) -> list[str]:
+    return ['left' if column.kind == 'text' else 'right' for column in table.columns]
 
 
 def _of_seeds(cell: float | Measured | None) -> dict:

@@ -1,8 +1,8 @@
 """The methods: each as the config fields in which it differs from the full method."""
 
-from cda_jax.suites.plan import Method, differences_from_cda
+from cda_jax.suites.plan import Method, differences
 
-MERGED = differences_from_cda('baseline')
+MERGED = differences('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
 _PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
 _NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
@@ -15,8 +15,9 @@ def _baseline(title, loss, **args) -> Method:
 
 
 CDA = {'cda': Method('CDA + ACE (full)', {})}
+ROBUST = {'cda-robust': Method('CDA + ACE, robust', differences('cda_robust'))}
 BASELINE = {'baseline': Method('Baseline, all sites merged', MERGED)}
-DATASET_ID = {'dataset-id': Method('Name that dataset', differences_from_cda('dataset_id'))}
+DATASET_ID = {'dataset-id': Method('Name that dataset', differences('dataset_id'))}
 BATCH_350 = {'cda-batch-350': Method('CDA + ACE, batch 350', {'batch_size': 350})}
 
 ABLATION = (
@@ -30,6 +31,7 @@ ABLATION = (
         'cda-without-g': Method('CDA + ACE without g', _NO_G),
     }
     | CDA
+    | ROBUST
     | {
         'cda-plain': Method('CDA, cross entropy for e and d', _PLAIN | _PLAIN_D),
         'cda-plain-e': Method('CDA, cross entropy for e', _PLAIN),
@@ -92,6 +94,7 @@ LOSSES = {
 LEFT_OUT_BASES = (
     BASELINE
     | CDA
+    | ROBUST
     | {name: ABLATION[name] for name in ('baseline-ace', 'cda-shared-head', 'cda-common-head')}
 )
 
@@ -101,6 +104,8 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
 
     Only at the paper's scale is there one with the paper's other batch size.
     """
+    if suite == 'demonstration':
+        return BASELINE | ROBUST
     if suite == 'paper':
         alone = {
             f'baseline-{site}': Method(f'Baseline, {site}', MERGED | {'sites': (site,)})

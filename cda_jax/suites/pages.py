@@ -8,11 +8,26 @@ from cda_jax.analysis.report import Link, Page, Picture, Section, environment
 from cda_jax.analysis.run_page import data_figure
 from cda_jax.analysis.tables import Table
 from cda_jax.runtime.workdir import REPORT
-from cda_jax.suites import answers, paper, tables
+from cda_jax.suites import answers, demonstration, paper, tables
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Method, Run
 
 _MAX_NAMED = 5
+
+
+def demonstration_page(
+    methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str], data_dir: str
+) -> Page:
+    """The merged baseline and the recommended method, side by side."""
+    titles = {name: method.title for name, method in methods.items()}
+    sections = [
+        _section('Side by side', demonstration.side_by_side(titles, outcomes, sites)),
+        _section('Features in two dimensions', *paper.figures_5_and_7(titles, outcomes)),
+        *(_section(f'Recall on {site}', paper.figure_6(titles, outcomes, site)) for site in sites),
+        _section('Data', data_figure(data_dir, sites)),
+    ]
+    found = demonstration.answers_of_demonstration(outcomes)
+    return _page('What adaptation did', found, sections)
 
 
 def paper_page(
@@ -22,7 +37,12 @@ def paper_page(
     recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
     rows = tables.by_title(recognisers, outcomes)
     of_dataset = paper.figure_4_table(outcomes), paper.figure_4(outcomes, sites)
-    of_recall = paper.figure_6_table(outcomes, sites), paper.figure_6(outcomes, sites)
+    titles = paper.titles_of(sites)
+    of_recall = (
+        paper.figure_6_table(outcomes, sites),
+        paper.figure_6(titles, outcomes, sites[-1]),
+    )
+    planes = paper.figures_5_and_7({name: titles[name] for name in ('baseline', 'cda')}, outcomes)
     of_all = tables.recognition_table(rows, sites), tables.recall_table(rows, sites)
     sections = [
         _section('Baselines and full method', paper.table_4(outcomes, sites)),
@@ -30,7 +50,7 @@ def paper_page(
         _section('Name that dataset', *of_dataset),
         _section('Cross-dataset recognition', paper.table_2(outcomes, sites)),
         _section('Comparison with other work', paper.table_1(outcomes)),
-        _section('Dataset bias', tables.bias_table(rows), *paper.figures_5_and_7(outcomes)),
+        _section('Dataset bias', tables.bias_table(rows), *planes),
         _section('Data', data_figure(data_dir, sites)),
         _section('All runs', *of_all),
     ]
@@ -69,7 +89,7 @@ def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
     reports = [run.workdir / REPORT for run in runs]
     section = Section(
         'Runs',
-        f'The fields in which the first run of each method differs from configs/{runs[0].base}.py. '
+        'The fields in which the first run of each method differs from configs/cda.py. '
         'Each run has a page of its own.',
         links=tuple(
             Link(report.parent.name, Path(os.path.relpath(report, folder)).as_posix())

@@ -1,6 +1,6 @@
 """The paper's tables and figures, measured beside published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -145,19 +145,18 @@ def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
     )
 
 
-def figure_6(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
-    """Recall of both baselines and the full method on the last site; None without a run."""
-    runs = {title: outcomes[name] for name, title in titles_of(sites).items() if name in outcomes}
+def figure_6(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Picture | None:
+    """Recall of these methods, each under its title, on one test set; None without a run."""
+    runs = {title: outcomes[name] for name, title in titles.items() if name in outcomes}
     if not runs:
         return None
-    confusions = {title: out.confusion(each, sites[-1]) for title, each in runs.items()}
+    confusions = {title: out.confusion(each, site) for title, each in runs.items()}
     class_names = next(iter(runs.values()))[0].results.class_names
     return recall_picture(confusions, class_names)
 
 
-def figures_5_and_7(outcomes: Outcomes) -> tuple[Picture, ...]:
-    """Features of the merged baseline beside those of the full method, if both are measured."""
-    titles = {'baseline': 'Baseline, merged', 'cda': 'CDA + ACE'}
+def figures_5_and_7(titles: Mapping[str, str], outcomes: Outcomes) -> tuple[Picture, ...]:
+    """Features of these methods side by side, each under its title, if all are measured."""
     if not titles.keys() <= outcomes.keys():
         return ()
     files = {title: outcomes[name][0].run.workdir / FEATURES for name, title in titles.items()}

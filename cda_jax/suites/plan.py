@@ -24,16 +24,8 @@ class Method(NamedTuple):
 class Scale(NamedTuple):
     """How large the runs of a suite are."""
 
-    config: str  # name of the base config in `configs/`, which is the full method
-    fields: Fields  # what is different from it in every run
+    fields: Fields  # what is different from configs/cda.py in every run
     crop_size: int | None  # pixels in the stand-in data; None where the data are the user's
-
-
-SCALES = {
-    'demo': Scale('demo', {'log_every_steps': 39}, 48),
-    'small': Scale('demo', {'image_size': 32, 'num_epochs': 12, 'log_every_steps': 39}, 32),
-    'full': Scale('cda', {}, None),
-}
 
 
 class Run(NamedTuple):
@@ -42,8 +34,7 @@ class Run(NamedTuple):
     method: str
     seed: int
     workdir: Path
-    base: str  # name of the base config
-    fields: Fields  # what is different from it
+    fields: Fields  # what is different from configs/cda.py
 
     @property
     def is_done(self) -> bool:
@@ -62,7 +53,7 @@ class Run(NamedTuple):
         """
         if self.is_done and (self.workdir / REPORT).exists() and (self.workdir / BIAS).exists():
             return []
-        workdir, config = f'--workdir={self.workdir}', f'--config={_config_file(self.base)}'
+        workdir, config = f'--workdir={self.workdir}', f'--config={_config_file("cda")}'
         train = [sys.executable, '-m', 'cda_jax.main', workdir, config]
         train += [f'--config.{name}={value}' for name, value in self.fields.items()]
         measure = [sys.executable, str(_ROOT / 'tools' / 'report.py'), workdir]
@@ -75,18 +66,18 @@ def plan(
 ) -> list[Run]:
     """The runs of some methods, with their workdirs below `folder`; the first seed comes first.
 
-    A method whose config equals that of an earlier one is left out: a switch may say what the base
-    config says already. `fields` differ from the scale's config in every run; InputError if one is
-    unknown, or has a value that cannot be used.
+    A method whose config equals that of an earlier one is left out: a switch may say what the scale
+    says already. `fields` differ in every run; InputError if one is unknown, or has a value that
+    cannot be used.
     """
-    base = load_config(scale.config)
+    base = load_config('cda')
     runs, seen = [], []
     for seed in range(num_seeds):
         for name, method in methods.items():
             own = scale.fields | fields | method.fields | {'seed': seed}
             config = read_config(base | own)
             if config not in seen:
-                runs.append(Run(name, seed, folder / f'{name}-seed{seed}', scale.config, own))
+                runs.append(Run(name, seed, folder / f'{name}-seed{seed}', own))
                 seen.append(config)
     return runs
 
@@ -96,11 +87,21 @@ def load_config(name: str) -> Fields:
     return runpy.run_path(str(_config_file(name)))['get_config']().to_dict()
 
 
-def differences_from_cda(name: str) -> Fields:
-    """The fields in which a config of `configs/` differs from configs/cda.py, the full method."""
-    full = load_config('cda')
-    return {field: x for field, x in load_config(name).items() if x != full[field]}
+def differences(name: str, from_config: str = 'cda') -> Fields:
+    """The fields in which a config of `configs/` differs from another, by default the paper's."""
+    other = load_config(from_config)
+    return {field: x for field, x in load_config(name).items() if x != other[field]}
 
 
 def _config_file(name) -> Path:
     return _ROOT / 'configs' / f'{name}.py'
+
+
+# The network and the training of the demonstration, without its method.
+_DEMO = differences('demo', from_config='cda_robust') | {'log_every_steps': 39}
+
+SCALES = {
+    'demo': Scale(_DEMO, 48),
+    'small': Scale(_DEMO | {'image_size': 32, 'num_epochs': 12}, 32),
+    'full': Scale({}, None),
+}

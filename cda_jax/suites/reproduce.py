@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.analysis.report import Page, write_report
+from cda_jax.analysis.tables import as_text
 from cda_jax.errors import InputError
 from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
 from cda_jax.suites.markdown import comparison_plots, write_section
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
-from cda_jax.suites.pages import comparison_page, left_out_page, paper_page, with_runs
+from cda_jax.suites.pages import (
+    comparison_page,
+    demonstration_page,
+    left_out_page,
+    paper_page,
+    with_runs,
+)
 from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
 from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
@@ -79,6 +86,8 @@ def reproduce(request: Request) -> dict[str, Path]:
         rows = by_title(methods, outcomes) if request.suite == 'ablation' else {}
         plots = comparison_plots(rows, request.sites) if rows else {}
         write_section(request.markdown, request.suite, commands, page, plots)
+    if request.suite == 'demonstration' and outcomes:
+        print('', as_text(page.sections[0].tables[0]), '', sep='\n')
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
     return failed
 
@@ -110,6 +119,8 @@ def _chosen(request: Request) -> dict[str, Method]:
 
 
 def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data_dir: str) -> Page:
+    if request.suite == 'demonstration':
+        return demonstration_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'paper':
         return paper_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'leave-one-site-out':

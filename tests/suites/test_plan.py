@@ -20,10 +20,22 @@ def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
     assert left_out == (expected if suite == 'ablation' else [])
 
 
-@pytest.mark.parametrize('method', ['baseline', 'cda'])
+@pytest.mark.parametrize('method', ['baseline', 'cda', 'cda-robust'])
 def test_a_method_at_the_papers_scale_is_its_config(method, tmp_path):
     run = plan({method: ABLATION[method]}, 1, tmp_path, SCALES['full'], {})[0]
-    assert load_config('cda') | run.fields == load_config(method)
+    assert load_config('cda') | run.fields == load_config(method.replace('-', '_'))
+
+
+def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp_path):
+    robust, paper = (
+        plan({name: ABLATION[name]}, 1, tmp_path, SCALES['demo'], {})[0].fields
+        for name in ('cda-robust', 'cda')
+    )
+    logs = {'log_every_steps': 39}
+    assert load_config('cda') | robust == load_config('demo') | logs
+    assert {name for name in robust if robust[name] != paper.get(name)} == {
+        'emotion_loss_args', 'dataset_loss_args', 'shared_statistics',
+    }  # fmt: skip
 
 
 def test_seeds_come_one_after_the_other(tmp_path):
@@ -38,7 +50,7 @@ def test_seeds_come_one_after_the_other(tmp_path):
 def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
     _, runs = runs_of('leave-one-site-out', tmp_path)
     run = next(run for run in runs if run.method == 'cda-without-expw')
-    config = read_config(load_config(run.base) | run.fields)
+    config = read_config(load_config('cda') | run.fields)
     assert config.sites == ('rafdb', 'affectnet')
     assert config.test_sites == SITES
 

@@ -17,6 +17,7 @@ from cda_jax.suites.reproduce import reproduce
 TOOL = REPOSITORY / 'tools' / 'reproduce.py'
 
 TABLES = {
+    'demonstration': {'side-by-side'},
     'paper': {'table-2', 'table-4', 'figure-4', 'figure-6', 'bias', 'recognition', 'recall'},
     'ablation': {'bias', 'recognition', 'recall'},
     'losses': {'bias', 'recognition', 'recall'},
@@ -37,8 +38,9 @@ def test_a_report_says_what_is_there_and_what_is_missing(suite, tmp_path, data_d
     for link in re.findall(r'href="([^"#][^"]*)"', page):
         assert (tmp_path / 'small' / suite / link).exists(), link
     assert TABLES[suite] <= set(re.findall(r'tables/([^"]*)\.tex', page))
-    # Figures 6 and 3; figure 4 needs the run that is missing here, 5 and 7 features.
-    assert page.count('<img') == (2 if suite == 'paper' else 0)
+    # Figures 6 (a site's, or all) and 3; figure 4 needs the run that is missing here, 5 and 7
+    # features.
+    assert page.count('<img') == {'paper': 2, 'demonstration': 4}.get(suite, 0)
     assert 'learning_rate' not in page  # only the fields in which a run differs
 
 

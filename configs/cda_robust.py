@@ -1,0 +1,23 @@
+"""Cross-dataset adaptation for small or uneven sites; start here with data of your own.
+
+    python -m cda_jax.main --config=configs/cda_robust.py --workdir=runs/cda_robust
+
+The paper's method with an adaptive cross entropy that stays sound where a batch has few samples of
+a site or of a class: class weights of so few are noise. Where every class has many samples in every
+batch, it is nearly configs/cda.py. docs/method.md has the cause, docs/results.md the comparison.
+"""
+
+import runpy
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """As configs/cda.py, but for these fields."""
+    config = runpy.run_path(str(Path(__file__).with_name('cda.py')))['get_config']()
+    steady = {'alpha': 0.5, 'prior': 7.0, 'unit_mean': True}
+    config.emotion_loss_args = steady
+    config.dataset_loss_args = steady
+    config.shared_statistics = 0.5  # class weights half of the site's samples, half of all
+    return config
