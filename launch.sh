@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up .venv beside this file, then runs:
-#   ./launch.sh                              the demonstration: stand-in data, training, results
+#   ./launch.sh                              the demonstration: what adaptation does on stand-in data
 #   ./launch.sh test [pytest arguments]      linter and tests
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
@@ -71,11 +71,11 @@ install() {
 }
 
 run_demo() {
+  local jobs=1
+  # Two trainings side by side share a CPU better than one after the other.
+  if [[ $device == cpu ]] && (($(nproc) > 1)); then jobs=2; fi
   cd "$root"
-  # Does nothing where everything is there.
-  "$venv/bin/python" tools/make_standin.py \
-    --out=data/standin/raw --prepare=data/standin --face_size=48
-  exec "$venv/bin/python" -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
+  exec "$venv/bin/python" tools/reproduce.py --suite=demonstration --scale=demo --jobs=$jobs
 }
 
 run_tests() {
@@ -91,7 +91,7 @@ python=$(find_python)
 device=$(find_device)
 case ${1:-} in
   '')
-    install "$device"
+    install "$device,report"
     run_demo
     ;;
   test)

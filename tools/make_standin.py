@@ -64,7 +64,7 @@ def _write_contact_sheet(path: str, seed: int) -> None:
 
     The PNG has few colours, so that it is small enough for a documentation page.
     """
-    from matplotlib.figure import Figure  # only here: the demonstration is installed without it
+    from matplotlib.figure import Figure  # only here: training is installed without it
 
     figure = Figure((6.4, 8), layout='constrained')
     parts = figure.subfigures(len(SITE_STYLES))
