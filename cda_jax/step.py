@@ -32,6 +32,7 @@ class Recipe(NamedTuple):
         progress: Share of training that is done, by step.
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
+        sites: Names of the sites that metrics are named after; none where the label is the site.
     """
 
     model: CDA
@@ -44,6 +45,7 @@ class Recipe(NamedTuple):
     image_size: int
     random_crop: bool
     random_flip: bool
+    sites: tuple[str, ...]
 
 
 @flax.struct.dataclass
@@ -154,7 +156,11 @@ def train_step(
 
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
+    metrics |= step_metrics.site_accuracies(outputs, batch, model, recipe.sites, axis_name)
     metrics |= step_metrics.hit_rates(outputs, batch, model, axis_name)
+    metrics |= step_metrics.gradient_shares(
+        at_features['to_emotions'], batch, recipe.sites, axis_name
+    )
     if model.num_sites:
         metrics |= step_metrics.adversary_metrics(outputs, batch, axis_name)
         ratio = step_metrics.reversed_gradient_ratio(at_features, axis_name)

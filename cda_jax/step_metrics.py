@@ -1,5 +1,7 @@
 """What one step of training says of itself, over the batch of all devices."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -37,18 +39,41 @@ def hit_rates(
     outputs: Outputs, batch: dict[str, Array], model: CDA, axis_name: str
 ) -> dict[str, Array]:
     """The shares of the labels that e (a sample's own classifier) and g get right."""
-    heads = slice(model.num_site_heads or 1)
-    hits = {
-        'accuracy_emotion': jnp.sum(
-            (jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label'])
-            & head_masks(batch, model)[heads]
-        )
-    }
+    hits = {'accuracy_emotion': _own_hits(outputs, batch, model).sum()}
     if model.has_label_extractor:
         agree = jnp.argmax(outputs.label_codes, axis=-1) == batch['label']
         hits['pseudo_label_agreement'] = jnp.sum(agree & batch['mask'])
     hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
     return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+
+
+def site_accuracies(
+    outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
+) -> dict[str, Array]:
+    """The share of each site's samples that their own classifier gets right; NaN without any."""
+    of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
+    own_hits = of_sites * _own_hits(outputs, batch, model)[:, None]
+    hits, samples = jax.lax.psum((own_hits.sum(axis=0), of_sites.sum(axis=0)), axis_name)
+    rates = jnp.where(samples > 0, hits / jnp.maximum(samples, 1), jnp.nan)
+    return {f'accuracy_{site}': rate for site, rate in zip(sites, rates, strict=True)}
+
+
+def gradient_shares(
+    at_features: Float[Array, 'B D'], batch: dict[str, Array], sites: Sequence[str], axis_name: str
+) -> dict[str, Array]:
+    """What part of the emotion classifiers' gradient at the features each site has, and one sample.
+
+    They are shares of the sum over the samples of the norms of their gradients.
+
+    Args:
+        at_features: The gradient with respect to `CDA`'s perturbation `to_emotions`.
+    """
+    norms = jnp.linalg.norm(at_features, axis=-1)
+    by_site = norms[:, None] * jax.nn.one_hot(batch['site'], len(sites))
+    total, of_sites = jax.lax.psum((norms.sum(), by_site.sum(axis=0)), axis_name)
+    total = jnp.maximum(total, jnp.finfo(jnp.float32).tiny)
+    shares = {f'gradient_share_{site}': x / total for site, x in zip(sites, of_sites, strict=True)}
+    return shares | {'largest_gradient_share': jax.lax.pmax(norms.max(), axis_name) / total}
 
 
 def adversary_metrics(
@@ -103,3 +128,10 @@ def first_fault(
     faults = ~jnp.isfinite(jnp.stack(terms))
     is_first = (fault_step < 0) & faults.any()
     return jnp.where(is_first, step, fault_step), jnp.where(is_first, faults, fault_terms)
+
+
+def _own_hits(outputs: Outputs, batch: dict[str, Array], model: CDA) -> Bool[Array, ' B']:
+    """The samples that their site's classifier gets right, or the one that all sites share."""
+    heads = slice(model.num_site_heads or 1)
+    right = jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label']
+    return jnp.any(right & head_masks(batch, model)[heads], axis=0)

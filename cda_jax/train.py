@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from cda_jax import evaluate
+from cda_jax.analysis.health import Setup, Watch, read_metrics
 from cda_jax.config import CHANGEABLE, Config, as_fields
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
@@ -44,6 +45,7 @@ class _Run(NamedTuple):
     checkpoints: Checkpoints
     logs: Logs
     stop: StopSignals
+    health: Watch
 
     @property
     def validate_every_steps(self) -> int:
@@ -100,7 +102,11 @@ def _train_and_evaluate(config, workdir, stop):
         state, step = _first_state(experiment, checkpoints)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
-            run = _Run(config, experiment, held_out, evaluation, checkpoints, logs, stop)
+            earlier = []
+            with contextlib.suppress(InputError):  # a damaged log is no reason to stop
+                earlier = read_metrics(workdir) if is_writer else []
+            health = Watch(Setup.of_run(config, data_position(experiment, step)), earlier)
+            run = _Run(config, experiment, held_out, evaluation, checkpoints, logs, stop, health)
             state, step = _train(run, state, step)
             checkpoints.finish()
         if step < experiment.total_steps:
@@ -173,6 +179,8 @@ def _log(run: _Run, state, metrics, step, clock) -> None:
     figures |= {'epoch': step / run.experiment.steps_per_epoch} | clock.lap(step)
     run.logs.write('train', step, figures)
     run.logs.say(console_line(step, run.experiment.total_steps, figures))
+    for warning in run.health(step, figures):
+        run.logs.say(f'warning: {warning}')
 
 
 def _validate(run: _Run, state, step) -> float | None:

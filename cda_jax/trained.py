@@ -72,6 +72,21 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
         return Trained(*found[1], checkpoints.faults())
 
 
+def training_of_run(workdir: Path) -> DataPosition:
+    """What the newest whole checkpoint of a run says of its training.
+
+    Raises:
+        InputError: There is none.
+    """
+    with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
+        found = checkpoints.read_first(
+            checkpoints.latest_step, lambda step: read_position(checkpoints.position(step))
+        )
+    if found is None:
+        raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
+    return found[1]
+
+
 def chosen_step(checkpoints: Checkpoints) -> int | None:
     """The checkpoint that results are reported of: the best in validation, else the last."""
     best = checkpoints.best_step()

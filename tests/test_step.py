@@ -78,6 +78,14 @@ def test_metrics_of_a_step(take_step, state):
     for name in ('accuracy_emotion', 'accuracy_dataset', 'pseudo_label_agreement'):
         hits = 15 * float(metrics[name])  # of the 15 rows that count
         assert abs(hits - round(hits)) < 1e-4
+    sites = batch['site'][batch['mask']]
+    of_sites = [float(metrics[f'accuracy_{name}']) for name in 'uvw']
+    np.testing.assert_allclose(
+        np.dot(of_sites, np.bincount(sites)) / 15, metrics['accuracy_emotion'], rtol=1e-5
+    )
+    shares = [float(metrics[f'gradient_share_{name}']) for name in 'uvw']
+    np.testing.assert_allclose(sum(shares), 1, rtol=1e-5)
+    assert 1 / 15 < metrics['largest_gradient_share'] < max(shares)
     assert metrics['lambda_1'] == 0
     assert take_step(after, batch)[1]['lambda_1'] == 0.25
     assert after.step == 1

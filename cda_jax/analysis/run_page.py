@@ -7,15 +7,16 @@ import numpy as np
 
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
 from cda_jax.analysis.figures.classes import class_distributions, recall_figure
-from cda_jax.analysis.figures.curves import health_panel, training_curves
+from cda_jax.analysis.figures.curves import gradient_curves, health_panel, training_curves
 from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
-from cda_jax.analysis.health import health_warnings, read_metrics
+from cda_jax.analysis.health import Setup, health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.sites import open_sites
 from cda_jax.features import Features
 from cda_jax.runtime.results import Results
+from cda_jax.trained import training_of_run
 
 _MAX_EMBEDDED = 3000
 
@@ -36,7 +37,8 @@ def run_page(
     features in two dimensions, takes some ten seconds.
     """
     lines = read_metrics(workdir)
-    warnings = health_warnings(lines, len(config.sites)) if config.dataset_classifier else []
+    setup = Setup.of_run(config, training_of_run(workdir))
+    warnings = health_warnings(lines, setup)
     sections = [_recognition(results)]
     if bias.collapsed:
         warnings.append('The features of all test examples are the same: the network collapsed.')
@@ -47,7 +49,7 @@ def run_page(
         if embedding:
             pictures = planes({'test examples': features})
             sections.append(Section('Features in two dimensions', figures=pictures))
-    sections.append(_training(lines, config))
+    sections.append(_training(lines, config, setup))
     if config.target == 'label':
         picture = data_figure(config.data_dir, features.site_names)
         sections.append(Section('Data', figures=(picture,)))
@@ -207,21 +209,30 @@ def _annotation(bias: AnnotationBias) -> Section:
     )
 
 
-def _training(lines: Sequence[dict], config: Config) -> Section:
+def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
     curves = Picture(
         training_curves(lines),
         'Every logged step, each of one batch, and their running median.',
         'Loss terms, accuracies and learning rate over the epochs.',
     )
-    if not config.dataset_classifier:
-        return Section('Training', figures=(curves,))
-    game = Picture(
-        health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
-        'The adversarial game between dataset classifier and features.',
-        'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the direct '
-        'gradient, and lambda over the epochs.',
-    )
-    return Section('Training', figures=(curves, game))
+    figures = [curves]
+    if any('largest_gradient_share' in line for line in lines):
+        gradient = Picture(
+            gradient_curves(lines, setup.site_shares),
+            "Whose the emotion classifiers' gradient at the features is. A site far above its "
+            'dashed line trains the network at the expense of the others.',
+            'Shares of the gradient by site and of the largest sample over the epochs.',
+        )
+        figures.append(gradient)
+    if config.dataset_classifier:
+        game = Picture(
+            health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
+            'The adversarial game between dataset classifier and features.',
+            'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the '
+            'direct gradient, and lambda over the epochs.',
+        )
+        figures.append(game)
+    return Section('Training', figures=tuple(figures))
 
 
 def _row(name: str, estimate: Estimate | None, mixed: str | None, *, decimals=2, factor=1) -> tuple:

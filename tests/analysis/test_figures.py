@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, pairwise_distances, precision_score, recall_score
 
 from cda_jax.analysis.figures.classes import class_distributions, confusion_figure, recall_figure
-from cda_jax.analysis.figures.curves import health_panel, training_curves
+from cda_jax.analysis.figures.curves import gradient_curves, health_panel, training_curves
 from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
 from cda_jax.analysis.figures.style import COLOURS, EMOTION
 
@@ -165,6 +165,17 @@ def test_the_game_is_shown_beside_guessing(num_sites, dataset_loss, level):
     levels = [axes.lines[-1].get_ydata() for axes in (accuracy, loss)]
     np.testing.assert_allclose(levels, [[1 / num_sites] * 2, [math.log(num_sites)] * 2])
     assert ratio.get_yscale() == 'log'
+
+
+def test_shares_of_the_gradient_are_drawn_beside_those_of_the_samples():
+    lines = lines_of_run(gradient_share_u=0.6, gradient_share_v=0.4, largest_gradient_share=0.1)
+    axes = gradient_curves(lines, {'u': 0.9, 'v': 0.1}).axes[0]
+    curves = curves_of(axes)
+    assert list(curves) == ['u', 'v', 'largest sample']
+    levels = {line.get_color(): line.get_ydata()[0] for line in axes.lines[-2:]}
+    assert levels == {curves['u'].get_color(): 0.9, curves['v'].get_color(): 0.1}
+    without_sites = gradient_curves(lines_of_run(largest_gradient_share=0.1), {'u': 1.0}).axes[0]
+    assert list(curves_of(without_sites)) == ['largest sample']
 
 
 def test_what_a_run_did_not_log_is_said():

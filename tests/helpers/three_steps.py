@@ -47,6 +47,7 @@ def make_recipe() -> Recipe:
         image_size=32,
         random_crop=True,
         random_flip=True,
+        sites=('u', 'v', 'w'),
     )
 
 

@@ -1,8 +1,8 @@
-"""What is logged over the epochs: how training went, and the game with the dataset classifier d."""
+"""What is logged over the epochs: how training went, whose gradient it was, and the game with d."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -107,6 +107,27 @@ def health_panel(
     _draw(strength, lines, _STRENGTHS, 'Strength of the reversal', legend={})
     for axes in (ratio, strength):
         axes.set(xlabel='epoch', xlim=(0, None))
+    return figure
+
+
+@in_style
+def gradient_curves(lines: Sequence[dict], site_shares: Mapping[str, float]) -> Figure:
+    """Draws whose the emotion classifiers' gradient at the features is, by site and the largest.
+
+    A dashed line of the same colour is the site's share of the samples of a batch. Lines and errors
+    are as for `training_curves`.
+    """
+    figure, (axes,) = style.panels(1, 1, 1.9)
+    sites = dict(zip(site_shares, itertools.cycle(style.COLOURS[:6]), strict=False))
+    curves = [Curve(f'gradient_share_{site}', site, colour) for site, colour in sites.items()]
+    curves.append(Curve('largest_gradient_share', 'largest sample', dashes=':'))
+    _draw(axes, lines, curves, 'Share of the emotion gradient (dashed: of the samples)')
+    for curve in curves[:-1]:
+        if any(curve.field in line for line in lines):
+            share = site_shares[curve.field.removeprefix('gradient_share_')]
+            axes.axhline(share, color=curve.colour, linewidth=0.9, linestyle='--')
+    _use_percent(axes)
+    axes.set(xlabel='epoch', xlim=(0, None))
     return figure
 
 
