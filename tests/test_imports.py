@@ -34,7 +34,8 @@ MAY_IMPORT = {
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
     'analysis': RUN | {'experiment', 'features', 'trained', 'evaluate', 'analysis.health'},
     'analysis.health': {'errors', 'runtime', 'config', 'data'},
-    'suites': RUN | {'experiment', 'features', 'evaluate', 'analysis', 'prepare', 'standin'},
+    'suites': RUN
+    | {'experiment', 'features', 'evaluate', 'analysis', 'analysis.health', 'prepare', 'standin'},
 }
 # The only libraries that these may import, where not any will do.
 LIBRARIES = {name: {'flax', 'jax', 'jaxtyping', 'numpy', 'optax'} for name in METHOD}

@@ -1,3 +1,3 @@
 """Suites of experiments: what they train, how their runs are made, and what these show."""
 
-SUITES = ('demonstration', 'paper', 'ablation', 'losses', 'leave-one-site-out')
+SUITES = ('demonstration', 'paper', 'ablation', 'losses', 'stability', 'leave-one-site-out')

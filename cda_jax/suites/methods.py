@@ -90,6 +90,9 @@ LOSSES = {
 }
 
 
+# The share of a batch that the small site of 'stability' has, that of some hundred pictures.
+SMALL_SHARE = 0.06
+
 # The methods of which 'leave-one-site-out' trains one without each site.
 LEFT_OUT_BASES = (
     BASELINE
@@ -117,6 +120,14 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
         return ABLATION | {'cda-equal-sites': equal}
     if suite == 'losses':
         return LOSSES
+    if suite == 'stability':
+        rest = (1 - SMALL_SHARE) / (len(sites) - 1)
+        uneven = {'site_weights': (SMALL_SHARE, *[rest] * (len(sites) - 1))}
+        averaged = {'cda-averaging-site': ABLATION['cda-averaging-site']}
+        return {
+            f'{name}-uneven': method._replace(fields=method.fields | uneven)
+            for name, method in (CDA | averaged | ROBUST).items()
+        }
     return {
         left_out_name(name, left_out): method._replace(
             fields=method.fields | {'sites': tuple(site for site in sites if site != left_out)}

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from cda_jax.analysis.report import Link, Page, Picture, Section, environment
 from cda_jax.analysis.run_page import data_figure
-from cda_jax.analysis.tables import Table
+from cda_jax.analysis.tables import Table, show_percent
 from cda_jax.runtime.workdir import REPORT
-from cda_jax.suites import answers, demonstration, paper, tables
+from cda_jax.suites import answers, demonstration, paper, stability, tables
+from cda_jax.suites.methods import SMALL_SHARE
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Method, Run
 
@@ -82,6 +83,24 @@ def left_out_page(outcomes: Outcomes, sites: Sequence[str]) -> Page:
         tables.left_out_table(outcomes, sites, 'Accuracy against the true labels', 'true_accuracy'),
     )
     return _page('Leave one site out', answers.answers_of_left_out(outcomes, sites), [section])
+
+
+def stability_page(methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]) -> Page:
+    """Where the first site is small: whose gradient it is, and what comes of it."""
+    titles = {name: method.title for name, method in methods.items()}
+    picture = outcomes and Picture(
+        stability.gradient_figure(titles, outcomes, sites[0]),
+        f'Training with {100 * SMALL_SHARE:.0f} % of every batch from {sites[0]} (dashed).',
+        'Shares of the gradient and the emotion loss over the epochs, a line for each method.',
+    )
+    table = stability.gradient_table(titles, outcomes, sites[0])
+    found = (
+        f'{title}: {sites[0]} has {show_percent(share)} of the gradient, one sample '
+        f'{show_percent(largest)}; accuracy {show_percent(small)} there and {show_percent(mean)} '
+        'on average.'
+        for title, share, largest, small, mean, _ in table.rows
+    )
+    return _page('Where one site is small', found, [_section('Gradients', table, picture or None)])
 
 
 def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:

@@ -20,6 +20,7 @@ from cda_jax.suites.pages import (
     demonstration_page,
     left_out_page,
     paper_page,
+    stability_page,
     with_runs,
 )
 from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
@@ -83,8 +84,11 @@ def reproduce(request: Request) -> dict[str, Path]:
         for name, found in outcomes.items():
             by_seeds[found[-1].run.seed + 1].append(name)
         commands = [request.command(*each) for each in by_seeds.items()]
-        rows = by_title(methods, outcomes) if request.suite == 'ablation' else {}
-        plots = comparison_plots(rows, request.sites) if rows else {}
+        plots = {}
+        if outcomes and request.suite == 'ablation':
+            plots = comparison_plots(by_title(methods, outcomes), request.sites)
+        elif request.suite == 'stability':
+            plots = {each.caption: each.figure for part in page.sections for each in part.figures}
         write_section(request.markdown, request.suite, commands, page, plots)
     if request.suite == 'demonstration' and outcomes:
         print('', as_text(page.sections[0].tables[0]), '', sep='\n')
@@ -123,6 +127,8 @@ def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data
         return demonstration_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'paper':
         return paper_page(methods, outcomes, request.sites, data_dir)
+    if request.suite == 'stability':
+        return stability_page(methods, outcomes, request.sites)
     if request.suite == 'leave-one-site-out':
         return left_out_page(outcomes, request.sites)
     title = 'Losses' if request.suite == 'losses' else 'What each part adds'
