@@ -8,14 +8,7 @@ import pytest
 from helpers.metrics import lines_of_baseline, lines_of_run
 from helpers.programs import REPOSITORY
 
-from cda_jax.analysis.health import (
-    Setup,
-    Watch,
-    column,
-    epochs_of,
-    health_warnings,
-    read_metrics,
-)
+from cda_jax.analysis.health import Setup, Watch, column, epochs_of, health_warnings, read_metrics
 from cda_jax.config import read_config
 from cda_jax.data.position import DataPosition
 from cda_jax.errors import InputError
