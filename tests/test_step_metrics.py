@@ -1,13 +1,12 @@
 """Metrics by site, held against NumPy on one and on four members of a mapped axis."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.three_steps import make_recipe
 
+from cda_jax.models.cda import Outputs
 from cda_jax.step_metrics import gradient_shares, site_accuracies
 
 SITES = 'u', 'v', 'w', 'absent'
@@ -64,7 +63,8 @@ def test_accuracy_of_each_sites_own_classifier(members, site_heads, common):
     model = make_recipe().model.clone(num_site_heads=site_heads, common_head=common)
 
     def accuracies(logits, batch):
-        outputs = SimpleNamespace(emotion_logits=jnp.swapaxes(logits, 0, 1))
+        rows = jnp.zeros((len(logits), 4))
+        outputs = Outputs(rows, jnp.swapaxes(logits, 0, 1), rows, None)
         return site_accuracies(outputs, batch, model, SITES, 'data')
 
     got = on(members, accuracies, np.swapaxes(logits, 0, 1), batch)

@@ -8,7 +8,8 @@ import numpy as np
 from cda_jax.analysis.health.lines import column, median, percent, worst_stretch
 
 # Thresholds; the docstring of `health_warnings` gives the reasons.
-_STUCK_LOSS, _RISE, _MIN_SAMPLES = 0.95, 0.05, 100
+_STUCK_LOSS, _GROWTH, _HALF = 0.95, 1.1, 0.5
+_RISE, _MIN_SAMPLES = 0.05, 100
 _DOMINANT_SHARE, _TIMES_ITS_SAMPLES = 1 / 3, 3
 _LARGE_SHARE, _TIMES_A_MISS = 0.15, 3
 
@@ -35,35 +36,32 @@ def learning_warnings(
     since = end[0]['step']
     if start[-1]['step'] >= since:
         return
-    idle = {}
+    idle, skills = {}, []
     for field, share in head_shares.items():
         accuracy = _mean(end, field)
+        skills.append((accuracy - share) / (1 - share) if share < 1 else 1)
         has_risen = accuracy > _mean(start, field) + _RISE
         is_sure = len(end) * head_samples[field] >= _MIN_SAMPLES
         if accuracy <= share and is_sure and not has_risen:
             idle[field] = accuracy, share
     for field, (accuracy, share) in idle.items():
         of = '' if field == 'accuracy_emotion' else f' of {field.removeprefix("accuracy_")}'
-        yield (
-            f'idle {field}',
-            (
-                f'The classifier{of} does not learn: from step {since:,} on its accuracy in training '
-                f'is {percent(accuracy)}, and always naming its largest class would give '
-                f'{percent(share)}. {_STEADIER}; so do shared_statistics above 0, a site_size_power '
-                'nearer to 1, and a lower learning_rate.'
-            ),
+        sentence = (
+            f'The classifier{of} does not learn: from step {since:,} on its accuracy in training '
+            f'is {percent(accuracy)}, and always naming its largest class would give '
+            f'{percent(share)}. {_STEADIER}; so do shared_statistics above 0, a site_size_power '
+            'nearer to 1, and a lower learning_rate.'
         )
+        yield f'idle {field}', sentence
     first, last = median(start, 'loss_emotion'), median(end, 'loss_emotion')
-    has_learned = head_shares and not idle and last <= first
+    has_learned = skills and not any(x < _HALF for x in skills) and last <= _GROWTH * first
     if last > _STUCK_LOSS * first and not has_learned:
-        yield (
-            'emotion loss',
-            (
-                f'The emotion loss does not fall: from step {since:,} on its median is {last:.3g}, and '
-                f'until step {start[-1]["step"]:,} it was {first:.3g}. {_STEADIER}; a site_size_power '
-                'nearer to 1, gradient_clip or a lower learning_rate may help as well.'
-            ),
+        sentence = (
+            f'The emotion loss does not fall: from step {since:,} on its median is {last:.3g}, and '
+            f'until step {start[-1]["step"]:,} it was {first:.3g}. {_STEADIER}; a site_size_power '
+            'nearer to 1, gradient_clip or a lower learning_rate may help as well.'
         )
+        yield 'emotion loss', sentence
 
 
 def gradient_warnings(
@@ -73,29 +71,25 @@ def gradient_warnings(
     for site, samples in site_shares.items():
         stretch, share = worst_stretch(lines, size, f'gradient_share_{site}')
         if share >= max(_DOMINANT_SHARE, _TIMES_ITS_SAMPLES * samples):
-            yield (
-                f'gradient of {site}',
-                (
-                    f'The site {site} dominates: {_during(stretch)} it has {percent(share)} of the '
-                    f"emotion classifiers' gradient at the features (median) with {percent(samples)} "
-                    'of the samples. A site_size_power nearer to 1 gives it less weight, '
-                    'shared_statistics above 0 class weights from more samples. '
-                    f'{_STEADIER}.'
-                ),
+            sentence = (
+                f'The site {site} dominates: {_during(stretch)} it has {percent(share)} of the '
+                f"emotion classifiers' gradient at the features (median) with {percent(samples)} "
+                'of the samples. A site_size_power nearer to 1 gives it less weight, '
+                'shared_statistics above 0 class weights from more samples. '
+                f'{_STEADIER}.'
             )
+            yield f'gradient of {site}', sentence
     stretch, share = worst_stretch(lines, size, 'largest_gradient_share')
     accuracy = median(stretch, 'accuracy_emotion')
     misses = batch_size * (1 - accuracy)
     if share > _LARGE_SHARE and share * misses > _TIMES_A_MISS:
-        yield (
-            'gradient of a sample',
-            (
-                f'One sample dominates: {_during(stretch)} a single one of the {batch_size:,} samples '
-                f"of a batch has {percent(share)} of the emotion classifiers' gradient at the "
-                f'features (median). {_STEADIER}; so do shared_statistics above 0, a site_size_power '
-                'nearer to 1, and gradient_clip.'
-            ),
+        sentence = (
+            f'One sample dominates: {_during(stretch)} a single one of the {batch_size:,} samples '
+            f"of a batch has {percent(share)} of the emotion classifiers' gradient at the "
+            f'features (median). {_STEADIER}; so do shared_statistics above 0, a site_size_power '
+            'nearer to 1, and gradient_clip.'
         )
+        yield 'gradient of a sample', sentence
 
 
 def _mean(lines, field) -> float:

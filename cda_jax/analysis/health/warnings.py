@@ -100,8 +100,8 @@ def health_warnings(lines: Sequence[dict], setup: Setup) -> list[str]:
     - **The loss does not fall.** At the end it is above 95 % of what it was over the first 8 lines;
       in runs that learned, those of noisy labels too, it was below 90 % even where the first line
       came after an epoch. Its scale does not count, as class weights and margins set it. A run
-      that starts low may stay there: a loss that is not higher than at first is no reason to warn
-      where every classifier beats its largest class.
+      that starts low may stay there: a loss at most 10 % higher than at first is no reason to warn
+      where every classifier is half way from the share of its largest class to no error.
     - **A site dominates.** Over some stretch it has at least a third of the gradient at the
       features and at least three times its share of the samples: the others, although they are
       more, hardly move the network. A harder site has somewhat more than its share anyway.
