@@ -36,7 +36,7 @@ def run_page(
     features in two dimensions, takes some ten seconds.
     """
     lines = read_metrics(workdir)
-    warnings = health_warnings(lines, len(config.sites)) if config.dataset_classifier else []
+    warnings = health_warnings(lines, len(config.sites))
     sections = [_recognition(results)]
     if bias.collapsed:
         warnings.append('The features of all test examples are the same: the network collapsed.')
@@ -213,7 +213,7 @@ def _training(lines: Sequence[dict], config: Config) -> Section:
         'Every logged step, each of one batch, and their running median.',
         'Loss terms, accuracies and learning rate over the epochs.',
     )
-    if not config.dataset_classifier:
+    if config.alignment not in ('adversary', 'conditional_adversary'):
         return Section('Training', figures=(curves,))
     game = Picture(
         health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
