@@ -59,7 +59,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     shared_head: bool
     common_head: bool
     pseudo_label: Literal['hard', 'soft', 'none']
-    dataset_classifier: bool
+    alignment: Literal['adversary', 'conditional_adversary', 'coral', 'mmd', 'none']
     classifier_widths: Widths
     label_extractor_widths: Widths
     dropout: Share
@@ -128,7 +128,7 @@ NETWORK = frozenset(
         'shared_head',
         'common_head',
         'pseudo_label',
-        'dataset_classifier',
+        'alignment',
         'classifier_widths',
         'label_extractor_widths',
         'image_size',
@@ -195,10 +195,10 @@ def _check_together(config: Config) -> None:
             'config field common_head is True beside shared_head; expected one of them, because '
             'the shared head is common already'
         )
-    if config.dataset_classifier and len(sites) < 2:
+    if config.alignment != 'none' and len(sites) < 2:
         raise InputError(
-            f'config field dataset_classifier is True with one site, {sites[0]!r}; expected two or '
-            'more sites to tell apart, or False'
+            f'config field alignment is {config.alignment!r} with one site, {sites[0]!r}; expected '
+            "two or more sites to bring together, or 'none'"
         )
     if config.target == 'site':
         unknown = [name for name in config.test_sites if name not in sites]

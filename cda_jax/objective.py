@@ -9,6 +9,7 @@ With x_i a picture, y_i its one-hot label, z_i its site and n the samples of the
     L_d = 1/n  sum_i  ACE( d( R(f(x_i), lambda_1), R(g(y_i), lambda_2) ),  z_i )
 
 R is the gradient reversal: d descends L_d, while f and g feel it times -lambda_1 and -lambda_2.
+Without d, lambda_1 times a distance between the sites' features may stand in the place of L_d.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from cda_jax.models.cda import CDA, Outputs, pseudo_labels
+from cda_jax.losses.alignment import coral, mmd
+from cda_jax.models.cda import CDA, Outputs, own_logits, pseudo_labels
+
+_DISTANCES = {'coral': coral, 'mmd': mmd}
 
 
 class Terms(NamedTuple):
@@ -26,7 +30,7 @@ class Terms(NamedTuple):
 
     emotion: Float[Array, '']
     label: Float[Array, '']
-    dataset: Float[Array, '']
+    alignment: Float[Array, '']  # L_d, or lambda_1 times a distance
 
 
 class Losses(NamedTuple):
@@ -78,7 +82,7 @@ def objective(
         batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
-        lambda_1: Strength of the reversal between d and f.
+        lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
         perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
@@ -98,6 +102,7 @@ def objective(
         lambda_1,
         lambda_2,
         dropout_keys,
+        batch['site'],
         mutable=['batch_stats'],
     )
     context = {'axis_name': axis_name, 'progress': progress}
@@ -114,16 +119,21 @@ def objective(
         distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
         label = jnp.where(batch['mask'], distances, 0).sum() / n
 
-    # L_d: how badly the dataset classifier names the sites.
-    dataset = jnp.float32(0)
-    if outputs.dataset_logits is not None:
+    # L_d: how badly the dataset classifier names the sites; or how far the sites lie apart.
+    alignment = jnp.float32(0)
+    if model.has_dataset_classifier:
         sites = _smooth(batch['site'], model.num_sites, losses.site_smoothing)
         error = loss_of_rows(
             losses.dataset, outputs.dataset_logits, sites, batch['mask'], **context
         )
-        dataset = error.sum() / n
+        alignment = error.sum() / n
+    elif model.alignment != 'none':
+        distance = _DISTANCES[model.alignment]
+        alignment = lambda_1 * distance(
+            outputs.features, batch['site'], batch['mask'], model.num_sites, axis_name
+        )
 
-    terms = Terms(emotion, label, dataset)
+    terms = Terms(emotion, label, alignment)
     return sum(terms), (terms, outputs, updates['batch_stats'])
 
 
@@ -148,7 +158,7 @@ def emotion_errors(
     shared = losses.shared_statistics
     if shared and model.num_site_heads:
         # One loss for the samples of all sites, each judged by its own site's classifier.
-        judged = outputs.emotion_logits[batch['site'], jnp.arange(len(batch['site']))]
+        judged = own_logits(outputs.emotion_logits, batch['site'], model.num_site_heads)
         error = loss_of_rows(losses.of_all_sites, judged, targets, batch['mask'], **context)
         for head in range(model.num_site_heads):
             errors[head] = (1 - shared) * errors[head] + shared * jnp.where(own[head], error, 0)

@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
 
     Attributes:
         optimizer: Its learning rate included.
-        lambda_1: Strength of the reversal between d and f, by step.
+        lambda_1: Strength of the reversal between d and f, or weight of a distance, by step.
         lambda_2: Strength of the reversal between d and g, by step.
         progress: Share of training that is done, by step.
         learning_rate: By step; only reported, the optimizer has its own.
@@ -78,6 +78,7 @@ def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
         jnp.float32(0),
         jnp.float32(0),
         jax.random.split(key, rows),
+        jnp.zeros(rows, int),
         mutable=['params', 'batch_stats'],
     )
 
@@ -161,12 +162,14 @@ def train_step(
     metrics |= step_metrics.gradient_shares(
         at_features['to_emotions'], batch, recipe.sites, axis_name
     )
-    if model.num_sites:
+    if model.has_dataset_classifier:
         metrics |= step_metrics.adversary_metrics(outputs, batch, axis_name)
         ratio = step_metrics.reversed_gradient_ratio(at_features, axis_name)
-        metrics |= {'lambda_1': lambda_1, 'reversed_gradient_ratio': ratio}
-        if model.has_label_extractor:
-            metrics['lambda_2'] = lambda_2
+        metrics['reversed_gradient_ratio'] = ratio
+    if model.alignment != 'none':
+        metrics['lambda_1'] = lambda_1
+    if model.alignment == 'adversary' and model.has_label_extractor:
+        metrics['lambda_2'] = lambda_2
     metrics |= {
         'learning_rate': recipe.learning_rate(state.step),
         'gradient_norm': optax.tree.norm(gradients),

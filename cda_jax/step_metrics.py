@@ -14,6 +14,7 @@ WATCHED_TERMS = (
     'loss_emotion',
     'loss_label',
     'loss_dataset',
+    'loss_alignment',
     'gradient_norm',
     'parameter_norm',
 )
@@ -30,8 +31,10 @@ def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
     metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
     if model.has_label_extractor:
         metrics['loss_label'] = terms.label
-    if model.num_sites:
-        metrics['loss_dataset'] = terms.dataset
+    if model.has_dataset_classifier:
+        metrics['loss_dataset'] = terms.alignment
+    elif model.alignment != 'none':
+        metrics['loss_alignment'] = terms.alignment
     return metrics
 
 

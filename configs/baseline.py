@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config = runpy.run_path(str(Path(__file__).with_name('cda.py')))['get_config']()
     config.shared_head = True  # one emotion classifier for all sites
     config.pseudo_label = 'none'  # no label extractor
-    config.dataset_classifier = False  # no adversary
+    config.alignment = 'none'  # no adversary
     config.emotion_loss = 'cross_entropy'
     config.emotion_loss_args = {}
     return config

@@ -39,7 +39,8 @@ def get_config() -> ConfigDict:
     config.shared_head = False  # one emotion classifier for all sites instead of one for each
     config.common_head = False  # a further one, trained on all; answers for sites not trained on
     config.pseudo_label = 'hard'  # of the label extractor: 'hard', 'soft'; 'none' leaves it out
-    config.dataset_classifier = True  # False leaves it out
+    # 'adversary', the paper's dataset classifier; 'conditional_adversary', 'coral', 'mmd'; 'none'
+    config.alignment = 'adversary'
     config.classifier_widths = (512, 256)  # hidden layers of emotion and dataset classifiers
     config.label_extractor_widths = (512, 512, 512, 512, 256)
     config.dropout = 0.5  # of the label extractor
@@ -57,7 +58,7 @@ def get_config() -> ConfigDict:
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 
     # Reversed gradients
-    config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
+    config.lambda1_max = 1.0  # from the dataset classifier to the ResNet; weight of coral and mmd
     config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins

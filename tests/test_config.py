@@ -31,7 +31,8 @@ def test_the_papers_config():
         ('resnet_depth', 51, 'resnet_depth is 51'),
         ('sites', (), 'sites is (), expected a tuple of names'),
         ('sites', ('rafdb', 'rafdb'), 'sites names a site twice'),
-        ('sites', ('rafdb',), 'dataset_classifier is True with one site'),
+        ('sites', ('rafdb',), "alignment is 'adversary' with one site"),
+        ('alignment', True, "expected one of 'adversary', 'conditional_adversary', 'coral', 'mmd'"),
         ('site_weights', (1.0, 2.0), 'site_weights has 2 entries'),
         ('site_weights', (1.0, 0.0, 1.0), 'expected a tuple of positive numbers'),
         ('target', 'site', "target is 'site'; expected shared_head"),
@@ -46,6 +47,8 @@ def test_a_field_that_cannot_be_used_is_named(field, value, message):
 
 def test_missing_and_unknown_fields_are_named():
     fields = load_config('cda').to_dict()
+    with pytest.raises(InputError, match="a field 'dataset_classifier' that nothing reads"):
+        read_config(fields | {'dataset_classifier': True})  # of the runs before alignment
     with pytest.raises(InputError, match=r"'batchsize' .*; did you mean 'batch_size'"):
         read_config(fields | {'batchsize': 3})
     del fields['momentum']

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cda_jax.losses import cross_entropy, find_loss
+from cda_jax.losses.alignment import coral, mmd
 from cda_jax.models import CDA, ResNet
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, loss_of_rows, objective
@@ -24,7 +25,8 @@ def network(**options):
     model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, **widths, **options)
     keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
     init = jax.jit(model.init)
-    return model, init(jax.random.key(0), images, jnp.zeros((ROWS, CLASSES)), 0.0, 0.0, keys), keys
+    labels, sites = jnp.zeros((ROWS, CLASSES)), jnp.zeros(ROWS, int)
+    return model, init(jax.random.key(0), images, labels, 0.0, 0.0, keys, sites), keys
 
 
 def make(**options):
@@ -236,13 +238,13 @@ def test_each_head_learns_from_its_own_samples(sites_there, power, common_head):
 
 
 def test_a_baseline_has_the_emotion_term_alone():
-    parts = {'num_site_heads': 0, 'common_head': True, 'num_sites': 0, 'pseudo_label': 'none'}
+    parts = {'num_site_heads': 0, 'common_head': True, 'alignment': 'none', 'pseudo_label': 'none'}
     model, variables, batch, keys = make(**parts)
     run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN], PLAIN)))
     total, (terms, outputs, _) = run(variables['params'])
     (error,) = errors_of(cross_entropy, outputs, batch)
     np.testing.assert_allclose(terms.emotion, error[batch['mask']].mean(), rtol=1e-5)
-    assert (terms.label, terms.dataset, total) == (0, 0, terms.emotion)
+    assert (terms.label, terms.alignment, total) == (0, 0, terms.emotion)
 
 
 def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
@@ -253,26 +255,44 @@ def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     log_p = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
     target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]
     error = -(target * log_p).sum(axis=1)[np.array(batch['mask'])].mean()
-    np.testing.assert_allclose(terms.dataset, error, rtol=1e-5)
+    np.testing.assert_allclose(terms.alignment, error, rtol=1e-5)
 
 
-@pytest.mark.parametrize('power', [1.0, 0.0])
-def test_shares_over_an_axis_sum_to_the_whole(power):
-    alone, variables, batch, keys = make()
+@pytest.mark.parametrize('distance', [coral, mmd])
+def test_a_distance_takes_the_place_of_the_dataset_classifier(distance):
+    model, variables, batch, keys = make(alignment=distance.__name__)
+    differentiate = jax.value_and_grad(compute(model, variables, batch, keys), has_aux=True)
+    run = jax.jit(lambda lambda_1: differentiate(variables['params'], lambda_1=lambda_1))
+
+    def alone(extractor):
+        features = features_of(model, variables, batch, extractor)
+        return distance(features, batch['site'], batch['mask'], SITES)
+
+    extractor = variables['params']['feature_extractor']
+    expected, of_distance = jax.jit(jax.value_and_grad(alone))(extractor)
+    (total, (terms, _, _)), got = run(3.0)
+    (less, _), without = run(0.0)
+    np.testing.assert_allclose([terms.alignment, total - less], [3 * expected] * 2, rtol=1e-4)
+    both = jax.tree.map(lambda g, d: g + 3 * d, without['feature_extractor'], of_distance)
+    assert_trees_close(got, without | {'feature_extractor': both})
+
+
+@pytest.mark.parametrize(
+    ('alignment', 'power'),
+    [('adversary', 1), ('adversary', 0), ('conditional_adversary', 1), ('coral', 1), ('mmd', 1)],
+)
+def test_shares_over_an_axis_sum_to_the_whole(alignment, power):
+    alone, variables, batch, keys = make(alignment=alignment)
     mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
-    losses = LOSSES._replace(site_size_power=power)
+    options = {'losses': LOSSES._replace(site_size_power=power), 'lambdas': (3.0, 0.7)}
 
     def share_and_gradient(batch, keys):
-        share = compute(mapped, variables, batch, keys, losses=losses, axis_name='data')
+        share = compute(mapped, variables, batch, keys, axis_name='data', **options)
         return jax.lax.psum(jax.value_and_grad(lambda p: share(p)[0])(variables['params']), 'data')
 
-    def split(x):
-        return x.reshape(4, ROWS // 4, *x.shape[1:])
-
-    whole = compute(alone, variables, batch, keys, losses=losses)
+    whole = compute(alone, variables, batch, keys, **options)
     value, gradient = jax.jit(jax.value_and_grad(lambda p: whole(p)[0]))(variables['params'])
-    values, gradients = jax.jit(jax.vmap(share_and_gradient, axis_name='data'))(
-        jax.tree.map(split, batch), split(keys)
-    )
+    split = jax.tree.map(lambda x: x.reshape(4, ROWS // 4, *x.shape[1:]), (batch, keys))
+    values, gradients = jax.jit(jax.vmap(share_and_gradient, axis_name='data'))(*split)
     np.testing.assert_allclose(values, np.full(4, value), rtol=1e-5)
     assert_trees_close(jax.tree.map(lambda x: x[1], gradients), gradient)

@@ -224,7 +224,7 @@ def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
             'Shares of the gradient by site and of the largest sample over the epochs.',
         )
         figures.append(gradient)
-    if config.dataset_classifier:
+    if setup.num_sites:
         game = Picture(
             health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
             'The adversarial game between dataset classifier and features.',

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.models.mlp import Classifier, LabelExtractor
@@ -22,7 +22,8 @@ class Outputs(NamedTuple):
         emotion_logits: e_h(f(x)) of every head.
         label_codes: What g makes of the label: its raw output ('hard'), that output's softmax
             ('soft'), or the label itself without g ('none').
-        dataset_logits: d(R(f(x)), R(g(y))); None without d.
+        dataset_logits: d(R(f(x)), R(g(y))), or d(R(f(x) p)) with the outer product of the features
+            and the emotion probabilities p ('conditional_adversary'); None without d.
     """
 
     features: Float[Array, 'B D']
@@ -41,8 +42,12 @@ class CDA(nn.Module):
         num_site_heads: Emotion classifiers that answer for one site each; 0 or the number of sites.
         common_head: Whether an emotion classifier answers for all sites: the only one of a network
             whose sites share it, or a further one beside theirs. It is the last of the H heads.
-        num_sites: K, the sites that d tells apart; 0 leaves d out.
+        num_sites: K, the sites that d tells apart, or whose features are brought together.
         pseudo_label: How g takes part, one of `PSEUDO_LABELS`; 'none' leaves g out.
+        alignment: What makes the sites' features alike: the paper's d ('adversary'); the d of CDAN,
+            Long et al. (2018), https://arxiv.org/abs/1705.10667, whose reversed gradient reaches
+            the emotion classifiers as well, through p, as in that paper's minimax game
+            ('conditional_adversary'); or no d: a distance ('coral', 'mmd'), or nothing ('none').
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
         dataset_classifier_dropout: Of d, which the paper has not.
     """
@@ -53,6 +58,7 @@ class CDA(nn.Module):
     common_head: bool
     num_sites: int
     pseudo_label: str = 'hard'
+    alignment: str = 'adversary'
     classifier_widths: Sequence[int] = (512, 256)
     label_extractor_widths: Sequence[int] = (512, 512, 512, 512, 256)
     dropout: float = 0.5
@@ -69,6 +75,11 @@ class CDA(nn.Module):
         """Whether g takes part."""
         return self.pseudo_label != 'none'
 
+    @property
+    def has_dataset_classifier(self) -> bool:
+        """Whether d takes part."""
+        return self.alignment in ('adversary', 'conditional_adversary')
+
     def setup(self):
         """Names the parts; the parameter tree has the same names."""
         self.emotion_classifiers = [
@@ -79,7 +90,7 @@ class CDA(nn.Module):
             self.label_extractor = LabelExtractor(
                 self.num_classes, self.label_extractor_widths, self.dropout, self.negative_slope
             )
-        if self.num_sites:
+        if self.has_dataset_classifier:
             self.dataset_classifier = Classifier(
                 self.num_sites,
                 self.classifier_widths,
@@ -94,6 +105,7 @@ class CDA(nn.Module):
         lambda_1: Float[Array, ''] | float,
         lambda_2: Float[Array, ''] | float,
         dropout_keys: Key[Array, ' B'],
+        sites: Int[Array, ' B'] | None = None,
     ) -> Outputs:
         """Runs every part for training.
 
@@ -105,17 +117,22 @@ class CDA(nn.Module):
             images: Scaled to about -1 to 1.
             lambda_1: Strength of the reversal between d and f.
             lambda_2: Strength of the reversal between d and g.
+            sites: Needed by the conditional adversary.
         """
         features = self.feature_extractor(images, train=True)
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
-        if self.num_sites:
-            # d descends its loss at full weight; f and g feel it reversed.
-            seen_features = reverse_gradient(self.perturb('to_reversal', features), lambda_1)
-            seen_codes = reverse_gradient(label_codes, lambda_2)
-            dataset_logits = self.dataset_classifier(
-                jnp.concatenate([seen_features, seen_codes], axis=-1), dropout_keys
-            )
+        if self.has_dataset_classifier:
+            # d descends its loss at full weight; f and g, or f and e, feel it reversed.
+            seen = self.perturb('to_reversal', features)
+            if self.alignment == 'conditional_adversary':
+                own = own_logits(self._emotions(seen), sites, self.num_site_heads)
+                products = seen[:, :, None] * jax.nn.softmax(own)[:, None]
+                seen = reverse_gradient(products.reshape(len(products), -1), lambda_1)
+            else:
+                seen_codes = reverse_gradient(label_codes, lambda_2)
+                seen = jnp.concatenate([reverse_gradient(seen, lambda_1), seen_codes], axis=-1)
+            dataset_logits = self.dataset_classifier(seen, dropout_keys)
         emotion_logits = self._emotions(self.perturb('to_emotions', features))
         return Outputs(features, emotion_logits, label_codes, dataset_logits)
 
@@ -134,6 +151,14 @@ class CDA(nn.Module):
             return labels
         scores = self.label_extractor(labels, dropout_keys)
         return jax.nn.softmax(scores) if self.pseudo_label == 'soft' else scores
+
+
+def own_logits(
+    emotion_logits: Float[Array, 'H B C'], sites: Int[Array, ' B'], num_site_heads: int
+) -> Float[Array, 'B C']:
+    """Each sample's logits by the classifier of its site, or by the one that all sites share."""
+    heads = sites if num_site_heads else jnp.zeros_like(sites)
+    return emotion_logits[heads, jnp.arange(len(sites))]
 
 
 def pseudo_labels(label_codes: Float[Array, 'B C'], kind: str) -> Float[Array, 'B C']:

@@ -5,7 +5,7 @@ from cda_jax.suites.plan import Method, differences
 MERGED = differences('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
 _PLAIN_D = {'dataset_loss': 'cross_entropy', 'dataset_loss_args': {}}
-_NO_G, _NO_D = {'pseudo_label': 'none'}, {'dataset_classifier': False}
+_NO_G, _NO_D = {'pseudo_label': 'none'}, {'alignment': 'none'}
 _SHARED, _SOFT = {'shared_head': True}, {'pseudo_label': 'soft'}
 _OF_ALL_SITES = {'shared_statistics': 1.0}
 
@@ -52,6 +52,9 @@ ABLATION = (
         'cda-averaging-site': Method('CDA, averaged over each site', {'site_size_power': 0.0}),
         'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),
         'cda-site-smoothing': Method('CDA, site labels smoothed by 0.1', {'site_smoothing': 0.1}),
+        'cdan': Method('CDA, conditional adversary (CDAN)', {'alignment': 'conditional_adversary'}),
+        'coral': Method('CDA, Deep CORAL in place of d', {'alignment': 'coral'}),
+        'mmd': Method('CDA, multi-kernel MMD in place of d', {'alignment': 'mmd'}),
         'cda-d-dropout': Method('CDA, dropout 0.5 in d', {'dataset_classifier_dropout': 0.5}),
         'cda-d-rate-3': Method(
             'CDA, d learns 3 times as fast', {'dataset_classifier_rate_factor': 3.0}

@@ -151,10 +151,10 @@ FIRST_HEAD, SECOND_HEAD = 'emotion_classifiers_0', 'emotion_classifiers_1'
     ('options', 'parts'),
     [
         ({}, {FIRST_HEAD, SECOND_HEAD, 'label_extractor', 'dataset_classifier'}),
-        (SHARED | {'num_sites': 0, 'pseudo_label': 'none'}, {FIRST_HEAD}),
+        (SHARED | {'alignment': 'none', 'pseudo_label': 'none'}, {FIRST_HEAD}),
         (SHARED | {'pseudo_label': 'none'}, {FIRST_HEAD, 'dataset_classifier'}),
         (
-            {'common_head': True, 'num_sites': 0},
+            {'common_head': True, 'alignment': 'coral'},
             {FIRST_HEAD, SECOND_HEAD, 'emotion_classifiers_2', 'label_extractor'},
         ),
     ],
@@ -166,8 +166,51 @@ def test_parts_can_be_left_out(options, parts):
     variables, out = shapes(model, jnp.zeros((3, 32, 32, 3)), jnp.zeros((3, 5)), 0.0, 0.0, keys)
     assert set(variables['params']) == parts | {'feature_extractor'}
     assert out.emotion_logits.shape == (model.num_heads, 3, 5)
-    if options['num_sites']:
+    if model.has_dataset_classifier:
         assert out.dataset_logits.shape == (3, 2)
         assert variables['params']['dataset_classifier']['dense1']['kernel'].shape[0] == 8 + 5
     else:
         assert out.dataset_logits is None
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_the_conditional_adversary_sees_features_times_the_sites_own_prediction(shared):
+    heads = {'num_site_heads': 0 if shared else 2, 'common_head': shared}
+    widths = {'classifier_widths': (6,), 'label_extractor_widths': (6,)}
+    parts = {'num_sites': 2, 'alignment': 'conditional_adversary'} | heads | widths
+    model = CDA(ResNet(6, 4, 8), num_classes=5, **parts)
+    images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
+    labels, keys = jnp.eye(5)[:4], jax.random.split(jax.random.key(0), 4)
+    sites, direction = jnp.array([0, 1, 1, 0]), jax.random.normal(jax.random.key(2), (4, 2))
+    variables = jax.jit(model.init)(jax.random.key(0), images, labels, 0.0, 0.0, keys, sites)
+
+    def dataset_logits(params, strength):
+        inputs = images, labels, strength, 0.7, keys, sites
+        return model.apply(variables | {'params': params}, *inputs, mutable=True)[0].dataset_logits
+
+    def by_hand(params):
+        extractor = {'params': params, 'batch_stats': variables['batch_stats']}
+        extractor = {name: tree['feature_extractor'] for name, tree in extractor.items()}
+        features, _ = apply(model.feature_extractor, extractor, images)
+        classify = Classifier(5, (6,))
+        predictions = [
+            jax.nn.softmax(classify.apply({'params': params[f'emotion_classifiers_{head}']}, x))
+            for head, x in zip([0] * 4 if shared else sites.tolist(), features, strict=True)
+        ]
+        seen = jnp.stack(list(map(jnp.outer, features, predictions))).reshape(4, 40)
+        return Classifier(2, (6,)).apply({'params': params['dataset_classifier']}, seen)
+
+    @jax.jit
+    def logits_and_gradients(params):
+        plain, pull_back = jax.vjp(by_hand, params)
+        seen, reversed_back = jax.vjp(functools.partial(dataset_logits, strength=0.3), params)
+        return (plain, *pull_back(direction)), (seen, *reversed_back(direction))
+
+    (plain, expected), (seen, got) = logits_and_gradients(variables['params'])
+    assert_trees_close(seen, plain, rtol=1e-4, atol=1e-5)
+    for name, gradient in expected.items():
+        factor = 1 if name == 'dataset_classifier' else -0.3
+        scaled = jax.tree.map(lambda g, factor=factor: factor * g, gradient)
+        assert_trees_close(got[name], scaled, rtol=1e-3, atol=1e-5)
+    assert np.abs(expected['emotion_classifiers_0']['logits']['kernel']).max() > 1e-3
+    np.testing.assert_array_equal(got['label_extractor']['logits']['kernel'], 0)

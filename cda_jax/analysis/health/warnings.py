@@ -49,7 +49,7 @@ class Setup(NamedTuple):
             heads = {'accuracy_emotion': counts[0]}
         warmup = config.warmup_epochs / config.num_epochs
         return cls(
-            num_sites=len(config.sites) if config.dataset_classifier else 0,
+            num_sites=len(config.sites) if 'adversary' in config.alignment else 0,
             batch_size=config.batch_size,
             site_shares={k: x / sum(shares) for k, x in zip(config.sites, shares, strict=True)},
             head_shares={field: max(of) / sum(of) for field, of in heads.items() if sum(of)},
