@@ -192,11 +192,12 @@ def test_the_conditional_adversary_sees_features_times_the_sites_own_prediction(
         extractor = {'params': params, 'batch_stats': variables['batch_stats']}
         extractor = {name: tree['feature_extractor'] for name, tree in extractor.items()}
         features, _ = apply(model.feature_extractor, extractor, images)
-        classify = Classifier(5, (6,))
-        predictions = [
-            jax.nn.softmax(classify.apply({'params': params[f'emotion_classifiers_{head}']}, x))
-            for head, x in zip([0] * 4 if shared else sites.tolist(), features, strict=True)
+        classify = Classifier(5, (6,)).apply
+        logits = [
+            classify({'params': params[f'emotion_classifiers_{head}']}, features)[row]
+            for row, head in enumerate([0] * 4 if shared else [0, 1, 1, 0])
         ]
+        predictions = jax.nn.softmax(jnp.stack(logits))
         seen = jnp.stack(list(map(jnp.outer, features, predictions))).reshape(4, 40)
         return Classifier(2, (6,)).apply({'params': params['dataset_classifier']}, seen)
 
