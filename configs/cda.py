@@ -7,8 +7,8 @@ Hardware: the batch is spread over all devices, and the ResNet computes in bfloa
 is short, `--config.remat=True` saves memory at the cost of time. The paper used one TITAN RTX.
 Source: Han et al. (2020), section III; what the paper leaves open is decided in docs/method.md.
 
-A site that has few samples of a class in a batch has no class weights worth the name; on small
-sites the adaptive cross entropy then costs accuracy (docs/results.md).
+It fails where a batch has few samples of a site or of a class: class weights made of so few are
+noise, and cost more accuracy than they even out recall. configs/cda_robust.py is for such data.
 """
 
 from ml_collections import ConfigDict
