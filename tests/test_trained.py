@@ -31,7 +31,7 @@ def test_the_examples_of_the_documentation(finished, alone):
     text = (REPOSITORY / 'docs' / 'checkpoints.md').read_text()
     first, second = re.findall(r'```python\n(.*?)```', text, flags=re.DOTALL)
     names = {}
-    exec(first.replace('runs/cda', str(alone)).replace('54, 54', '40, 40'), names)
+    exec(first.replace('runs/cda', str(alone)).replace('112, 112', '40, 40'), names)
     assert names['features'].shape == (4, 32)
     assert names['logits'].shape == (3, 4, 7)
     trained = names['trained']
