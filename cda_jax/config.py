@@ -92,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: Number
     gradient_clip: Number
     warmup_epochs: Number
+    weight_average: Share
 
     log_every_steps: Count
     checkpoint_every_steps: Count
@@ -132,6 +133,7 @@ NETWORK = frozenset(
         'classifier_widths',
         'label_extractor_widths',
         'image_size',
+        'weight_average',
     }
 )
 

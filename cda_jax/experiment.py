@@ -198,6 +198,7 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         image_size=config.image_size,
         random_crop=config.random_crop,
         random_flip=config.random_flip,
+        weight_average=config.weight_average,
     )
 
 

@@ -18,6 +18,7 @@ from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective
+from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import Schedule
 from cda_jax.step_metrics import WATCHED_TERMS
 
@@ -32,6 +33,7 @@ class Recipe(NamedTuple):
         progress: Share of training that is done, by step.
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
+        weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
     """
 
     model: CDA
@@ -44,6 +46,7 @@ class Recipe(NamedTuple):
     image_size: int
     random_crop: bool
     random_flip: bool
+    weight_average: float = 0.0
 
 
 @flax.struct.dataclass
@@ -55,6 +58,7 @@ class TrainState:
         key: Random key of the run; it never changes.
         fault_step: The first step at which a watched term was not finite; -1 if there was none.
         fault_terms: Which of `WATCHED_TERMS` these were.
+        average: Of `params` and `batch_stats` over the steps so far; empty where it is not kept.
     """
 
     step: Int[Array, '']
@@ -64,6 +68,12 @@ class TrainState:
     key: Key[Array, '']
     fault_step: Int[Array, '']
     fault_terms: Bool[Array, ' W']
+    average: dict
+
+    @property
+    def weights(self) -> dict:
+        """`params` and `batch_stats` to evaluate: their average, where it is kept."""
+        return self.average or {'params': self.params, 'batch_stats': self.batch_stats}
 
 
 def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
@@ -92,6 +102,7 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
         key=run_key,
         fault_step=jnp.int32(-1),
         fault_terms=jnp.zeros(len(WATCHED_TERMS), bool),
+        average=weights if recipe.weight_average else {},
     )
 
 
@@ -151,6 +162,10 @@ def train_step(
     # [step 3] Descend.
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    average = {}
+    if recipe.weight_average:
+        weights = {'params': params, 'batch_stats': batch_stats}
+        average = average_weights(state.average, weights, state.step, recipe.weight_average)
 
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
@@ -176,6 +191,7 @@ def train_step(
         opt_state=opt_state,
         fault_step=fault_step,
         fault_terms=fault_terms,
+        average=average,
     )
     return next_state, metrics
 

@@ -76,6 +76,7 @@ def get_config() -> ConfigDict:
     config.weight_decay = 1e-4  # of kernels only
     config.gradient_clip = 0.0  # largest norm of the gradient; 0: any
     config.warmup_epochs = 5.0
+    config.weight_average = 0.0  # decay of the average of weights that is evaluated; 0: none
 
     # Logs and checkpoints
     config.log_every_steps = 20

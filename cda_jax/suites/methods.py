@@ -87,6 +87,14 @@ LOSSES = {
     'loss-seesaw': _baseline('Seesaw loss', 'seesaw_loss'),
 }
 
+RIVALS = {
+    'baseline': BASELINE['baseline'],
+    'weight-average': Method(
+        'Baseline, weights averaged, decay 0.999', MERGED | {'weight_average': 0.999}
+    ),
+    'cda': CDA['cda'],
+    'cda-weight-average': Method('CDA, weights averaged', {'weight_average': 0.999}),
+}
 
 # The methods of which 'leave-one-site-out' trains one without each site.
 LEFT_OUT_BASES = (
@@ -110,8 +118,8 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
     if suite == 'ablation':
         equal = Method('CDA, sites drawn equally often', {'site_weights': (1.0,) * len(sites)})
         return ABLATION | {'cda-equal-sites': equal}
-    if suite == 'losses':
-        return LOSSES
+    if suite in ('losses', 'rivals'):
+        return LOSSES if suite == 'losses' else RIVALS
     return {
         left_out_name(name, left_out): method._replace(
             fields=method.fields | {'sites': tuple(site for site in sites if site != left_out)}

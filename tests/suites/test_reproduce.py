@@ -20,6 +20,7 @@ TABLES = {
     'paper': {'table-2', 'table-4', 'figure-4', 'figure-6', 'bias', 'recognition', 'recall'},
     'ablation': {'bias', 'recognition', 'recall'},
     'losses': {'bias', 'recognition', 'recall'},
+    'rivals': {'bias', 'recognition', 'recall'},
     'leave-one-site-out': {'left-out-accuracy', 'left-out-macro_f1'},
 }
 
