@@ -139,6 +139,7 @@ def open_batches(
         seed=config.seed,
         first_step=first_step,
         total_steps=experiment.total_steps,
+        class_balance=config.class_balance,
     )
 
 
@@ -155,6 +156,7 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
             counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
         ],
         sites={part.site.name: identify(part) for part in experiment.parts},
+        class_balance=experiment.config.class_balance,
     )
 
 

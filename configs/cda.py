@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
     config.sites = ('rafdb', 'expw', 'affectnet')  # trained on; the dataset classifier's classes
     config.test_sites = ()  # evaluated on at the end, also sites not trained on; empty: the sites
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
+    config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
     config.validation_fraction = 0.0  # share of the training photos held out to select on
     config.image_size = 100  # pixels; cut from records of 112

@@ -28,6 +28,7 @@ def test_the_papers_config():
         ('pseudo_label', 'firm', "is 'firm', expected one of 'hard', 'soft', 'none'"),
         ('site_size_power', -0.1, 'site_size_power is -0.1, expected a number from 0 to 1'),
         ('shared_statistics', 1.5, 'shared_statistics is 1.5, expected a number from 0 to 1'),
+        ('class_balance', 1.1, 'class_balance is 1.1, expected a number from 0 to 1'),
         ('weight_average', 1.0, 'weight_average is 1.0, expected a number from 0 to below 1'),
         ('resnet_depth', 51, 'resnet_depth is 51'),
         ('sites', (), 'sites is (), expected a tuple of names'),

@@ -92,8 +92,13 @@ RIVALS = {
     'weight-average': Method(
         'Baseline, weights averaged, decay 0.999', MERGED | {'weight_average': 0.999}
     ),
+    'class-balance-0.5': Method(
+        'Baseline, classes drawn by square roots', MERGED | {'class_balance': 0.5}
+    ),
+    'class-balance-1': Method('Baseline, classes drawn equally', MERGED | {'class_balance': 1.0}),
     'cda': CDA['cda'],
     'cda-weight-average': Method('CDA, weights averaged', {'weight_average': 0.999}),
+    'cda-class-balance-1': Method('CDA, classes drawn equally', {'class_balance': 1.0}),
 }
 
 # The methods of which 'leave-one-site-out' trains one without each site.
