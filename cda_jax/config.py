@@ -74,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dataset_loss_args: Arguments
     site_size_power: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     shared_statistics: _limited(float, 'a number from 0 to 1', ge=0, le=1)
+    group_dro: Number
     posthoc_tau: Number
 
     lambda1_max: Number
@@ -197,6 +198,11 @@ def _check_together(config: Config) -> None:
         raise InputError(
             'config field common_head is True beside shared_head; expected one of them, because '
             'the shared head is common already'
+        )
+    if config.group_dro and config.site_size_power != 1:
+        raise InputError(
+            f'config field site_size_power is {config.site_size_power} beside group_dro, which '
+            'weighs the sites itself; expected 1'
         )
     if config.dataset_classifier and len(sites) < 2:
         raise InputError(

@@ -201,6 +201,7 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         random_crop=config.random_crop,
         random_flip=config.random_flip,
         weight_average=config.weight_average,
+        num_groups=len(parts) if config.group_dro else 0,
     )
 
 
@@ -235,6 +236,7 @@ def _build_losses(config: Config, parts: list[Part]) -> Losses:
         site_size_power=config.site_size_power,
         shared_statistics=config.shared_statistics,
         site_smoothing=config.site_smoothing,
+        group_dro=config.group_dro,
     )
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from cda_jax.models.cda import CDA, Outputs, pseudo_labels
+from cda_jax.rivals.group_dro import group_dro_loss
 
 
 class Terms(NamedTuple):
@@ -46,6 +47,7 @@ class Losses(NamedTuple):
             samples: from 0, the paper's, to 1.
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
+        group_dro: Step size of GroupDRO, by which L_e weighs the sites where it has their weights.
     """
 
     emotion: Sequence[Callable]
@@ -54,6 +56,7 @@ class Losses(NamedTuple):
     site_size_power: float = 1.0
     shared_statistics: float = 0.0
     site_smoothing: float = 0.0
+    group_dro: float = 0.0
 
 
 def objective(
@@ -68,6 +71,7 @@ def objective(
     progress: Float[Array, ''],
     dropout_keys: Key[Array, ' B'],
     perturbations: dict | None = None,
+    group_weights: Float[Array, ' K'] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ''], tuple[Terms, Outputs, dict]]:
     """E of one batch, as this device's share of the sum over all devices.
@@ -82,10 +86,12 @@ def objective(
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
         perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
+        group_weights: Of the sites, as `group_dro_loss` left them; None without GroupDRO.
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
-        The scalar to differentiate, and (terms, the network's outputs, new batch statistics).
+        The scalar to differentiate, and (terms, the network's outputs, the new `batch_stats` and
+        `group_weights`).
     """
     labels = jax.nn.one_hot(batch['label'], model.num_classes)
     variables = {'params': params, 'batch_stats': batch_stats}
@@ -105,8 +111,18 @@ def objective(
 
     # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
     errors, own = emotion_errors(outputs, batch, model, losses, **context)
-    weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
-    emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+    if group_weights is None:
+        weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
+        emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+    else:
+        emotion, group_weights = group_dro_loss(
+            errors.sum(axis=0),
+            batch['site'],
+            batch['mask'],
+            group_weights,
+            step_size=losses.group_dro,
+            axis_name=axis_name,
+        )
 
     # L_2: how far the label extractor strays from the label.
     label = jnp.float32(0)
@@ -124,7 +140,8 @@ def objective(
         dataset = error.sum() / n
 
     terms = Terms(emotion, label, dataset)
-    return sum(terms), (terms, outputs, updates['batch_stats'])
+    changes = {'batch_stats': updates['batch_stats'], 'group_weights': group_weights}
+    return sum(terms), (terms, outputs, changes)
 
 
 def emotion_errors(

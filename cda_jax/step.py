@@ -34,6 +34,7 @@ class Recipe(NamedTuple):
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
         weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
+        num_groups: Sites that GroupDRO weighs; 0 without it.
     """
 
     model: CDA
@@ -47,6 +48,7 @@ class Recipe(NamedTuple):
     random_crop: bool
     random_flip: bool
     weight_average: float = 0.0
+    num_groups: int = 0
 
 
 @flax.struct.dataclass
@@ -59,6 +61,7 @@ class TrainState:
         fault_step: The first step at which a watched term was not finite; -1 if there was none.
         fault_terms: Which of `WATCHED_TERMS` these were.
         average: Of `params` and `batch_stats` over the steps so far; empty where it is not kept.
+        group_weights: Of the sites, by GroupDRO; None without it.
     """
 
     step: Int[Array, '']
@@ -69,6 +72,7 @@ class TrainState:
     fault_step: Int[Array, '']
     fault_terms: Bool[Array, ' W']
     average: dict
+    group_weights: Float[Array, ' K'] | None
 
     @property
     def weights(self) -> dict:
@@ -94,6 +98,7 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
     """The state before the first step; the seed decides the parameters and every later draw."""
     init_key, run_key = jax.random.split(jax.random.key(seed))
     weights = init_weights(recipe.model, recipe.image_size, init_key)
+    groups = recipe.num_groups
     return TrainState(
         step=jnp.int32(0),
         params=weights['params'],
@@ -103,6 +108,7 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
         fault_step=jnp.int32(-1),
         fault_terms=jnp.zeros(len(WATCHED_TERMS), bool),
         average=weights if recipe.weight_average else {},
+        group_weights=jnp.full(groups, 1 / groups) if groups else None,
     )
 
 
@@ -148,15 +154,14 @@ def train_step(
             progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
             perturbations=perturbations,
+            group_weights=state.group_weights,
             axis_name=axis_name,
         )
 
     zeros = jnp.zeros((len(batch['mask']), model.feature_extractor.feature_size))
     perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
-    (gradients, at_features), (terms, outputs, batch_stats) = differentiate(
-        state.params, perturbations
-    )
+    (gradients, at_features), (terms, outputs, changes) = differentiate(state.params, perturbations)
     gradients = jax.lax.psum(gradients, axis_name)
 
     # [step 3] Descend.
@@ -164,7 +169,7 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
     average = {}
     if recipe.weight_average:
-        weights = {'params': params, 'batch_stats': batch_stats}
+        weights = {'params': params, 'batch_stats': changes['batch_stats']}
         average = average_weights(state.average, weights, state.step, recipe.weight_average)
 
     # [step 4] Say how it went.
@@ -187,11 +192,11 @@ def train_step(
     next_state = state.replace(
         step=state.step + 1,
         params=params,
-        batch_stats=batch_stats,
         opt_state=opt_state,
         fault_step=fault_step,
         fault_terms=fault_terms,
         average=average,
+        **changes,
     )
     return next_state, metrics
 

@@ -46,6 +46,12 @@ def test_a_field_that_cannot_be_used_is_named(field, value, message):
     assert message in str(error.value)
 
 
+def test_group_dro_weighs_the_sites_alone():
+    fields = load_config('cda').to_dict() | {'group_dro': 0.01, 'site_size_power': 0.5}
+    with pytest.raises(InputError, match=r'site_size_power is 0\.5 beside group_dro'):
+        read_config(fields)
+
+
 def test_missing_and_unknown_fields_are_named():
     fields = load_config('cda').to_dict()
     with pytest.raises(InputError, match=r"'batchsize' .*; did you mean 'batch_size'"):

@@ -8,11 +8,12 @@ import pytest
 import cda_jax.losses
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.metrics import score
+from cda_jax.rivals.group_dro import group_dro_loss
 from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import reversal_strength
 
 FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
-FUNCTIONS += [average_weights, reverse_gradient, reversal_strength, score]
+FUNCTIONS += [average_weights, group_dro_loss, reverse_gradient, reversal_strength, score]
 
 
 @pytest.mark.parametrize('function', FUNCTIONS, ids=lambda function: function.__name__)

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     'rivals': {'errors'},
     'losses': {'errors'},
     'models': {'errors', 'gradient_reversal'},
-    'objective': {'errors', 'gradient_reversal', 'losses', 'models'},
+    'objective': {'errors', 'gradient_reversal', 'losses', 'models', 'rivals'},
     'step_metrics': {'errors', 'losses', 'models', 'objective'},
     'step': STEP | {'step_metrics'},
     'runtime': {'errors'},

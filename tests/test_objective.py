@@ -125,7 +125,7 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
         return jax.value_and_grad(share, has_aux=True)(params)
 
     for lambda_1, lambda_2 in [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]:
-        (total, (terms, outputs, batch_stats)), got = value_and_gradient(lambda_1, lambda_2)
+        (total, (terms, outputs, changes)), got = value_and_gradient(lambda_1, lambda_2)
         np.testing.assert_allclose(terms, values, rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
@@ -136,7 +136,8 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
         assert_trees_close(got, expected)
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
     assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
-    assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
+    structure = jax.tree.structure(variables['batch_stats'])
+    assert jax.tree.structure(changes['batch_stats']) == structure
 
 
 def test_perturbations_give_the_gradient_at_the_features_of_each_way():

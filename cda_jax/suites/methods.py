@@ -96,8 +96,10 @@ RIVALS = {
         'Baseline, classes drawn by square roots', MERGED | {'class_balance': 0.5}
     ),
     'class-balance-1': Method('Baseline, classes drawn equally', MERGED | {'class_balance': 1.0}),
+    'group-dro': Method('Baseline, GroupDRO over the sites', MERGED | {'group_dro': 0.01}),
     'cda': CDA['cda'],
     'cda-weight-average': Method('CDA, weights averaged', {'weight_average': 0.999}),
+    'cda-group-dro': Method('CDA, GroupDRO over the sites', {'group_dro': 0.01}),
     'cda-class-balance-1': Method('CDA, classes drawn equally', {'class_balance': 1.0}),
 }
 
