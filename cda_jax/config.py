@@ -51,6 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     image_size: _limited(int, 'a whole number from 8', ge=8)
     random_crop: bool
     random_flip: bool
+    mixup: Number
+    mixup_within: Literal['batch', 'site']
     num_threads: WholeNumber
     keep_decoded: Literal['auto', 'yes', 'no']
 
@@ -203,6 +205,11 @@ def _check_together(config: Config) -> None:
         raise InputError(
             f'config field site_size_power is {config.site_size_power} beside group_dro, which '
             'weighs the sites itself; expected 1'
+        )
+    if config.mixup and config.pseudo_label == 'hard':
+        raise InputError(
+            "config field pseudo_label is 'hard' beside mixup, which makes labels soft; expected "
+            "'soft' or 'none'"
         )
     if config.dataset_classifier and len(sites) < 2:
         raise InputError(

@@ -201,6 +201,8 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         random_crop=config.random_crop,
         random_flip=config.random_flip,
         weight_average=config.weight_average,
+        mixup=config.mixup,
+        mixup_within=config.mixup_within,
         num_groups=len(parts) if config.group_dro else 0,
     )
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from cda_jax.models.cda import CDA, Outputs, pseudo_labels
@@ -79,7 +80,8 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
-        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
+        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B]; after
+            mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f.
@@ -94,6 +96,8 @@ def objective(
         `group_weights`).
     """
     labels = jax.nn.one_hot(batch['label'], model.num_classes)
+    sites = jax.nn.one_hot(batch['site'], model.num_sites)
+    labels, sites = batch.get('soft_label', labels), batch.get('soft_site', sites)
     variables = {'params': params, 'batch_stats': batch_stats}
     if perturbations is not None:
         variables['perturbations'] = perturbations
@@ -133,9 +137,9 @@ def objective(
     # L_d: how badly the dataset classifier names the sites.
     dataset = jnp.float32(0)
     if outputs.dataset_logits is not None:
-        sites = _smooth(batch['site'], model.num_sites, losses.site_smoothing)
+        targets = optax.smooth_labels(sites, losses.site_smoothing)
         error = loss_of_rows(
-            losses.dataset, outputs.dataset_logits, sites, batch['mask'], **context
+            losses.dataset, outputs.dataset_logits, targets, batch['mask'], **context
         )
         dataset = error.sum() / n
 
@@ -198,10 +202,6 @@ def loss_of_rows(
     kept = mask[:, None]
     error = loss(jnp.where(kept, logits, 0), jnp.where(kept, targets, 0), mask, **context)
     return jnp.where(mask, error, 0)
-
-
-def _smooth(site: Array, num_sites: int, smoothing: float) -> Float[Array, 'B K']:
-    return (1 - smoothing) * jax.nn.one_hot(site, num_sites) + smoothing / num_sites
 
 
 def _count(mask: Bool[Array, '*H B'], axis_name: str | None) -> Float[Array, '*H']:

@@ -18,6 +18,7 @@ from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective
+from cda_jax.rivals.mixup import mix
 from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import Schedule
 from cda_jax.step_metrics import WATCHED_TERMS
@@ -35,6 +36,8 @@ class Recipe(NamedTuple):
         image_size: Side of the network's input in pixels.
         weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
         num_groups: Sites that GroupDRO weighs; 0 without it.
+        mixup: Alpha of mixup; 0 without it.
+        mixup_within: Where `mix` finds partners.
     """
 
     model: CDA
@@ -49,6 +52,8 @@ class Recipe(NamedTuple):
     random_flip: bool
     weight_average: float = 0.0
     num_groups: int = 0
+    mixup: float = 0.0
+    mixup_within: str = 'batch'
 
 
 @flax.struct.dataclass
@@ -130,7 +135,7 @@ def train_step(
     model = recipe.model
 
     # [step 1] Crop, flip and scale the pictures.
-    augment_keys, dropout_keys = _row_keys(state, len(batch['mask']), axis_name)
+    augment_keys, dropout_keys, batch_key = _draw_keys(state, len(batch['mask']), axis_name)
     images = augment(
         batch['image'],
         augment_keys,
@@ -138,6 +143,18 @@ def train_step(
         random_crop=recipe.random_crop,
         random_flip=recipe.random_flip,
     )
+    batch = batch | {'image': images}
+    if recipe.mixup:
+        batch = mix(
+            batch,
+            jax.vmap(lambda key: jax.random.fold_in(key, 2))(augment_keys),  # 0 and 1 are drawn
+            batch_key,
+            alpha=recipe.mixup,
+            within=recipe.mixup_within,
+            num_classes=model.num_classes,
+            num_sites=model.num_sites,
+            axis_name=axis_name,
+        )
 
     # [step 2] E and its gradient: of this device's share, then summed over the devices.
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
@@ -146,7 +163,7 @@ def train_step(
         return objective(
             params,
             state.batch_stats,
-            batch | {'image': images},
+            batch,
             model=model,
             losses=recipe.losses,
             lambda_1=lambda_1,
@@ -256,11 +273,12 @@ def predict(
     return features, jnp.argmax(scores, axis=-1)
 
 
-def _row_keys(
+def _draw_keys(
     state: TrainState, num_rows: int, axis_name: str
-) -> tuple[Key[Array, ' B'], Key[Array, ' B']]:
-    """Two keys for each row of this device's share, by its place in the whole batch."""
+) -> tuple[Key[Array, ' B'], Key[Array, ' B'], Key[Array, '']]:
+    """Two keys for each row of this device's share by its place in the whole batch, and its own."""
     step_key = jax.random.fold_in(state.key, state.step)
     rows = jax.lax.axis_index(axis_name) * num_rows + jnp.arange(num_rows)
     keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(step_key, row)))(rows)
-    return keys[:, 0], keys[:, 1]
+    past_the_last = num_rows * jax.lax.axis_size(axis_name)
+    return keys[:, 0], keys[:, 1], jax.random.fold_in(step_key, past_the_last)

@@ -30,6 +30,8 @@ def get_config() -> ConfigDict:
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
     config.random_flip = True
+    config.mixup = 0.0  # alpha of mixup, as 0.2; 0: pictures are not mixed
+    config.mixup_within = 'batch'  # or 'site': a picture is mixed with one of its own site
     config.num_threads = 0  # threads that read and decode; 0: one a processor, up to 16
     config.keep_decoded = 'auto'  # pixels in memory: 'yes', 'no', 'auto' (where they fit)
 

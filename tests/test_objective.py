@@ -257,6 +257,23 @@ def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     np.testing.assert_allclose(terms.dataset, error, rtol=1e-5)
 
 
+@pytest.mark.parametrize('pseudo_label', ['soft', 'none'])
+def test_labels_and_sites_may_be_soft_while_the_site_itself_names_the_head(pseudo_label):
+    model, variables, batch, keys = make(pseudo_label=pseudo_label)
+    rng = np.random.default_rng(1)
+    label, site = rng.dirichlet(np.ones(CLASSES), ROWS), rng.dirichlet(np.ones(SITES), ROWS)
+    batch |= {'soft_label': jnp.float32(label), 'soft_site': jnp.float32(site)}
+    run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN] * SITES, PLAIN)))
+    _, (terms, outputs, _) = run(variables['params'])
+    own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
+    log_p, log_d = (
+        np.array(jax.nn.log_softmax(logits), np.float64) for logits in (own, outputs.dataset_logits)
+    )
+    codes, mask = np.array(outputs.label_codes, np.float64), np.array(batch['mask'])
+    errors = -(codes * log_p).sum(1), ((codes - label) ** 2).sum(1), -(site * log_d).sum(1)
+    np.testing.assert_allclose(terms, [x[mask].mean() for x in errors], rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize('power', [1.0, 0.0])
 def test_shares_over_an_axis_sum_to_the_whole(power):
     alone, variables, batch, keys = make()

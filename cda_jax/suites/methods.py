@@ -97,9 +97,14 @@ RIVALS = {
     ),
     'class-balance-1': Method('Baseline, classes drawn equally', MERGED | {'class_balance': 1.0}),
     'group-dro': Method('Baseline, GroupDRO over the sites', MERGED | {'group_dro': 0.01}),
+    'mixup': Method('Baseline, mixup with alpha 0.2', MERGED | {'mixup': 0.2}),
     'cda': CDA['cda'],
     'cda-weight-average': Method('CDA, weights averaged', {'weight_average': 0.999}),
     'cda-group-dro': Method('CDA, GroupDRO over the sites', {'group_dro': 0.01}),
+    'cda-soft-mixup': Method(
+        'CDA, soft pseudo labels, mixup within a site',
+        _SOFT | {'mixup': 0.2, 'mixup_within': 'site'},
+    ),
     'cda-class-balance-1': Method('CDA, classes drawn equally', {'class_balance': 1.0}),
 }
 

@@ -13,7 +13,8 @@ from cda_jax.trained import config_of_run, load_trained
 
 pytestmark = pytest.mark.slow
 
-RIVALS = {'weight_average': 0.9, 'class_balance': 0.5, 'group_dro': 0.5}
+RIVALS = {'weight_average': 0.9, 'class_balance': 0.5, 'group_dro': 0.5, 'mixup': 0.4}
+RIVALS |= {'mixup_within': 'site', 'pseudo_label': 'soft'}
 
 
 def test_a_run_validates_resumes_and_is_loaded_with_averaged_weights(run_main, tmp_path):
