@@ -45,11 +45,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sites: Names
     test_sites: NamesOrNone
     site_weights: Weights
+    class_balance: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     target: Literal['label', 'site']
     validation_fraction: Share
     image_size: _limited(int, 'a whole number from 8', ge=8)
     random_crop: bool
     random_flip: bool
+    mixup: Number
+    mixup_within: Literal['batch', 'site']
     num_threads: WholeNumber
     keep_decoded: Literal['auto', 'yes', 'no']
 
@@ -73,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dataset_loss_args: Arguments
     site_size_power: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     shared_statistics: _limited(float, 'a number from 0 to 1', ge=0, le=1)
+    group_dro: Number
     posthoc_tau: Number
 
     lambda1_max: Number
@@ -92,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: Number
     gradient_clip: Number
     warmup_epochs: Number
+    weight_average: Share
 
     log_every_steps: Count
     checkpoint_every_steps: Count
@@ -132,6 +137,7 @@ NETWORK = frozenset(
         'classifier_widths',
         'label_extractor_widths',
         'image_size',
+        'weight_average',
     }
 )
 
@@ -194,6 +200,16 @@ def _check_together(config: Config) -> None:
         raise InputError(
             'config field common_head is True beside shared_head; expected one of them, because '
             'the shared head is common already'
+        )
+    if config.group_dro and config.site_size_power != 1:
+        raise InputError(
+            f'config field site_size_power is {config.site_size_power} beside group_dro, which '
+            'weighs the sites itself; expected 1'
+        )
+    if config.mixup and config.pseudo_label == 'hard':
+        raise InputError(
+            "config field pseudo_label is 'hard' beside mixup, which makes labels soft; expected "
+            "'soft' or 'none'"
         )
     if config.alignment != 'none' and len(sites) < 2:
         raise InputError(

@@ -140,6 +140,7 @@ def open_batches(
         seed=config.seed,
         first_step=first_step,
         total_steps=experiment.total_steps,
+        class_balance=config.class_balance,
     )
 
 
@@ -156,6 +157,7 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
             counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
         ],
         sites={part.site.name: identify(part) for part in experiment.parts},
+        class_balance=experiment.config.class_balance,
     )
 
 
@@ -200,6 +202,10 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         random_crop=config.random_crop,
         random_flip=config.random_flip,
         sites=config.sites if config.target == 'label' else (),
+        weight_average=config.weight_average,
+        mixup=config.mixup,
+        mixup_within=config.mixup_within,
+        num_groups=len(parts) if config.group_dro else 0,
     )
 
 
@@ -234,6 +240,7 @@ def _build_losses(config: Config, parts: list[Part]) -> Losses:
         site_size_power=config.site_size_power,
         shared_statistics=config.shared_statistics,
         site_smoothing=config.site_smoothing,
+        group_dro=config.group_dro,
     )
 
 

@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.models.cda import CDA, Outputs, own_logits, pseudo_labels
+from cda_jax.rivals.group_dro import group_dro_loss
 
 _DISTANCES = {'coral': coral, 'mmd': mmd}
 
@@ -50,6 +52,7 @@ class Losses(NamedTuple):
             samples: from 0, the paper's, to 1.
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
+        group_dro: Step size of GroupDRO, by which L_e weighs the sites where it has their weights.
     """
 
     emotion: Sequence[Callable]
@@ -58,6 +61,7 @@ class Losses(NamedTuple):
     site_size_power: float = 1.0
     shared_statistics: float = 0.0
     site_smoothing: float = 0.0
+    group_dro: float = 0.0
 
 
 def objective(
@@ -72,6 +76,7 @@ def objective(
     progress: Float[Array, ''],
     dropout_keys: Key[Array, ' B'],
     perturbations: dict | None = None,
+    group_weights: Float[Array, ' K'] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ''], tuple[Terms, Outputs, dict]]:
     """E of one batch, as this device's share of the sum over all devices.
@@ -79,19 +84,24 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
-        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B].
+        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B]; after
+            mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
         perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
+        group_weights: Of the sites, as `group_dro_loss` left them; None without GroupDRO.
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
-        The scalar to differentiate, and (terms, the network's outputs, new batch statistics).
+        The scalar to differentiate, and (terms, the network's outputs, the new `batch_stats` and
+        `group_weights`).
     """
     labels = jax.nn.one_hot(batch['label'], model.num_classes)
+    sites = jax.nn.one_hot(batch['site'], model.num_sites)
+    labels, sites = batch.get('soft_label', labels), batch.get('soft_site', sites)
     variables = {'params': params, 'batch_stats': batch_stats}
     if perturbations is not None:
         variables['perturbations'] = perturbations
@@ -110,8 +120,18 @@ def objective(
 
     # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
     errors, own = emotion_errors(outputs, batch, model, losses, **context)
-    weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
-    emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+    if group_weights is None:
+        weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
+        emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+    else:
+        emotion, group_weights = group_dro_loss(
+            errors.sum(axis=0),
+            batch['site'],
+            batch['mask'],
+            group_weights,
+            step_size=losses.group_dro,
+            axis_name=axis_name,
+        )
 
     # L_2: how far the label extractor strays from the label.
     label = jnp.float32(0)
@@ -122,9 +142,9 @@ def objective(
     # L_d: how badly the dataset classifier names the sites; or how far the sites lie apart.
     alignment = jnp.float32(0)
     if model.has_dataset_classifier:
-        sites = _smooth(batch['site'], model.num_sites, losses.site_smoothing)
+        targets = optax.smooth_labels(sites, losses.site_smoothing)
         error = loss_of_rows(
-            losses.dataset, outputs.dataset_logits, sites, batch['mask'], **context
+            losses.dataset, outputs.dataset_logits, targets, batch['mask'], **context
         )
         alignment = error.sum() / n
     elif model.alignment != 'none':
@@ -134,7 +154,8 @@ def objective(
         )
 
     terms = Terms(emotion, label, alignment)
-    return sum(terms), (terms, outputs, updates['batch_stats'])
+    changes = {'batch_stats': updates['batch_stats'], 'group_weights': group_weights}
+    return sum(terms), (terms, outputs, changes)
 
 
 def emotion_errors(
@@ -191,10 +212,6 @@ def loss_of_rows(
     kept = mask[:, None]
     error = loss(jnp.where(kept, logits, 0), jnp.where(kept, targets, 0), mask, **context)
     return jnp.where(mask, error, 0)
-
-
-def _smooth(site: Array, num_sites: int, smoothing: float) -> Float[Array, 'B K']:
-    return (1 - smoothing) * jax.nn.one_hot(site, num_sites) + smoothing / num_sites
 
 
 def _count(mask: Bool[Array, '*H B'], axis_name: str | None) -> Float[Array, '*H']:

@@ -18,6 +18,8 @@ from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective
+from cda_jax.rivals.mixup import mix
+from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import Schedule
 from cda_jax.step_metrics import WATCHED_TERMS
 
@@ -33,6 +35,10 @@ class Recipe(NamedTuple):
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
         sites: Names of the sites that metrics are named after; none where the label is the site.
+        weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
+        num_groups: Sites that GroupDRO weighs; 0 without it.
+        mixup: Alpha of mixup; 0 without it.
+        mixup_within: Where `mix` finds partners.
     """
 
     model: CDA
@@ -46,6 +52,10 @@ class Recipe(NamedTuple):
     random_crop: bool
     random_flip: bool
     sites: tuple[str, ...]
+    weight_average: float = 0.0
+    num_groups: int = 0
+    mixup: float = 0.0
+    mixup_within: str = 'batch'
 
 
 @flax.struct.dataclass
@@ -57,6 +67,8 @@ class TrainState:
         key: Random key of the run; it never changes.
         fault_step: The first step at which a watched term was not finite; -1 if there was none.
         fault_terms: Which of `WATCHED_TERMS` these were.
+        average: Of `params` and `batch_stats` over the steps so far; empty where it is not kept.
+        group_weights: Of the sites, by GroupDRO; None without it.
     """
 
     step: Int[Array, '']
@@ -66,6 +78,13 @@ class TrainState:
     key: Key[Array, '']
     fault_step: Int[Array, '']
     fault_terms: Bool[Array, ' W']
+    average: dict
+    group_weights: Float[Array, ' K'] | None
+
+    @property
+    def weights(self) -> dict:
+        """`params` and `batch_stats` to evaluate: their average, where it is kept."""
+        return self.average or {'params': self.params, 'batch_stats': self.batch_stats}
 
 
 def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
@@ -87,6 +106,7 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
     """The state before the first step; the seed decides the parameters and every later draw."""
     init_key, run_key = jax.random.split(jax.random.key(seed))
     weights = init_weights(recipe.model, recipe.image_size, init_key)
+    groups = recipe.num_groups
     return TrainState(
         step=jnp.int32(0),
         params=weights['params'],
@@ -95,6 +115,8 @@ def init_state(recipe: Recipe, seed: int) -> TrainState:
         key=run_key,
         fault_step=jnp.int32(-1),
         fault_terms=jnp.zeros(len(WATCHED_TERMS), bool),
+        average=weights if recipe.weight_average else {},
+        group_weights=jnp.full(groups, 1 / groups) if groups else None,
     )
 
 
@@ -116,7 +138,7 @@ def train_step(
     model = recipe.model
 
     # [step 1] Crop, flip and scale the pictures.
-    augment_keys, dropout_keys = _row_keys(state, len(batch['mask']), axis_name)
+    augment_keys, dropout_keys, batch_key = _draw_keys(state, len(batch['mask']), axis_name)
     images = augment(
         batch['image'],
         augment_keys,
@@ -124,6 +146,18 @@ def train_step(
         random_crop=recipe.random_crop,
         random_flip=recipe.random_flip,
     )
+    batch = batch | {'image': images}
+    if recipe.mixup:
+        batch = mix(
+            batch,
+            jax.vmap(lambda key: jax.random.fold_in(key, 2))(augment_keys),  # 0 and 1 are drawn
+            batch_key,
+            alpha=recipe.mixup,
+            within=recipe.mixup_within,
+            num_classes=model.num_classes,
+            num_sites=model.num_sites,
+            axis_name=axis_name,
+        )
 
     # [step 2] E and its gradient: of this device's share, then summed over the devices.
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
@@ -132,7 +166,7 @@ def train_step(
         return objective(
             params,
             state.batch_stats,
-            batch | {'image': images},
+            batch,
             model=model,
             losses=recipe.losses,
             lambda_1=lambda_1,
@@ -140,20 +174,23 @@ def train_step(
             progress=recipe.progress(state.step),
             dropout_keys=dropout_keys,
             perturbations=perturbations,
+            group_weights=state.group_weights,
             axis_name=axis_name,
         )
 
     zeros = jnp.zeros((len(batch['mask']), model.feature_extractor.feature_size))
     perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
     differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
-    (gradients, at_features), (terms, outputs, batch_stats) = differentiate(
-        state.params, perturbations
-    )
+    (gradients, at_features), (terms, outputs, changes) = differentiate(state.params, perturbations)
     gradients = jax.lax.psum(gradients, axis_name)
 
     # [step 3] Descend.
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    average = {}
+    if recipe.weight_average:
+        weights = {'params': params, 'batch_stats': changes['batch_stats']}
+        average = average_weights(state.average, weights, state.step, recipe.weight_average)
 
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
@@ -181,10 +218,11 @@ def train_step(
     next_state = state.replace(
         step=state.step + 1,
         params=params,
-        batch_stats=batch_stats,
         opt_state=opt_state,
         fault_step=fault_step,
         fault_terms=fault_terms,
+        average=average,
+        **changes,
     )
     return next_state, metrics
 
@@ -244,11 +282,12 @@ def predict(
     return features, jnp.argmax(scores, axis=-1)
 
 
-def _row_keys(
+def _draw_keys(
     state: TrainState, num_rows: int, axis_name: str
-) -> tuple[Key[Array, ' B'], Key[Array, ' B']]:
-    """Two keys for each row of this device's share, by its place in the whole batch."""
+) -> tuple[Key[Array, ' B'], Key[Array, ' B'], Key[Array, '']]:
+    """Two keys for each row of this device's share by its place in the whole batch, and its own."""
     step_key = jax.random.fold_in(state.key, state.step)
     rows = jax.lax.axis_index(axis_name) * num_rows + jnp.arange(num_rows)
     keys = jax.vmap(lambda row: jax.random.split(jax.random.fold_in(step_key, row)))(rows)
-    return keys[:, 0], keys[:, 1]
+    past_the_last = num_rows * jax.lax.axis_size(axis_name)
+    return keys[:, 0], keys[:, 1], jax.random.fold_in(step_key, past_the_last)

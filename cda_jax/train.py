@@ -32,7 +32,7 @@ from cda_jax.runtime.signals import Preempted, StopSignals
 from cda_jax.runtime.workdir import CHECKPOINTS, check_owner, claim, occupied
 from cda_jax.step import TrainState, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
-from cda_jax.trained import chosen_step, read_position
+from cda_jax.trained import chosen_step, read_position, restore_weights
 
 
 class _Run(NamedTuple):
@@ -113,7 +113,7 @@ def _train_and_evaluate(config, workdir, stop):
             raise Preempted(
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
-        weights, step = _chosen_weights(checkpoints, state, experiment.total_steps)
+        weights, step = _chosen_weights(checkpoints, state, experiment)
         results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step, workdir)
         if is_writer:
             write_results(workdir, results)
@@ -188,7 +188,7 @@ def _validate(run: _Run, state, step) -> float | None:
     if not run.held_out:
         return None
     results = evaluate.evaluate_weights(
-        run.config, run.evaluation, _weights(state), run.held_out, step
+        run.config, run.evaluation, state.weights, run.held_out, step
     )
     figures = {f'accuracy_{site}': scores.accuracy for site, scores in results.answers().items()}
     figures |= msgspec.structs.asdict(results.average)
@@ -209,17 +209,13 @@ def _check_finite(state) -> None:
         )
 
 
-def _chosen_weights(checkpoints, state, total_steps) -> tuple[dict, int]:
+def _chosen_weights(checkpoints, state, experiment) -> tuple[dict, int]:
     """The weights that results are reported of, and the steps they have seen."""
     step = chosen_step(checkpoints)
-    weights = _weights(state)
-    if step != total_steps:
-        weights = checkpoints.restore_weights(step, weights)
+    weights = state.weights
+    if step != experiment.total_steps:
+        weights = restore_weights(checkpoints, step, weights, experiment.config)
     return weights, step
-
-
-def _weights(state):
-    return {'params': state.params, 'batch_stats': state.batch_stats}
 
 
 def _announce(logs, experiment, step):

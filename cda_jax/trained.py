@@ -24,7 +24,8 @@ class Trained(NamedTuple):
         model: The Flax module; `model.apply(weights, images, method='classify')` gives features
             float32[B, D] and emotion logits float32[H, B, C] of images float32[B, S, S, 3] as
             `cda_jax.augment.centre_crop` makes them of uint8 pictures.
-        weights: Its `params` and `batch_stats`, on all devices.
+        weights: Its `params` and `batch_stats`, on all devices; their average over training, where
+            the run keeps it (`weight_average`).
         step: Steps done at the checkpoint.
         config: That it was trained with, or evaluated with.
         training: What the newest checkpoint says of the training.
@@ -63,7 +64,7 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
             names = class_names(config, tuple(training.class_names))
             model = build_model(config, len(names))
             untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
-            weights = checkpoints.restore_weights(step, jax.eval_shape(untrained))
+            weights = restore_weights(checkpoints, step, jax.eval_shape(untrained), config)
             return model, weights, step, names, config, training
 
         found = checkpoints.read_first(functools.partial(chosen_step, checkpoints), read)
@@ -91,6 +92,13 @@ def chosen_step(checkpoints: Checkpoints) -> int | None:
     """The checkpoint that results are reported of: the best in validation, else the last."""
     best = checkpoints.best_step()
     return checkpoints.latest_step() if best is None else best
+
+
+def restore_weights(checkpoints: Checkpoints, step: int, like: dict, config: Config) -> dict:
+    """Reads the weights of a checkpoint that are evaluated, as `TrainState.weights` gives them."""
+    if config.weight_average:
+        return checkpoints.restore_weights(step, {'average': like})['average']
+    return checkpoints.restore_weights(step, like)
 
 
 def config_of_run(workdir: Path, **fields: object) -> Config:

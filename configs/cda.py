@@ -24,11 +24,14 @@ def get_config() -> ConfigDict:
     config.sites = ('rafdb', 'expw', 'affectnet')  # trained on; the dataset classifier's classes
     config.test_sites = ()  # evaluated on at the end, also sites not trained on; empty: the sites
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
+    config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
     config.validation_fraction = 0.0  # share of the training photos held out to select on
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
     config.random_flip = True
+    config.mixup = 0.0  # alpha of mixup, as 0.2; 0: pictures are not mixed
+    config.mixup_within = 'batch'  # or 'site': a picture is mixed with one of its own site
     config.num_threads = 0  # threads that read and decode; 0: one a processor, up to 16
     config.keep_decoded = 'auto'  # pixels in memory: 'yes', 'no', 'auto' (where they fit)
 
@@ -55,6 +58,7 @@ def get_config() -> ConfigDict:
     config.dataset_loss_args = {'alpha': 1.0}
     config.site_size_power = 1.0  # of a site's weight in the emotion loss; 0: all weigh the same
     config.shared_statistics = 0.0  # of the emotion loss; 0: of each site's samples, 1: of all
+    config.group_dro = 0.0  # step size of the sites' weights in the emotion loss, as 0.01; 0: none
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 
     # Reversed gradients
@@ -77,6 +81,7 @@ def get_config() -> ConfigDict:
     config.weight_decay = 1e-4  # of kernels only
     config.gradient_clip = 0.0  # largest norm of the gradient; 0: any
     config.warmup_epochs = 5.0
+    config.weight_average = 0.0  # decay of the average of weights that is evaluated; 0: none
 
     # Logs and checkpoints
     config.log_every_steps = 20

@@ -28,6 +28,9 @@ def test_the_papers_config():
         ('pseudo_label', 'firm', "is 'firm', expected one of 'hard', 'soft', 'none'"),
         ('site_size_power', -0.1, 'site_size_power is -0.1, expected a number from 0 to 1'),
         ('shared_statistics', 1.5, 'shared_statistics is 1.5, expected a number from 0 to 1'),
+        ('class_balance', 1.1, 'class_balance is 1.1, expected a number from 0 to 1'),
+        ('mixup', -0.1, 'mixup is -0.1, expected a number from 0'),
+        ('weight_average', 1.0, 'weight_average is 1.0, expected a number from 0 to below 1'),
         ('resnet_depth', 51, 'resnet_depth is 51'),
         ('sites', (), 'sites is (), expected a tuple of names'),
         ('sites', ('rafdb', 'rafdb'), 'sites names a site twice'),
@@ -43,6 +46,19 @@ def test_a_field_that_cannot_be_used_is_named(field, value, message):
     with pytest.raises(InputError) as error:
         read_config(load_config('cda').to_dict() | {field: value})
     assert message in str(error.value)
+
+
+def test_group_dro_weighs_the_sites_alone():
+    fields = load_config('cda').to_dict() | {'group_dro': 0.01, 'site_size_power': 0.5}
+    with pytest.raises(InputError, match=r'site_size_power is 0\.5 beside group_dro'):
+        read_config(fields)
+
+
+def test_mixup_needs_labels_that_may_be_soft():
+    fields = load_config('cda').to_dict() | {'mixup': 0.2}
+    read_config(fields | {'pseudo_label': 'soft'})
+    with pytest.raises(InputError, match="pseudo_label is 'hard' beside mixup"):
+        read_config(fields)
 
 
 def test_missing_and_unknown_fields_are_named():

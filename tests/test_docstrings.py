@@ -9,10 +9,13 @@ import cda_jax.losses
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.metrics import score
+from cda_jax.rivals.group_dro import group_dro_loss
+from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import reversal_strength
 
 FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
-FUNCTIONS += [coral, mmd, reverse_gradient, reversal_strength, score]
+FUNCTIONS += [average_weights, coral, group_dro_loss, mmd]
+FUNCTIONS += [reverse_gradient, reversal_strength, score]
 
 
 @pytest.mark.parametrize('function', FUNCTIONS, ids=lambda function: function.__name__)

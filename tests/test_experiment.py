@@ -140,6 +140,7 @@ def test_the_position_names_the_stream(fields):
     experiment = build(fields)
     position = data_position(experiment, 7)
     assert position.batches_read == 7
+    assert data_position(build(fields, class_balance=0.5), 7).class_balance == 0.5
     examples = {name: site.examples for name, site in position.sites.items()}
     assert examples == {'rafdb': 160, 'expw': 200, 'affectnet': 240}
 

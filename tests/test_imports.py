@@ -8,6 +8,7 @@ PACKAGE = Path(__file__).parents[1] / 'cda_jax'
 
 # What each module or folder of cda_jax may import of the others.
 STEP = {'errors', 'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'schedules'}
+STEP |= {'rivals'}
 METHOD = STEP | {'metrics', 'step_metrics', 'step'}
 RUN = METHOD | {'config', 'data', 'runtime'}
 MAY_IMPORT = {
@@ -16,9 +17,10 @@ MAY_IMPORT = {
     'gradient_reversal': {'errors'},
     'metrics': {'errors'},
     'schedules': {'errors'},
+    'rivals': {'errors'},
     'losses': {'errors'},
     'models': {'errors', 'gradient_reversal'},
-    'objective': {'errors', 'gradient_reversal', 'losses', 'models'},
+    'objective': {'errors', 'gradient_reversal', 'losses', 'models', 'rivals'},
     'step_metrics': {'errors', 'losses', 'models', 'objective'},
     'step': STEP | {'step_metrics'},
     'runtime': {'errors'},

@@ -127,7 +127,7 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
         return jax.value_and_grad(share, has_aux=True)(params)
 
     for lambda_1, lambda_2 in [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]:
-        (total, (terms, outputs, batch_stats)), got = value_and_gradient(lambda_1, lambda_2)
+        (total, (terms, outputs, changes)), got = value_and_gradient(lambda_1, lambda_2)
         np.testing.assert_allclose(terms, values, rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
@@ -138,7 +138,8 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
         assert_trees_close(got, expected)
     assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
     assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
-    assert jax.tree.structure(batch_stats) == jax.tree.structure(variables['batch_stats'])
+    structure = jax.tree.structure(variables['batch_stats'])
+    assert jax.tree.structure(changes['batch_stats']) == structure
 
 
 def test_perturbations_give_the_gradient_at_the_features_of_each_way():
@@ -256,6 +257,23 @@ def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
     target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]
     error = -(target * log_p).sum(axis=1)[np.array(batch['mask'])].mean()
     np.testing.assert_allclose(terms.alignment, error, rtol=1e-5)
+
+
+@pytest.mark.parametrize('pseudo_label', ['soft', 'none'])
+def test_labels_and_sites_may_be_soft_while_the_site_itself_names_the_head(pseudo_label):
+    model, variables, batch, keys = make(pseudo_label=pseudo_label)
+    rng = np.random.default_rng(1)
+    label, site = rng.dirichlet(np.ones(CLASSES), ROWS), rng.dirichlet(np.ones(SITES), ROWS)
+    batch |= {'soft_label': jnp.float32(label), 'soft_site': jnp.float32(site)}
+    run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN] * SITES, PLAIN)))
+    _, (terms, outputs, _) = run(variables['params'])
+    own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
+    log_p, log_d = (
+        np.array(jax.nn.log_softmax(logits), np.float64) for logits in (own, outputs.dataset_logits)
+    )
+    codes, mask = np.array(outputs.label_codes, np.float64), np.array(batch['mask'])
+    errors = -(codes * log_p).sum(1), ((codes - label) ** 2).sum(1), -(site * log_d).sum(1)
+    np.testing.assert_allclose(terms, [x[mask].mean() for x in errors], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize('distance', [coral, mmd])

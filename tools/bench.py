@@ -78,7 +78,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
         return jax.block_until_ready(metrics) if devices.must_wait_each_step() else metrics
 
     def evaluate_all(_: dict) -> None:
-        weights = {'params': state.params, 'batch_stats': state.batch_stats}
+        weights = state.weights
         evaluate.evaluate_weights(config, evaluation, weights, sets, step=0)
 
     def read(examples: Examples) -> float:

@@ -21,31 +21,65 @@ class Order:
 
     Each site has its share of every stretch of rows, and is shuffled anew in each of its own
     epochs. With shares in proportion to the sizes, an epoch shows every example exactly once.
+
+    With `class_balance` b, class j of a site has a share in proportion to n_j^(1 - b) of every
+    stretch of the site's rows, n_j being its examples there, and each class is shuffled anew in
+    each of its own epochs. At 1 all classes come equally often, at 1/2 by square roots.
+
+    Source: Kang et al. (2020), equation 1 with q = 1 - b, https://arxiv.org/abs/1910.09217
+
+    Args:
+        labels: int[N], the classes of the examples; needed where `class_balance` is not 0.
     """
 
-    def __init__(self, seed: int, sizes: Sequence[int], shares: Sequence[float]):
+    def __init__(
+        self,
+        seed: int,
+        sizes: Sequence[int],
+        shares: Sequence[float],
+        labels: np.ndarray | None = None,
+        class_balance: float = 0.0,
+    ):
         self._seed = seed
-        self._sizes = np.array(sizes)
-        self._first = np.cumsum(self._sizes) - self._sizes
-        self._weights = whole_weights(shares)
-        # Batches that are read ahead may lie in several epochs of a site.
-        self._shuffled = functools.lru_cache(maxsize=4 * len(sizes))(self._shuffle)
+        self._shares = whole_weights(shares)
+        # The examples of each site, or of each class of each site, and their shares in the site.
+        self._strata = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+        self._shares_in_site = [[1]] * len(sizes)
+        if class_balance:
+            by_class = [
+                [site[labels[site] == label] for label in np.unique(labels[site])]
+                for site in self._strata
+            ]
+            self._strata = [examples for classes in by_class for examples in classes]
+            self._shares_in_site = [
+                whole_weights([len(examples) ** (1 - class_balance) for examples in classes])
+                for classes in by_class
+            ]
+        self._sizes = np.array([len(examples) for examples in self._strata])
+        # Batches that are read ahead may lie in several epochs of a stratum.
+        self._shuffled = functools.lru_cache(maxsize=4 * len(self._sizes))(self._shuffle)
 
     def examples(self, rows: np.ndarray) -> np.ndarray:
         """The examples int64[b] in rows int64[b] of the sequence."""
-        site, rank = deal(rows, self._weights)
-        epoch, place = np.divmod(rank, self._sizes[site])
+        site, rank = deal(rows, self._shares)
+        stratum, first = np.empty_like(site), 0
+        for number, shares in enumerate(self._shares_in_site):
+            here = site == number
+            within, rank[here] = deal(rank[here], shares)
+            stratum[here] = first + within
+            first += len(shares)
+        epoch, place = np.divmod(rank, self._sizes[stratum])
         examples = np.empty_like(rank)
-        for one_site, one_epoch in sorted(set(zip(site.tolist(), epoch.tolist(), strict=True))):
-            here = (site == one_site) & (epoch == one_epoch)
-            shuffled = self._shuffled(one_site, one_epoch)
-            examples[here] = self._first[one_site] + shuffled[place[here]]
+        for which in sorted(set(zip(stratum.tolist(), epoch.tolist(), strict=True))):
+            here = (stratum == which[0]) & (epoch == which[1])
+            examples[here] = self._shuffled(*which)[place[here]]
         return examples
 
-    def _shuffle(self, site: int, epoch: int) -> np.ndarray:
+    def _shuffle(self, stratum: int, epoch: int) -> np.ndarray:
         # From raw bits, because NumPy may change what its `Generator` makes of them.
-        bits = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(site, epoch)))
-        return np.argsort(bits.random_raw(int(self._sizes[site])), kind='stable')
+        bits = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(stratum, epoch)))
+        order = np.argsort(bits.random_raw(int(self._sizes[stratum])), kind='stable')
+        return self._strata[stratum][order]
 
 
 def deal(rows: np.ndarray, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

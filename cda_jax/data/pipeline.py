@@ -45,14 +45,16 @@ def train_batches(
     seed: int,
     first_step: int,
     total_steps: int,
+    class_balance: float = 0.0,
 ) -> Iterator[Batch]:
     """Iterates over the training batches from a step to the last; close it if you stop before.
 
     It gives this process's rows of each batch as `Examples.batch` does, and raises InputError where
     a record is damaged. The shares are positive; if they are proportional to the sites' sizes, an
-    epoch shows every example once. A restored run has seen the batches before `first_step`.
+    epoch shows every example once, unless `class_balance`, as in `Order`, is above 0. A restored
+    run has seen the batches before `first_step`.
     """
-    order = Order(seed, examples.sizes, shares)
+    order = Order(seed, examples.sizes, shares, examples.labels, class_balance)
     return _read_ahead(
         lambda step: examples.batch(order.examples(reading.rows(step))),
         range(first_step, total_steps),

@@ -29,6 +29,7 @@ class DataPosition(msgspec.Struct, frozen=True):
     class_names: list[str]
     head_class_counts: list[list[int]]  # training examples, by emotion classifier and class
     sites: dict[str, SiteIdentity]  # by name, in their order
+    class_balance: float = 0.0  # how evenly a site's classes are drawn
 
 
 def identify(part: Part) -> SiteIdentity:

@@ -1,3 +1,11 @@
 """Suites of experiments: what they train, how their runs are made, and what these show."""
 
-SUITES = ('demonstration', 'paper', 'ablation', 'losses', 'stability', 'leave-one-site-out')
+SUITES = (
+    'demonstration',
+    'paper',
+    'ablation',
+    'losses',
+    'methods',
+    'stability',
+    'leave-one-site-out',
+)

@@ -1,6 +1,6 @@
 """The methods: each as the config fields in which it differs from the full method."""
 
-from cda_jax.suites.plan import Method, differences
+from cda_jax.suites.plan import Fields, Method, differences
 
 MERGED = differences('baseline')
 _PLAIN = {'emotion_loss': 'cross_entropy', 'emotion_loss_args': {}}
@@ -52,9 +52,6 @@ ABLATION = (
         'cda-averaging-site': Method('CDA, averaged over each site', {'site_size_power': 0.0}),
         'cda-without-dropout': Method('CDA, no dropout in g', {'dropout': 0.0}),
         'cda-site-smoothing': Method('CDA, site labels smoothed by 0.1', {'site_smoothing': 0.1}),
-        'cdan': Method('CDA, conditional adversary (CDAN)', {'alignment': 'conditional_adversary'}),
-        'coral': Method('CDA, Deep CORAL in place of d', {'alignment': 'coral'}),
-        'mmd': Method('CDA, multi-kernel MMD in place of d', {'alignment': 'mmd'}),
         'cda-d-dropout': Method('CDA, dropout 0.5 in d', {'dataset_classifier_dropout': 0.5}),
         'cda-d-rate-3': Method(
             'CDA, d learns 3 times as fast', {'dataset_classifier_rate_factor': 3.0}
@@ -93,6 +90,40 @@ LOSSES = {
 }
 
 
+def _other(title: str, fields: Fields, base: Fields = MERGED) -> Method:
+    return Method(title, base | fields)
+
+
+_ROBUST = ROBUST['cda-robust'].fields
+METHODS = (
+    BASELINE
+    | {
+        'heads': ABLATION['heads'],
+        'dann': _other('DANN', {'alignment': 'adversary'} | _PLAIN_D),
+        'cdan': _other('CDAN', {'alignment': 'conditional_adversary'} | _PLAIN_D),
+        'coral': _other('Deep CORAL', {'alignment': 'coral'}),
+        'mmd': _other('Multi-kernel MMD', {'alignment': 'mmd'}),
+        'group-dro': _other('GroupDRO over the sites', {'group_dro': 0.01}),
+        'mixup': _other('Mixup', {'mixup': 0.2}),
+        'mixup-within': _other('Mixup within each site', {'mixup': 0.2, 'mixup_within': 'site'}),
+        'square-root-sampling': _other('Square-root sampling', {'class_balance': 0.5}),
+        'class-balanced-sampling': _other('Class-balanced sampling', {'class_balance': 1.0}),
+        'weight-average': _other('Averaged weights', {'weight_average': 0.999}),
+    }
+    | CDA
+    | ROBUST
+    | {
+        'cda-robust-heads': _other(
+            'CDA + ACE, robust, a head per site',
+            {'shared_head': False, 'shared_statistics': 0.5},
+            _ROBUST,
+        ),
+        'cda-robust-average': _other(
+            'CDA + ACE, robust, averaged weights', {'weight_average': 0.999}, _ROBUST
+        ),
+    }
+)
+
 # The share of a batch that the small site of 'stability' has, that of some hundred pictures.
 SMALL_SHARE = 0.06
 
@@ -121,8 +152,8 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
     if suite == 'ablation':
         equal = Method('CDA, sites drawn equally often', {'site_weights': (1.0,) * len(sites)})
         return ABLATION | {'cda-equal-sites': equal}
-    if suite == 'losses':
-        return LOSSES
+    if suite in ('losses', 'methods'):
+        return LOSSES if suite == 'losses' else METHODS
     if suite == 'stability':
         rest = (1 - SMALL_SHARE) / (len(sites) - 1)
         uneven = {'site_weights': (SMALL_SHARE, *[rest] * (len(sites) - 1))}

@@ -131,5 +131,5 @@ def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data
         return stability_page(methods, outcomes, request.sites)
     if request.suite == 'leave-one-site-out':
         return left_out_page(outcomes, request.sites)
-    title = 'Losses' if request.suite == 'losses' else 'What each part adds'
-    return comparison_page(title, methods, outcomes, request.sites)
+    titles = {'ablation': 'What each part adds', 'losses': 'Losses', 'methods': 'Methods compared'}
+    return comparison_page(titles[request.suite], methods, outcomes, request.sites)

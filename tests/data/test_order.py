@@ -91,6 +91,57 @@ def test_rows_are_the_same_however_they_are_asked_for(sizes, cuts, seed):
         np.testing.assert_array_equal(Order(seed, sizes, shares).examples(rows), whole[rows])
 
 
+some_labels = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=30), min_size=1, max_size=4)
+
+
+def balanced(labels, class_balance, seed=3):
+    sizes, shares = [len(site) for site in labels], range(1, len(labels) + 1)
+    return Order(seed, sizes, shares, np.concatenate(labels), class_balance)
+
+
+def test_classes_by_hand():
+    # One site has 16, 4 and 1 examples of three classes: 4 : 2 : 1 by square roots.
+    labels = [[0] * 16 + [1] * 4 + [2]]
+    for class_balance, expected in [(0.0, [16, 4, 1]), (0.5, [12, 6, 3]), (1.0, [7, 7, 7])]:
+        drawn = balanced(labels, class_balance).examples(np.arange(21))
+        assert np.bincount(np.array(labels[0])[drawn]).tolist() == expected
+
+
+@few
+@given(labels=some_labels, class_balance=st.sampled_from([0.5, 0.7, 1.0]))
+def test_every_stretch_of_a_site_has_its_classes_in_proportion(labels, class_balance):
+    label = np.concatenate(labels)
+    site = np.repeat(np.arange(len(labels)), list(map(len, labels)))
+    examples = balanced(labels, class_balance).examples(np.arange(1000))
+    # The sites' shares do not feel it.
+    unbalanced = Order(3, list(map(len, labels)), range(1, len(labels) + 1)).examples(
+        np.arange(1000)
+    )
+    np.testing.assert_array_equal(site[examples], site[unbalanced])
+    for number in range(len(labels)):
+        own = label[examples[site[examples] == number]]
+        counts = np.bincount(labels[number]).astype(float)
+        shares = np.where(counts > 0, counts ** (1 - class_balance), 0)
+        for stop in range(0, len(own), 37):
+            drawn = np.bincount(own[:stop], minlength=len(counts))
+            assert (np.abs(drawn - stop * shares / shares.sum()) < len(counts) + 1e-6).all()
+
+
+@few
+@given(labels=some_labels, cuts=st.lists(st.integers(0, 900), max_size=5))
+def test_a_class_shows_all_of_its_examples_before_it_repeats_one(labels, cuts):
+    label = np.concatenate(labels)
+    site = np.repeat(np.arange(len(labels)), list(map(len, labels)))
+    examples = balanced(labels, 0.5).examples(np.arange(900))
+    for stratum in set(zip(site.tolist(), label.tolist(), strict=True)):
+        all_of_it = np.flatnonzero((site == stratum[0]) & (label == stratum[1]))
+        drawn = examples[np.isin(examples, all_of_it)]
+        for start in range(0, len(drawn) - len(all_of_it) + 1, len(all_of_it)):
+            assert sorted(drawn[start : start + len(all_of_it)]) == all_of_it.tolist()
+    for rows in np.split(np.arange(900), sorted(cuts)):  # by several processes, or later
+        np.testing.assert_array_equal(balanced(labels, 0.5).examples(rows), examples[rows])
+
+
 def test_seeds_epochs_and_sites_are_shuffled_differently():
     order = Order(0, [50, 50], [1, 1])
     rows = order.examples(np.arange(200))
@@ -99,9 +150,13 @@ def test_seeds_epochs_and_sites_are_shuffled_differently():
     assert len({shuffle.tobytes() for shuffle in shuffles}) == 4
 
 
+KNOWN_BALANCED = [7, 4, 5, 2, 4, 6, 0, 4, 5, 3, 7, 4, 1, 5, 4, 3]
 KNOWN = [6, 2, 7, 0, 4, 5, 3, 1, 5, 3, 7, 4, 0, 6, 2, 1]
 
 
 def test_a_known_order_stays_what_it_is():
     """A run that was interrupted goes on with it, perhaps with another version of NumPy."""
     assert Order(0, [5, 3], [5, 3]).examples(np.arange(16)).tolist() == KNOWN
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    known = Order(0, [5, 3], [5, 3], labels, 1.0).examples(np.arange(16)).tolist()
+    assert known == KNOWN_BALANCED

@@ -22,7 +22,17 @@ def parts(data_dir):
     return [open_part(site, 'train', 0.0) for site in open_sites(data_dir, NAMES)]
 
 
-def stream(parts, *, seed=1, first_step=0, total_steps=30, shares=None, keep=False, **reading):
+def stream(
+    parts,
+    *,
+    seed=1,
+    first_step=0,
+    total_steps=30,
+    shares=None,
+    keep=False,
+    class_balance=0.0,
+    **reading,
+):
     examples = parts
     if not isinstance(parts, Examples):
         examples = Examples(parts, range(len(parts)), keep=keep)
@@ -33,6 +43,7 @@ def stream(parts, *, seed=1, first_step=0, total_steps=30, shares=None, keep=Fal
         seed=seed,
         first_step=first_step,
         total_steps=total_steps,
+        class_balance=class_balance,
     )
     return list(batches)
 
@@ -57,6 +68,22 @@ def test_shares_may_differ_from_the_sizes(parts):
     batches = stream(parts, shares=[2.0, 1.0, 1.0], total_steps=10)
     counts = collections.Counter(int(site) for batch in batches for site in batch['site'])
     assert counts == {0: 100, 1: 50, 2: 50}
+
+
+def test_classes_are_drawn_as_often_by_any_number_of_threads_and_processes(parts):
+    options = {'class_balance': 1.0, 'total_steps': 21}
+    whole = stream(parts, **options, num_threads=1)
+    for k, part in enumerate(parts):
+        labels = np.concatenate([batch['label'][batch['site'] == k] for batch in whole])
+        there = part.class_counts > 0
+        counts = np.bincount(labels, minlength=len(there))
+        assert np.ptp(counts[there]) <= 1 < np.ptp(part.class_counts[there])
+        assert not counts[~there].any()
+    assert_same_bits(stream(parts, **options, num_threads=4, first_step=9), whole[9:])
+    halves = [stream(parts, **options, process_index=p, process_count=2) for p in range(2)]
+    for batch, *shares in zip(whole, *halves, strict=True):
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], np.concatenate([s[name] for s in shares]))
 
 
 def test_threads_do_not_change_the_batches_and_seeds_do(parts):

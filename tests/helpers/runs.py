@@ -19,12 +19,18 @@ def metrics(workdir):
 
 def final_parameters(workdir):
     """Step and parameters of the newest checkpoint."""
+    step, state = saved_state(workdir)
+    return step, state['params']
+
+
+def saved_state(workdir, step=None):
+    """Step and state of a checkpoint, of the newest unless a step is given."""
     with ocp.CheckpointManager(workdir / 'checkpoints') as manager, warnings.catch_warnings():
         # No target is given, on purpose: whatever was saved is read, onto where it was.
         warnings.filterwarnings('ignore', 'Sharding info not provided')
-        step = manager.latest_step()
+        step = manager.latest_step() if step is None else step
         tree = manager.restore(step, args=ocp.args.Composite(state=ocp.args.PyTreeRestore()))
-    return step, tree.state['params']
+    return step, tree.state
 
 
 def assert_same_bits(left, right):

@@ -62,6 +62,18 @@ def make_batch(step: int) -> dict[str, np.ndarray]:
     }
 
 
+def mapped_step(recipe: Recipe, devices: int = 1):
+    """The first state, and the step of a whole batch over a mapped axis of so many members."""
+    step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
+    mapped = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))
+
+    def take_step(state, batch):
+        shares = {name: x.reshape(devices, -1, *x.shape[1:]) for name, x in batch.items()}
+        return jax.tree.map(lambda x: x[0], mapped(state, shares))
+
+    return jax.jit(functools.partial(init_state, recipe, 0))(), take_step
+
+
 def put_share(batch: dict) -> dict:
     """Places what this process has of a global batch."""
     rows = ROWS // jax.process_count()

@@ -22,6 +22,7 @@ TABLES = {
     'ablation': {'bias', 'recognition', 'recall'},
     'losses': {'bias', 'recognition', 'recall'},
     'stability': {'gradient'},
+    'methods': {'bias', 'recognition', 'recall'},
     'leave-one-site-out': {'left-out-accuracy', 'left-out-macro_f1'},
 }
 
