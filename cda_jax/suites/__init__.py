@@ -6,6 +6,7 @@ SUITES = (
     'ablation',
     'losses',
     'methods',
+    'real',
     'stability',
     'leave-one-site-out',
 )

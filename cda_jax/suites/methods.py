@@ -162,11 +162,24 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
             f'{name}-uneven': method._replace(fields=method.fields | uneven)
             for name, method in (CDA | averaged | ROBUST).items()
         }
+    if suite == 'real':
+        # With two sites, one without the other leaves nothing to align.
+        bases = BASELINE | ROBUST if len(sites) > 2 else BASELINE
+        return own_site_methods() | _left_out(bases, sites)
+    return _left_out(LEFT_OUT_BASES, sites)
+
+
+def own_site_methods() -> dict[str, Method]:
+    """The methods that 'real' tests on the sites that they were trained on."""
+    return BASELINE | {'heads': ABLATION['heads']} | CDA | ROBUST
+
+
+def _left_out(bases: dict[str, Method], sites: tuple[str, ...]) -> dict[str, Method]:
     return {
         left_out_name(name, left_out): method._replace(
             fields=method.fields | {'sites': tuple(site for site in sites if site != left_out)}
         )
-        for name, method in LEFT_OUT_BASES.items()
+        for name, method in bases.items()
         for left_out in sites
     }
 

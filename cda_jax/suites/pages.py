@@ -9,7 +9,7 @@ from cda_jax.analysis.run_page import data_figure
 from cda_jax.analysis.tables import Table, show_percent
 from cda_jax.runtime.workdir import REPORT
 from cda_jax.suites import answers, demonstration, paper, stability, tables
-from cda_jax.suites.methods import SMALL_SHARE
+from cda_jax.suites.methods import SMALL_SHARE, own_site_methods
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Method, Run
 
@@ -83,6 +83,14 @@ def left_out_page(outcomes: Outcomes, sites: Sequence[str]) -> Page:
         tables.left_out_table(outcomes, sites, 'Accuracy against the true labels', 'true_accuracy'),
     )
     return _page('Leave one site out', answers.answers_of_left_out(outcomes, sites), [section])
+
+
+def real_page(outcomes: Outcomes, sites: Sequence[str]) -> Page:
+    """Methods on the sites that they were trained on, and on one that they were not."""
+    own = comparison_page('On sites of your own', own_site_methods(), outcomes, sites)
+    unseen = left_out_page(outcomes, sites)
+    found = own.answer + (unseen.answer if unseen.sections else ())
+    return own._replace(answer=found, sections=own.sections + unseen.sections)
 
 
 def stability_page(methods: Mapping[str, Method], outcomes: Outcomes, sites: Sequence[str]) -> Page:

@@ -20,6 +20,7 @@ from cda_jax.suites.pages import (
     demonstration_page,
     left_out_page,
     paper_page,
+    real_page,
     stability_page,
     with_runs,
 )
@@ -127,6 +128,8 @@ def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data
         return demonstration_page(methods, outcomes, request.sites, data_dir)
     if request.suite == 'paper':
         return paper_page(methods, outcomes, request.sites, data_dir)
+    if request.suite == 'real':
+        return real_page(outcomes, request.sites)
     if request.suite == 'stability':
         return stability_page(methods, outcomes, request.sites)
     if request.suite == 'leave-one-site-out':

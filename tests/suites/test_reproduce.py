@@ -21,6 +21,7 @@ TABLES = {
     'paper': {'table-2', 'table-4', 'figure-4', 'figure-6', 'bias', 'recognition', 'recall'},
     'ablation': {'bias', 'recognition', 'recall'},
     'losses': {'bias', 'recognition', 'recall'},
+    'real': {'bias', 'recognition', 'recall', 'left-out-accuracy'},
     'stability': {'gradient'},
     'methods': {'bias', 'recognition', 'recall'},
     'leave-one-site-out': {'left-out-accuracy', 'left-out-macro_f1'},
