@@ -1,6 +1,7 @@
 """Prepared datasets that were damaged after they were written."""
 
 import os
+import re
 import shutil
 
 import grain
@@ -149,6 +150,8 @@ def test_a_damaged_record_ends_a_training_with_one_line(data_dir, tmp_path):
     shard = tmp_path / 'data' / 'expw' / SHARD
     middle = shard.stat().st_size // 4
     flip(shard, middle, middle + 1)
-    with pytest.raises(InputError, match=r'^.*/expw: record \d+ cannot be read: .*hash.*$'):
+    with pytest.raises(InputError) as caught:
         train(small_config(tmp_path / 'data'), tmp_path / 'run')
+    # Without the notes that Grain adds, as the program prints it.
+    assert re.fullmatch(r'.*/expw: record \d+ cannot be read: .*hash.*', str(caught.value))
     assert not (tmp_path / 'run' / 'results.json').exists()

@@ -19,28 +19,28 @@ pytestmark = pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
     finished, start_main, run_main, tmp_path
 ):
-    earlier = 0
+    step = 0
     for line, number, send in (
         ('starting', signal.SIGTERM, os.kill),
         # Also to a whole group, as Ctrl-C sends it and schedulers that end a job.
         ('first step done', signal.SIGINT, os.killpg),
     ):
         process = start_main(tmp_path, new_session=True)
-        wait_for(process, f'going on after step {earlier}' if earlier else 'starting')
-        if line != 'starting':
-            wait_for(process, line)
+        if step:
+            wait_for(process, f'going on after step {step}')
+        wait_for(process, line)
         send(process.pid, number)
         lines = outputs(process, code=75, timeout=30)[1].splitlines()
         assert lines[0] == f'{number.name}: saving and stopping; once more stops at once'
+        before = step
         step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
-        assert step > earlier
+        assert step > before
         assert lines[-1] == f'saved after step {step} of 36; the same command goes on'
         assert not (tmp_path / 'results.json').exists()
-        earlier = step
 
     # A signal while results are made loses nothing.
     process = start_main(tmp_path)
-    wait_for(process, f'going on after step {earlier}')
+    wait_for(process, f'going on after step {step}')
     wait_for(process, 'step 36')
     while not (tmp_path / 'checkpoints' / '36').exists():
         time.sleep(0.01)
