@@ -23,9 +23,10 @@ os.environ['NPROC'] = '16'
 os.environ['XLA_FLAGS'] = f'{FAST_COMPILE}=1 --xla_force_host_platform_device_count=4'
 
 
-# The longest first, so that no worker ends long after the others.
+# The longest first, so that no worker ends long after the others: whole programs, then what
+# compiles networks, at the top of tests/.
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+    items.sort(key=lambda item: (item.get_closest_marker('slow') is None, len(item.path.parents)))
 
 
 # Grain starts workers only in a program whose flags are parsed.
