@@ -1,5 +1,8 @@
 """Set up before JAX is imported: four virtual devices, one compilation cache for all tests."""
 
+import contextlib
+import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -9,16 +12,21 @@ from helpers.programs import FAST_COMPILE, REPOSITORY, outputs, small_run_flags,
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['JAX_COMPILATION_CACHE_DIR'] = str(REPOSITORY / '.pytest_cache' / 'xla')
-os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.5'
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+# What another process is writing there just now cannot be read, and is compiled.
+os.environ['PYTHONWARNINGS'] = 'ignore:Error reading persistent compilation cache'
+# Lowering takes a tenth of a small run's time to write down which line asked for what.
+os.environ['JAX_TRACEBACK_IN_LOCATIONS_LIMIT'] = '0'
 # Virtual devices share a pool of threads that is as large as the machine unless told otherwise.
 os.environ['NPROC'] = '16'
 # Here not at the cost of digits: losses are held against their equations.
 os.environ['XLA_FLAGS'] = f'{FAST_COMPILE}=1 --xla_force_host_platform_device_count=4'
 
 
-# The longest first, so that no worker ends long after the others.
+# The longest first, so that no worker ends long after the others: whole programs, then what
+# compiles networks, at the top of tests/.
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+    items.sort(key=lambda item: (item.get_closest_marker('slow') is None, len(item.path.parents)))
 
 
 # Grain starts workers only in a program whose flags are parsed.
@@ -26,23 +34,39 @@ flags.FLAGS.mark_as_parsed()
 
 
 @pytest.fixture(scope='session')
-def standin(tmp_path_factory) -> Path:
-    """Three small dataset folders in their own layouts."""
-    from cda_jax.standin import make_standin
+def shared(tmp_path_factory, worker_id):
+    """The folder of all workers of pytest, for one at a time; what is whole there is kept."""
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == 'master' else root.parent
 
-    out = tmp_path_factory.mktemp('standin') / 'raw'
-    make_standin(out, seed=7, train_faces=(160, 200, 240), test_faces=70, num_processes=2)
-    return out
+    @contextlib.contextmanager
+    def shared():
+        with (root / 'lock').open('w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield root
+
+    return shared
 
 
 @pytest.fixture(scope='session')
-def data_dir(standin, tmp_path_factory) -> Path:
+def standin(shared) -> Path:
+    """Three small dataset folders in their own layouts."""
+    from cda_jax.standin import make_standin
+
+    with shared() as root:
+        sizes = {'train_faces': (160, 200, 240), 'test_faces': 70}
+        make_standin(root / 'standin', seed=7, num_processes=1, **sizes)
+    return root / 'standin'
+
+
+@pytest.fixture(scope='session')
+def data_dir(standin, shared) -> Path:
     """The same three, prepared at 32 pixels."""
     from cda_jax.standin import prepare_standin
 
-    out = tmp_path_factory.mktemp('prepared')
-    prepare_standin(standin, out, face_size=32, num_processes=1)
-    return out
+    with shared() as root:
+        prepare_standin(standin, root / 'prepared', face_size=32, num_processes=1)
+    return root / 'prepared'
 
 
 @pytest.fixture(scope='session')
@@ -68,7 +92,10 @@ def run_main(start_main):
 
 
 @pytest.fixture(scope='session')
-def finished(run_main, tmp_path_factory) -> tuple[Path, str, str]:
+def finished(run_main, shared) -> tuple[Path, str, str]:
     """A finished run, not to be changed: its workdir, output and error output."""
-    workdir = tmp_path_factory.mktemp('runs') / 'cda'
-    return workdir, *run_main(workdir)
+    with shared() as root:
+        said = root / 'finished.json'
+        if not said.exists():
+            said.write_text(json.dumps(run_main(root / 'finished')))
+        return root / 'finished', *json.loads(said.read_text())

@@ -149,7 +149,8 @@ def test_the_position_names_the_stream(fields):
     ('changes', 'message'),
     [
         ({'emotion_loss': 'no_such'}, "no loss 'no_such'"),
-        ({'dataset_loss_args': {'alpha': 2.0}}, 'alpha of adaptive cross entropy is 2.0'),
+        ({'data_dir': '/nowhere'}, r'^/nowhere/rafdb/manifest\.json: no such file'),
+        ({'batch_size': 33}, '^batch_size is 33, expected a multiple of the 4 devices'),
         ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
         ({'image_size': 64}, 'image_size is 64, but the records'),
         ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic'"),

@@ -1,6 +1,7 @@
 """E, its terms and the gradients of equations 5 to 7, each computed apart from the others."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from cda_jax.objective import Losses, loss_of_rows, objective
 CLASSES, SITES, ROWS = 4, 3, 12
 ADAPTIVE, PLAIN = find_loss('adaptive_cross_entropy', {}), find_loss('cross_entropy', {})
 LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
+adaptive = jax.jit(ADAPTIVE)
 
 
 @functools.cache
@@ -68,14 +70,17 @@ def features_of(model, variables, batch, extractor):
     return out
 
 
-def separate_terms(model, variables, batch, keys, losses=LOSSES):
-    """L_e, L_2 and L_d written out without any reversal: their values and their gradients."""
+def separate_terms(model, variables, batch, keys):
+    """L_e, L_2 and L_d written out without any reversal: their values and their gradients.
+
+    Function of the parameters and of the power of a site's size.
+    """
     labels = jax.nn.one_hot(batch['label'], CLASSES)
     sites = jax.nn.one_hot(batch['site'], SITES)
     total = batch['mask'].sum()
     bound = model.bind(variables)
 
-    def terms(params):
+    def terms(params, power):
         def part(module, name, *inputs):
             return module.clone(parent=None).apply({'params': params[name]}, *inputs)
 
@@ -87,47 +92,48 @@ def separate_terms(model, variables, batch, keys, losses=LOSSES):
         for k in range(SITES):
             logits = part(bound.emotion_classifiers[k], f'emotion_classifiers_{k}', features)
             mine = batch['mask'] & (batch['site'] == k)
-            error = losses.emotion[k](logits, pseudo_labels(codes, model.pseudo_label), mine)
+            error = ADAPTIVE(logits, pseudo_labels(codes, model.pseudo_label), mine)
             count = jnp.maximum(mine.sum(), 1)
-            emotion += error.sum() / count * (count / total) ** losses.site_size_power
+            emotion += error.sum() / count * (count / total) ** power
         label = (((codes - labels) ** 2).sum(axis=1) * batch['mask']).sum() / total
         seen = jnp.concatenate([features, codes], axis=1)
         logits = part(bound.dataset_classifier, 'dataset_classifier', seen)
-        dataset = losses.dataset(logits, sites, batch['mask']).sum() / total
+        dataset = ADAPTIVE(logits, sites, batch['mask']).sum() / total
         return jnp.stack([emotion, label, dataset])
 
     @jax.jit
-    def values_and_gradients(params):
-        values, pull_back = jax.vjp(terms, params)
-        return values, [pull_back(direction)[0] for direction in jnp.eye(3)]
+    def values_and_gradients(params, power):
+        values, pull_back = jax.vjp(lambda params: terms(params, power), params)
+        return values, *(pull_back(direction)[0] for direction in jnp.eye(3))
 
-    return values_and_gradients(variables['params'])
+    return lambda *inputs: jax.device_get(values_and_gradients(*inputs))
 
 
 def assert_trees_close(a, b):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
 
 
-@pytest.mark.parametrize('power', [1.0, 0.0, 0.4])
 @pytest.mark.parametrize('pseudo_label', ['hard', 'soft'])
-def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, power):
+def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label):
     model, variables, batch, keys = make(pseudo_label=pseudo_label)
-    losses, params = LOSSES._replace(site_size_power=power), variables['params']
-    values, gradients = separate_terms(model, variables, batch, keys, losses)
-    from_emotion, from_label, from_dataset = gradients
+    params, separate = variables['params'], separate_terms(model, variables, batch, keys)
 
     def less(gradient, strength, name):
         """The gradient of a part's own term, less strength times that of L_d."""
         return jax.tree.map(lambda g, d: g - strength * d, gradient[name], from_dataset[name])
 
     @jax.jit
-    def value_and_gradient(lambda_1, lambda_2):
+    def value_and_gradient(power, lambda_1, lambda_2):
+        losses = LOSSES._replace(site_size_power=power)
         share = compute(model, variables, batch, keys, losses=losses)
         share = functools.partial(share, lambda_1=lambda_1, lambda_2=lambda_2)
         return jax.value_and_grad(share, has_aux=True)(params)
 
-    for lambda_1, lambda_2 in [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]:
-        (total, (terms, outputs, changes)), got = value_and_gradient(lambda_1, lambda_2)
+    lambdas = [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]
+    for power, (lambda_1, lambda_2) in itertools.product([1.0, 0.0, 0.4], lambdas):
+        values, from_emotion, from_label, from_dataset = separate(params, power)
+        of_objective = value_and_gradient(power, lambda_1, lambda_2)
+        (total, (terms, outputs, changes)), got = jax.device_get(of_objective)
         np.testing.assert_allclose(terms, values, rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
@@ -136,7 +142,7 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label, 
             'dataset_classifier': from_dataset['dataset_classifier'],  # equation 7
         } | {f'emotion_classifiers_{k}': from_emotion[f'emotion_classifiers_{k}'] for k in range(3)}
         assert_trees_close(got, expected)
-    assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
+        assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
     assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
     structure = jax.tree.structure(variables['batch_stats'])
     assert jax.tree.structure(changes['batch_stats']) == structure
@@ -156,7 +162,7 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
         return {way: pull_back(gradient)[0] for way, gradient in at_features.items()}
 
     ways = pulled_back(params)
-    _, gradients = separate_terms(model, variables, batch, keys)
+    _, *gradients = separate_terms(model, variables, batch, keys)(params, 1.0)
     from_emotion, _, from_dataset = (gradient['feature_extractor'] for gradient in gradients)
     assert_trees_close(ways['to_emotions'], from_emotion)
     assert_trees_close(ways['to_reversal'], jax.tree.map(lambda d: -0.3 * d, from_dataset))
@@ -174,8 +180,8 @@ def expected_emotion(errors, batch, power):
 
 
 def errors_of(loss, outputs, batch, mask=None):
-    targets = jax.nn.one_hot(batch['label'], CLASSES)
-    return [loss(logits, targets, mask) for logits in outputs.emotion_logits]
+    targets = np.eye(CLASSES, dtype=np.float32)[batch['label']]
+    return [jax.jit(loss)(logits, targets, mask) for logits in outputs.emotion_logits]
 
 
 @pytest.mark.parametrize(('power', 'shared'), [(1.0, 1.0), (0.0, 1.0), (0.4, 0.3)])
@@ -183,16 +189,15 @@ def test_shared_statistics_judge_each_sample_by_its_own_head(power, shared):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
     losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, power, shared)
     run = jax.jit(compute(model, variables, batch, keys, losses=losses))
-    _, (terms, outputs, _) = run(variables['params'])
-    own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
-    targets = jax.nn.one_hot(batch['label'], CLASSES)
-    of_all = ADAPTIVE(own, targets, batch['mask'])
+    _, (terms, outputs, _) = jax.device_get(run(variables['params']))
+    site, mask = np.array(batch['site']), np.array(batch['mask'])
+    targets = np.eye(CLASSES, dtype=np.float32)[batch['label']]
+    of_all = adaptive(outputs.emotion_logits[site, np.arange(ROWS)], targets, mask)
     errors = [
-        (1 - shared) * ADAPTIVE(logits, targets, batch['mask'] & (batch['site'] == k))
-        + shared * of_all
+        (1 - shared) * adaptive(logits, targets, mask & (site == k)) + shared * of_all
         for k, logits in enumerate(outputs.emotion_logits[:SITES])
     ]
-    errors.append(ADAPTIVE(outputs.emotion_logits[SITES], targets, batch['mask']))
+    errors.append(adaptive(outputs.emotion_logits[SITES], targets, mask))
     np.testing.assert_allclose(terms.emotion, expected_emotion(errors, batch, power), rtol=1e-5)
 
 
@@ -217,25 +222,30 @@ def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(shared):
 def test_a_row_outside_the_mask_may_hold_anything():
     logits = jnp.array([[1.0, 2.0], [jnp.nan, jnp.inf]])
     targets, mask = jnp.array([[0.0, 1.0], [jnp.nan, 1.0]]), jnp.array([True, False])
-    value, gradient = jax.value_and_grad(
+    value_and_gradient = jax.value_and_grad(
         lambda x: loss_of_rows(ignores_mask, x, targets, mask).sum()
-    )(logits)
+    )
+    value, gradient = jax.jit(value_and_gradient)(logits)
     np.testing.assert_allclose(value, np.log1p(np.exp(-1)), rtol=1e-6)
     np.testing.assert_array_equal(gradient[1], 0)
     assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize('common_head', [False, True])
-@pytest.mark.parametrize('power', [1.0, 0.0])
-@pytest.mark.parametrize('sites_there', [2, 3])
-def test_each_head_learns_from_its_own_samples(sites_there, power, common_head):
+def test_each_head_learns_from_its_own_samples(common_head):
     model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
-    batch['site'] = batch['site'] % sites_there
-    losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
-    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
-    _, (terms, outputs, _) = run(variables['params'])
-    expected = expected_emotion(errors_of(cross_entropy, outputs, batch), batch, power)
-    np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+
+    @jax.jit
+    def run(site, power):
+        losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
+        share = compute(model, variables, batch | {'site': site}, keys, losses=losses)
+        return share(variables['params'])
+
+    for sites_there, power in itertools.product([2, 3], [1.0, 0.0]):
+        own = batch | {'site': np.array(batch['site']) % sites_there}
+        _, (terms, outputs, _) = run(own['site'], power)
+        expected = expected_emotion(errors_of(cross_entropy, outputs, own), own, power)
+        np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
 def test_a_baseline_has_the_emotion_term_alone():

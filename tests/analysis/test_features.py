@@ -184,12 +184,13 @@ def test_logits_are_adjusted_by_each_heads_own_counts():
 
 
 @pytest.mark.slow
-def test_adjusted_results_have_a_file_of_their_own(finished, run_main, tmp_path):
+def test_adjusted_results_have_a_file_of_their_own(finished, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
     before = (workdir / 'results.json').read_text()
-    run_main(workdir, '--mode=eval', posthoc_tau=2.0)
+    config = config_of_run(workdir, posthoc_tau=2.0)
+    evaluate.evaluate(config, workdir)
     assert (workdir / 'results.json').read_text() == before
     results = json.loads((workdir / 'results-tau2.json').read_text())
-    features = features_of_run(config_of_run(workdir, posthoc_tau=2.0), workdir)
+    features = features_of_run(config, workdir)
     assert_predicted(features, results['test_sites'])
     assert json.loads(before)['test_sites'] != results['test_sites']

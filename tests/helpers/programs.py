@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from cda_jax.config import Config, read_config
+
 REPOSITORY = Path(__file__).parents[2]
 IMPORTED_FROM = REPOSITORY, REPOSITORY / 'tests', REPOSITORY / 'tools'
 
@@ -84,3 +86,9 @@ def load_config(name: str):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config()
+
+
+def small_config(data_dir, name: str = 'cda', **fields) -> Config:
+    """The same as a config, for what runs in the process of a test."""
+    fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
+    return read_config(load_config(name).to_dict() | fields)

@@ -75,14 +75,17 @@ CASES = {
     ],
 )
 def test_adaptive_cross_entropy_equals_its_equations(options):
-    class_weights = jax.jit(functools.partial(adaptive_weights, **options))
-    loss = jax.jit(functools.partial(adaptive_cross_entropy, **options))
+    @jax.jit
+    def of_both(*batch):
+        return adaptive_weights(*batch, **options), adaptive_cross_entropy(*batch, **options)
+
     for case in CASES.values():
         for seed in range(10):
             logits, targets, mask = draw(seed, **case)
             weights = oracle_weights(logits, targets, mask, **options)
-            close(class_weights(logits, targets, mask), weights)
-            close(loss(logits, targets, mask), oracle_loss(logits, targets, mask, weights))
+            class_weights, losses = of_both(logits, targets, mask)
+            close(class_weights, weights)
+            close(losses, oracle_loss(logits, targets, mask, weights))
 
 
 on_four_members = jax.jit(
@@ -99,43 +102,46 @@ def test_adaptive_cross_entropy_over_four_members_of_an_axis(case):
     close(parts.reshape(-1), oracle_loss(logits, targets, mask, weights))
 
 
+OPTIONS = 'alpha', 'prior', 'unit_mean'
+weights_of = jax.jit(adaptive_weights, static_argnames=OPTIONS)
+losses_of = jax.jit(adaptive_cross_entropy, static_argnames=OPTIONS)
+FOUR_LOGITS = np.array([[9.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0], [9.0, 0, 0]])
+
+
 def test_weights_worked_by_hand():
     # 4 samples: class 0 three times, once missed; class 1 once, missed; class 2 absent.
-    logits = jnp.array([[9.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0], [9.0, 0, 0]])
-    targets = jax.nn.one_hot(jnp.array([0, 0, 0, 1]), 3)
+    logits, targets = FOUR_LOGITS, np.eye(3)[[0, 0, 0, 1]]
     # w_d = 3/2 (1/4, 3/4, 1); miss = (1/3, 1, 0); w_p = 3/(4/3) miss = (3/4, 9/4, 0)
-    close(adaptive_weights(logits, targets), [0.75 * 0.375, 2.25 * 1.125, 0])
+    close(weights_of(logits, targets), [0.75 * 0.375, 2.25 * 1.125, 0])
     # alpha 1/2: half way to their mean
     mean = (0.75 * 0.375 + 2.25 * 1.125) / 3
     half = [(0.28125 + mean) / 2, (2.53125 + mean) / 2, mean / 2]
-    close(adaptive_weights(logits, targets, alpha=0.5), half)
+    close(weights_of(logits, targets, alpha=0.5), half)
 
 
 def test_a_prior_draws_the_weights_of_small_classes_towards_those_of_the_whole_head():
     # As above, with a pseudo-sample for each class, of which half are recognised, as of the four.
-    logits = jnp.array([[9.0, 0, 0], [9.0, 0, 0], [0, 9.0, 0], [9.0, 0, 0]])
-    targets = jax.nn.one_hot(jnp.array([0, 0, 0, 1]), 3)
+    logits, targets = FOUR_LOGITS, np.eye(3)[[0, 0, 0, 1]]
     # n = (4, 2, 1) of 7; h = (2.5, 0.5, 0.5): misses (3/8, 3/4, 1/2), w_p = 3/(13/8) misses
     expected = np.array([3 / 8, 3 / 4, 1 / 2]) * 24 / 13 * 1.5 * np.array([3, 5, 6]) / 7
-    close(adaptive_weights(logits, targets, prior=3.0), expected)
+    close(weights_of(logits, targets, prior=3.0), expected)
     # The four samples then weigh 1 on average.
     mean = (3 * expected[0] + expected[1]) / 4
-    close(adaptive_weights(logits, targets, prior=3.0, unit_mean=True), expected / mean)
+    close(weights_of(logits, targets, prior=3.0, unit_mean=True), expected / mean)
 
 
 def test_ties_go_to_the_lowest_class():
-    targets = jax.nn.one_hot(jnp.array([0, 1]), 2)
     # Equal scores: class 0 is predicted, so class 0 is hit and class 1 missed.
-    close(adaptive_weights(jnp.zeros((2, 2)), targets), [0, 2])
+    close(weights_of(np.zeros((2, 2)), np.eye(2)), [0, 2])
 
 
 def test_edges_of_the_batch():
-    one_class = jax.nn.one_hot(jnp.zeros(4, int), 3)
-    close(adaptive_cross_entropy(jnp.zeros((4, 3)), one_class), np.zeros(4))
-    nothing = jnp.zeros(4, bool)
-    close(adaptive_weights(jnp.zeros((4, 3)), one_class, nothing), np.ones(3))
-    close(adaptive_cross_entropy(jnp.zeros((4, 3)), one_class, nothing), np.zeros(4))
-    close(adaptive_weights(jnp.zeros((4, 1)), jnp.ones((4, 1))), [1])
+    one_class = np.eye(3)[[0, 0, 0, 0]]
+    close(losses_of(np.zeros((4, 3)), one_class), np.zeros(4))
+    nothing = np.zeros(4, bool)
+    close(weights_of(np.zeros((4, 3)), one_class, nothing), np.ones(3))
+    close(losses_of(np.zeros((4, 3)), one_class, nothing), np.zeros(4))
+    close(weights_of(np.zeros((4, 1)), np.ones((4, 1))), [1])
 
 
 @pytest.mark.parametrize('loss', [cross_entropy, adaptive_cross_entropy])
@@ -144,7 +150,7 @@ def test_a_masked_row_may_hold_nan(loss):
     mask = np.arange(24) % 3 > 0
     poisoned = np.where(mask[:, None], logits, np.nan)
     loss = jax.jit(loss)
-    gradient = jax.grad(lambda x, t: loss(x, t, mask).sum())
+    gradient = jax.jit(jax.grad(lambda x, t: loss(x, t, mask).sum()))
     np.testing.assert_array_equal(
         gradient(poisoned, targets), gradient(np.where(mask[:, None], logits, 0), targets)
     )
@@ -154,8 +160,7 @@ def test_a_masked_row_may_hold_nan(loss):
 def test_no_gradient_through_the_weights():
     logits, targets, mask = draw(5, 7)
     weights = oracle_weights(logits, targets, mask, 1.0)
-    loss = jax.jit(adaptive_cross_entropy)
-    gradient = jax.grad(lambda x: loss(x, targets, mask).sum())(logits)
+    gradient = jax.jit(jax.grad(lambda *batch: losses_of(*batch).sum()))(logits, targets, mask)
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     by_hand = (targets @ weights)[:, None] * (softmax - targets)
     close(gradient, np.where(mask[:, None], by_hand, 0))

@@ -17,6 +17,7 @@ from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
 from cda_jax.runtime.files import write_text
 from cda_jax.runtime.logs import Logs
+from cda_jax.train import train
 from cda_jax.trained import config_of_run
 
 pytestmark = pytest.mark.slow
@@ -55,10 +56,11 @@ def test_a_damaged_newest_and_a_full_disk_change_no_bit(finished, stopped, start
     assert_same_end(stopped, finished[0])
 
 
-def test_training_goes_on_with_another_number_of_devices(finished, stopped, run_main):
+def test_training_goes_on_with_another_number_of_devices(finished, stopped, capfd):
     shutil.rmtree(stopped / 'checkpoints' / '36')
-    out, _ = run_main(stopped, devices=2)
-    assert '2 device(s)' in out
+    train(config_of_run(stopped), stopped)
+    out, _ = capfd.readouterr()
+    assert '4 device(s)' in out
     assert 'going on after step 30' in out
     (step, parameters), (_, expected) = map(final_parameters, (stopped, finished[0]))
     assert step == 36

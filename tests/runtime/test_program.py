@@ -6,7 +6,7 @@ from helpers.programs import outputs, start_program
 pytestmark = pytest.mark.slow
 
 CODE = """
-from cda_jax.errors import InputError
+from cda_jax.errors import DivergenceError, InputError
 from cda_jax.runtime import program
 from cda_jax.runtime.signals import Preempted
 
@@ -23,6 +23,7 @@ program.run(command, passes_on={})
     [
         ('pass', [], 0, 'started\n', ''),
         ("raise InputError('rows.csv: no')", [], 1, 'started\n', 'error: rows.csv: no\n'),
+        ("raise DivergenceError('step 3')", [], 1, 'started\n', 'error: step 3\n'),
         ("raise Preempted('saved')", [], 75, 'started\n', 'saved\n'),
         ('raise KeyboardInterrupt', [], 1, 'started\n', 'interrupted; the same command goes on'),
         ('pass', ['x'], 1, '', "error: unexpected argument 'x'; expected flags only\n"),

@@ -7,7 +7,9 @@ import shutil
 from statistics import median
 
 import pytest
-from helpers.programs import REPOSITORY, outputs, small_run_flags, start_program
+from helpers.programs import REPOSITORY, outputs, small_config, small_run_flags, start_program
+
+from cda_jax.config import as_fields
 
 pytestmark = pytest.mark.slow
 
@@ -19,15 +21,26 @@ def run_tool(name, *flags):
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/smaps_rollup'), reason='asks the Linux kernel')
 def test_the_memory_of_a_run_is_printed(data_dir, tmp_path):
-    out = run_tool('soak', f'--workdir={tmp_path}', '--kills=0', '--', *small_run_flags(data_dir))
+    flags = small_run_flags(data_dir, 'baseline', num_epochs=1)
+    out = run_tool('soak', f'--workdir={tmp_path}', '--kills=0', '--', *flags)
     found = re.fullmatch(rf'{tmp_path}/undisturbed: memory in MiB:((?: [\d,]+)+)\n', out)
     assert all(1 < int(mib.replace(',', '')) < 2000 for mib in found[1].split())
 
 
 def test_speed_is_measured_and_compared(data_dir, tmp_path):
-    file, flags = tmp_path / 'speed.json', [*small_run_flags(data_dir), '--steps=2']
-    out = run_tool('bench', *flags, '--repeats=2', '--profile', f'--json={file}')
+    file, before = tmp_path / 'speed.json', tmp_path / 'before.json'
+    earlier = dict.fromkeys(('together_to_step', 'step_flop', 'share_of_peak'), 1.5) | {
+        'machine': 'another', 'seconds_per_batch': {'step': [1e9, 0.5]}, 'peak_memory_bytes': 2,
+        'config': as_fields(small_config(data_dir, dropout=0.25)),
+        'product_flops': {'float32': 2.5}, 'profile': {'dot': [0.5, 'a product']},
+    }  # fmt: skip
+    before.write_text(json.dumps(earlier))
+    flags = [*small_run_flags(data_dir), '--steps=2', '--repeats=2', '--profile']
+    out = run_tool('bench', *flags, f'--json={file}', f'--compare={before}')
     speed = json.loads(file.read_text())
+    assert speed.keys() == earlier.keys()
+    machine = f'machine was another, is {speed["machine"]}'
+    assert out.endswith(f'\n{machine}\ndropout was 0.25, is 0.5\n')
     seconds = speed['seconds_per_batch']
     assert list(seconds) == ['from records', 'from memory', 'step', 'together', 'evaluation']
     assert all(len(turns) == 2 and min(turns) > 0 for turns in seconds.values())
@@ -38,8 +51,6 @@ def test_speed_is_measured_and_compared(data_dir, tmp_path):
     assert min(speed['step_flop'], speed['peak_memory_bytes']) > 2**20
     assert 'feature_extractor' in str(speed['profile'])
     assert next(iter(speed['profile'])) in out
-    out = run_tool('bench', *flags, '--repeats=1', f'--compare={file}', '--config.dropout=0.25')
-    assert out.endswith('\ndropout was 0.5, is 0.25\n')
 
 
 def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
