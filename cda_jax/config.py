@@ -47,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     site_weights: Weights
     target: Literal['label', 'site']
     validation_fraction: Share
+    select_by: Literal['accuracy', 'mean_recall', 'macro_f1']
     image_size: _limited(int, 'a whole number from 8', ge=8)
     random_crop: bool
     random_flip: bool

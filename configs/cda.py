@@ -26,6 +26,7 @@ def get_config() -> ConfigDict:
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
     config.validation_fraction = 0.0  # share of the training photos held out to select on
+    config.select_by = 'accuracy'  # score of the best checkpoint; or 'mean_recall', 'macro_f1'
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
     config.random_flip = True

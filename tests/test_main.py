@@ -117,8 +117,8 @@ def other(run_main, tmp_path_factory):
     path = {'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(folder)])}
     fields = {'sites': ('rafdb', 'expw'), 'test_sites': ('rafdb', 'affectnet')}
     fields |= {'validation_fraction': 0.3, 'num_epochs': 5, 'keep_checkpoints': 1}
-    # The learning rate is high enough for the accuracy to fall now and then.
-    fields |= {'common_head': True, 'learning_rate': 2.0}
+    # The learning rate is high enough for the score to fall now and then.
+    fields |= {'common_head': True, 'learning_rate': 2.0, 'select_by': 'macro_f1'}
     run_main(folder / 'run', *flags, environment=path, **fields)
     return folder / 'run'
 
@@ -136,9 +136,11 @@ def test_a_common_head_answers_for_a_site_that_was_not_trained_on(other):
 def test_validation_selects_the_best_checkpoint(other):
     lines = [line for line in metrics(other) if line['kind'] == 'validation']
     assert len(lines) == 5
-    best = max(line['accuracy'] for line in lines)
+    best = max(line['macro_f1'] for line in lines)
     chosen = read_results(other).step
-    assert [line['accuracy'] for line in lines if line['step'] == chosen] == [best]
+    assert [line['macro_f1'] for line in lines if line['step'] == chosen] == [best]
+    stored = (other / 'checkpoints' / str(chosen) / 'metrics' / 'metrics').read_text()
+    assert json.loads(stored)['validation_score'] == best
     assert chosen != lines[-1]['step']
     kept = {int(path.name) for path in (other / 'checkpoints').iterdir()}
     assert kept == {chosen, lines[-1]['step']}
