@@ -84,7 +84,7 @@ def _train_and_evaluate(config, workdir, stop):
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
         if config.validation_fraction:
-            held_out = evaluate.open_sets(config, classes, 'validation')
+            held_out = evaluate.open_sets(config, classes, 'validation', config.sites)
     is_writer = jax.process_index() == 0
     evaluation = evaluate.over_devices(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)

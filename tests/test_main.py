@@ -12,7 +12,10 @@ import pytest
 from helpers.programs import REPOSITORY, outputs, start_program, wait_for
 from helpers.runs import assert_same_end, metrics
 
-from cda_jax.runtime.results import read_results
+from cda_jax.errors import InputError
+from cda_jax.evaluate import evaluate
+from cda_jax.runtime.results import Averages, read_results
+from cda_jax.trained import config_of_run
 
 pytestmark = pytest.mark.slow
 
@@ -144,6 +147,18 @@ def test_validation_selects_the_best_checkpoint(other):
     assert chosen != lines[-1]['step']
     kept = {int(path.name) for path in (other / 'checkpoints').iterdir()}
     assert kept == {chosen, lines[-1]['step']}
+
+
+def test_a_checkpoint_is_evaluated_on_validation_data(other, run_main):
+    fields = {'sites': ('rafdb', 'expw'), 'common_head': True, 'validation_fraction': 0.3}
+    run_main(other, '--mode=eval', '--split=validation', test_sites=('rafdb', 'expw'), **fields)
+    found = read_results(other, 'results-rafdb-expw-validation')
+    lines = [line for line in metrics(other) if line['kind'] == 'validation']
+    (line,) = [line for line in lines if line['step'] == found.step]
+    assert found.average == Averages(line['accuracy'], line['macro_f1'], line['mean_recall'])
+    config = config_of_run(other, validation_fraction=0.2)
+    with pytest.raises(InputError, match=r'validation_fraction: 0\.3 there, 0\.2 here'):
+        evaluate(config, other, 'validation')
 
 
 def test_naming_the_dataset(run_main, tmp_path):
