@@ -4,6 +4,7 @@
 #   ./launch.sh test [pytest arguments]      linter and tests
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
+#   ./launch.sh sweep --config=FILE ...      tools/sweep.py: random search over config fields
 #   ./launch.sh report --workdir=DIR         tools/report.py: measures and report of a run
 #   ./launch.sh bench --config=FILE          tools/bench.py: how fast a configuration trains
 # Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
@@ -95,12 +96,16 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev,report"
+    install "$device,dev,report,sweep"
     run_tests "${@:2}"
     ;;
   reproduce | report | bench)
     install "$device,report"
     exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
+    ;;
+  sweep)
+    install "$device,report,sweep"
+    exec "$venv/bin/python" "$root/tools/sweep.py" "${@:2}"
     ;;
   -*)
     install "$device"

@@ -48,6 +48,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     class_balance: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     target: Literal['label', 'site']
     validation_fraction: Share
+    select_by: Literal['accuracy', 'mean_recall', 'macro_f1']
     image_size: _limited(int, 'a whole number from 8', ge=8)
     random_crop: bool
     random_flip: bool

@@ -41,12 +41,12 @@ from cda_jax.step import eval_step, predict
 from cda_jax.trained import Trained, load_trained
 
 
-def evaluate(config: Config, workdir: Path) -> Results:
+def evaluate(config: Config, workdir: Path, split: str = 'test') -> Results:
     """Evaluates a checkpoint of a run on the config's test sites, prints and writes the results.
 
     The checkpoint is the best in validation where there was validation, else the last. Results on
-    other test sites than the run's own, before the end of its training, or beside damaged
-    checkpoints, are written under a name of their own.
+    other test sites than the run's own, on their 'validation' split, before the end of its
+    training, or beside damaged checkpoints, are written under a name of their own.
 
     The config's network must be the run's; test sites, data and devices may be others.
 
@@ -54,9 +54,9 @@ def evaluate(config: Config, workdir: Path) -> Results:
         InputError: There is no checkpoint of this network, or the test data cannot be used.
     """
     check_agreement(agreement_facts(config), workdir)
-    trained, test_sets = _load_with_test_sets(config, workdir)
+    trained, test_sets = _load_with_test_sets(config, workdir, split)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
-    stem = _file_stem(config, workdir, trained)
+    stem = _file_stem(config, workdir, trained, split)
     keep_in = workdir if stem == workdirs.RESULTS else None
     results = evaluate_weights(
         config, evaluation, trained.weights, test_sets, trained.step, keep_in
@@ -93,13 +93,17 @@ def features_of_run(config: Config, workdir: Path) -> Features:
     return features
 
 
-def _load_with_test_sets(config: Config, workdir: Path) -> tuple[Trained, list[EvaluationSet]]:
+def _load_with_test_sets(
+    config: Config, workdir: Path, split: str = 'test'
+) -> tuple[Trained, list[EvaluationSet]]:
+    # With another fraction, validation data would be among those that the run was trained on.
+    same = NETWORK if split == 'test' else NETWORK | {'validation_fraction'}
     with together():
-        workdirs.check_network(workdir, as_fields(config), network=NETWORK)
+        workdirs.check_network(workdir, as_fields(config), network=same)
         devices.check_batch_size(config.batch_size)
     trained = load_trained(workdir, config)
     with together():
-        return trained, open_sets(config, tuple(trained.training.class_names))
+        return trained, open_sets(config, tuple(trained.training.class_names), split)
 
 
 def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int]]) -> Callable:
@@ -133,15 +137,17 @@ def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Calla
 
 
 def open_sets(
-    config: Config, expected_classes: tuple[str, ...], split: str = 'test'
+    config: Config,
+    expected_classes: tuple[str, ...],
+    split: str = 'test',
+    names: tuple[str, ...] = (),
 ) -> list[EvaluationSet]:
-    """Opens the test data of the test sites, or the validation data of the training sites.
+    """Opens the test or validation data of the sites of these names, by default the test sites.
 
     Raises:
         InputError: Some of the data is missing or does not fit.
     """
-    names = config.test_sites or config.sites if split == 'test' else config.sites
-    opened = open_sites(config.data_dir, names)
+    opened = open_sites(config.data_dir, names or config.test_sites or config.sites)
     check_image_size(config, opened)
     for site in opened:
         if site.manifest.class_names != expected_classes:
@@ -219,12 +225,14 @@ def _head_scores(confusion: np.ndarray) -> HeadScores:
     return HeadScores(**scores, confusion=np.asarray(confusion).tolist())
 
 
-def _file_stem(config: Config, workdir: Path, trained: Trained) -> str:
+def _file_stem(config: Config, workdir: Path, trained: Trained, split: str) -> str:
     trained_with = workdirs.read_fields(workdir)
     names = config.test_sites or config.sites
     parts = [workdirs.RESULTS]
     if names != tuple(trained_with['test_sites'] or trained_with['sites']):
         parts += names
+    if split != 'test':
+        parts.append(split)
     if config.posthoc_tau != trained_with['posthoc_tau']:
         parts.append(f'tau{config.posthoc_tau:g}')
     if trained.training.batches_read < trained.training.total_steps:

@@ -50,6 +50,7 @@ class Features(NamedTuple):
     site: np.ndarray  # int32[N], places in `site_names`
     label: np.ndarray  # int32[N], as recorded; or the site, where that was the target
     prediction: np.ndarray  # int32[N], of the emotion classifier that answers for the site
+    probabilities: np.ndarray  # float32[N, C], of the same
     true_label: np.ndarray | None  # int32[N], not the annotators'; None if some site lacks it
     photo_hash: np.ndarray  # uint64[N]
     id: np.ndarray  # str[N]
@@ -66,17 +67,19 @@ def extract(
     sizes = [len(entry.examples) for entry in sets]
     features = np.empty((sum(sizes), config.feature_size), np.float32)
     places = np.split(features, np.cumsum(sizes)[:-1])
-    predictions = [
+    of_all_heads = [
         predict_set(config, evaluation, weights, entry, place)
         for entry, place in zip(sets, places, strict=True)
     ]
     parts = [entry.part for entry in sets]
     answers = [next(iter(entry.heads.values())) for entry in sets]
+    probabilities = np.concatenate([p[h] for p, h in zip(of_all_heads, answers, strict=True)])
     found = Features(
         features=features,
         site=np.repeat(np.arange(len(sets), dtype=np.int32), sizes),
         label=np.concatenate([entry.examples.labels for entry in sets]),
-        prediction=np.concatenate([p[h] for p, h in zip(predictions, answers, strict=True)]),
+        prediction=probabilities.argmax(axis=-1).astype(np.int32),
+        probabilities=probabilities,
         true_label=None,
         photo_hash=np.concatenate([part.index.photo_hash for part in parts]),
         id=np.concatenate([_read_ids(part) for part in parts]),
@@ -85,7 +88,7 @@ def extract(
         step=step,
         source=digest_source(config, weights, step, parts),
     )
-    return found, [confuse(*pair, config) for pair in zip(sets, predictions, strict=True)]
+    return found, [confuse(*pair, config) for pair in zip(sets, of_all_heads, strict=True)]
 
 
 def predict_set(
@@ -95,30 +98,30 @@ def predict_set(
     entry: EvaluationSet,
     features: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The class that every head takes every example for, int32[H + 1, N]; for one process.
+    """The probabilities that every head gives, float32[H + 1, N, C]; for one process.
 
     `features`, float32[N, D], is where to put these, if they are wanted.
     """
 
     def outputs():
         for batch in devices.prefetch(eval_batches(entry.examples, reading(config))):
-            rows, predicted = evaluation(weights, batch)
-            yield predicted, None if features is None else rows
+            rows, scores = evaluation(weights, batch)
+            yield scores, None if features is None else rows
 
-    predictions, first = [], 0
-    for predicted, rows in _fetch(outputs()):
-        predictions.append(np.concatenate(predicted, axis=-1))  # of all devices
+    probabilities, first = [], 0
+    for scores, rows in _fetch(outputs()):
+        probabilities.append(np.concatenate(scores, axis=1))  # of all devices
         if features is not None:
-            place = features[first : first + predictions[-1].shape[-1]]
+            place = features[first : first + probabilities[-1].shape[1]]
             place[:] = rows.reshape(-1, rows.shape[-1])[: len(place)]
             first += len(place)
-    return np.concatenate(predictions, axis=-1)[:, : len(entry.examples)]  # the rest is padding
+    return np.concatenate(probabilities, axis=1)[:, : len(entry.examples)]  # the rest is padding
 
 
-def confuse(entry: EvaluationSet, predictions: np.ndarray, config: Config) -> np.ndarray:
+def confuse(entry: EvaluationSet, probabilities: np.ndarray, config: Config) -> np.ndarray:
     """How many examples of each class every head took for each class, int64[H + 1, C, C]."""
     size = len(class_names(config, entry.part.site.manifest.class_names))
-    cells = entry.examples.labels * size + predictions
+    cells = entry.examples.labels * size + probabilities.argmax(axis=-1)
     counts = [np.bincount(of_head, minlength=size**2) for of_head in cells]
     return np.reshape(counts, (-1, size, size))
 

@@ -18,6 +18,12 @@ _MODE = flags.DEFINE_enum(
     ['train', 'eval'],
     'train: go on to the end of training, then evaluate; eval: evaluate a checkpoint of the run.',
 )
+_SPLIT = flags.DEFINE_enum(
+    'split',
+    'test',
+    ['test', 'validation'],
+    'What --mode=eval evaluates on: the test sets, or what validation_fraction holds out.',
+)
 # Where several processes train together and JAX cannot find out by itself (docs/scaling.md).
 _COORDINATOR = flags.DEFINE_string('coordinator', None, 'HOST:PORT of process 0, any free port.')
 _NUM_PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes there are.')
@@ -51,7 +57,7 @@ def _train_or_evaluate(stop: StopSignals) -> None:
         config = read_config(program.config_fields(_CONFIG))
     workdir = Path(_WORKDIR.value).absolute()
     if _MODE.value == 'eval':
-        evaluate(config, workdir)
+        evaluate(config, workdir, _SPLIT.value)
     else:
         train(config, workdir, stop)
 

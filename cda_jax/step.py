@@ -249,7 +249,8 @@ def eval_step(
         Over the batch of all devices, for each head and last for the mean of the sites' heads: the
         samples of class i (rows) that were taken for class j (columns).
     """
-    _, predicted = predict(weights, batch, model=model, image_size=image_size, adjust=adjust)
+    _, scores = predict(weights, batch, model=model, image_size=image_size, adjust=adjust)
+    predicted = jnp.argmax(scores, axis=-1)
     predicted = jax.nn.one_hot(predicted, model.num_classes, dtype=jnp.int32)
     true = jax.nn.one_hot(batch['label'], model.num_classes, dtype=jnp.int32)
     true *= batch['mask'][:, None]
@@ -263,8 +264,8 @@ def predict(
     model: CDA,
     image_size: int,
     adjust: Callable | None = None,
-) -> tuple[Float[Array, 'B D'], Int[Array, 'answers B']]:
-    """Features of this device's rows, and the class that every emotion classifier takes them for.
+) -> tuple[Float[Array, 'B D'], Float[Array, 'answers B C']]:
+    """Features of this device's rows, and the probabilities that every emotion classifier gives.
 
     Args:
         weights: As for `eval_step`, like the rest.
@@ -272,14 +273,13 @@ def predict(
         adjust: What to do to the emotion logits, or None.
 
     Returns:
-        Features, and the classes by each head, last those by the mean of the sites' probabilities.
+        Features, and the probabilities by each head, last the mean of those by the sites'.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, method='classify')
     probabilities = jax.nn.softmax(logits if adjust is None else adjust(logits))
     of_sites = probabilities[: model.num_site_heads or 1]
-    scores = jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
-    return features, jnp.argmax(scores, axis=-1)
+    return features, jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
 
 
 def _draw_keys(

@@ -86,7 +86,7 @@ def _train_and_evaluate(config, workdir, stop):
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
         if config.validation_fraction:
-            held_out = evaluate.open_sets(config, classes, 'validation')
+            held_out = evaluate.open_sets(config, classes, 'validation', config.sites)
     is_writer = jax.process_index() == 0
     evaluation = evaluate.over_devices(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
@@ -160,14 +160,14 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
             is_last, stopping = step == total, must_stop(run.stop.requested)
             if is_last or step % run.config.log_every_steps == 0:
                 _log(run, state, metrics, step, clock)
-            accuracy = None
+            score = None
             if is_last or step % run.validate_every_steps == 0:
-                accuracy = _validate(run, state, step)
+                score = _validate(run, state, step)
             is_due = is_last or stopping or step % run.config.checkpoint_every_steps == 0
-            if is_due or accuracy is not None:
+            if is_due or score is not None:
                 _check_finite(state)
                 position = msgspec.to_builtins(data_position(run.experiment, step))
-                run.checkpoints.save(state, step, data=position, validation_accuracy=accuracy)
+                run.checkpoints.save(state, step, data=position, validation_score=score)
             if stopping:
                 break
     return state, step
@@ -184,7 +184,7 @@ def _log(run: _Run, state, metrics, step, clock) -> None:
 
 
 def _validate(run: _Run, state, step) -> float | None:
-    """Mean accuracy over the sites' validation data; None where there is none."""
+    """The score to select by, averaged over the sites' validation data; None without any."""
     if not run.held_out:
         return None
     results = evaluate.evaluate_weights(
@@ -195,7 +195,7 @@ def _validate(run: _Run, state, step) -> float | None:
     run.logs.write('validation', step, figures)
     shown = '  '.join(f'{name} {100 * value:.1f} %' for name, value in figures.items())
     run.logs.say(f'validation after {step} steps: {shown}')
-    return figures['accuracy']
+    return figures[run.config.select_by]
 
 
 def _check_finite(state) -> None:

@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
     config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
     config.validation_fraction = 0.0  # share of the training photos held out to select on
+    config.select_by = 'accuracy'  # score of the best checkpoint; or 'mean_recall', 'macro_f1'
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
     config.random_flip = True

@@ -25,6 +25,7 @@ def test_the_papers_config():
         ('batch_size', 0, 'batch_size is 0, expected a whole number from 1'),
         ('batch_size', True, 'batch_size is True'),
         ('validation_fraction', 1.0, 'expected a number from 0 to below 1'),
+        ('select_by', 'f1', "expected one of 'accuracy', 'mean_recall', 'macro_f1'"),
         ('pseudo_label', 'firm', "is 'firm', expected one of 'hard', 'soft', 'none'"),
         ('site_size_power', -0.1, 'site_size_power is -0.1, expected a number from 0 to 1'),
         ('shared_statistics', 1.5, 'shared_statistics is 1.5, expected a number from 0 to 1'),

@@ -16,7 +16,7 @@ from helpers.runs import assert_same_end, metrics
 from cda_jax.data.manifest import read_manifest
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.evaluate import evaluate
-from cda_jax.runtime.results import read_results
+from cda_jax.runtime.results import Averages, read_results
 from cda_jax.train import train
 from cda_jax.trained import config_of_run
 
@@ -128,8 +128,8 @@ def other(run_main, tmp_path_factory):
     path = {'PYTHONPATH': os.pathsep.join([str(REPOSITORY), str(folder)])}
     fields = {'sites': ('rafdb', 'expw'), 'test_sites': ('rafdb', 'affectnet')}
     fields |= {'validation_fraction': 0.3, 'num_epochs': 5, 'keep_checkpoints': 1}
-    # The learning rate is high enough for the accuracy to fall now and then.
-    fields |= {'common_head': True, 'learning_rate': 2.0}
+    # The learning rate is high enough for the score to fall now and then.
+    fields |= {'common_head': True, 'learning_rate': 2.0, 'select_by': 'macro_f1'}
     run_main(folder / 'run', *flags, environment=path, **fields)
     return folder / 'run'
 
@@ -147,12 +147,26 @@ def test_a_common_head_answers_for_a_site_that_was_not_trained_on(other):
 def test_validation_selects_the_best_checkpoint(other):
     lines = [line for line in metrics(other) if line['kind'] == 'validation']
     assert len(lines) == 5
-    best = max(line['accuracy'] for line in lines)
+    best = max(line['macro_f1'] for line in lines)
     chosen = read_results(other).step
-    assert [line['accuracy'] for line in lines if line['step'] == chosen] == [best]
+    assert [line['macro_f1'] for line in lines if line['step'] == chosen] == [best]
+    stored = (other / 'checkpoints' / str(chosen) / 'metrics' / 'metrics').read_text()
+    assert json.loads(stored)['validation_score'] == best
     assert chosen != lines[-1]['step']
     kept = {int(path.name) for path in (other / 'checkpoints').iterdir()}
     assert kept == {chosen, lines[-1]['step']}
+
+
+def test_a_checkpoint_is_evaluated_on_validation_data(other, run_main):
+    fields = {'sites': ('rafdb', 'expw'), 'common_head': True, 'validation_fraction': 0.3}
+    run_main(other, '--mode=eval', '--split=validation', test_sites=('rafdb', 'expw'), **fields)
+    found = read_results(other, 'results-rafdb-expw-validation')
+    lines = [line for line in metrics(other) if line['kind'] == 'validation']
+    (line,) = [line for line in lines if line['step'] == found.step]
+    assert found.average == Averages(line['accuracy'], line['macro_f1'], line['mean_recall'])
+    config = config_of_run(other, validation_fraction=0.2)
+    with pytest.raises(InputError, match=r'validation_fraction: 0\.3 there, 0\.2 here'):
+        evaluate(config, other, 'validation')
 
 
 def test_naming_the_dataset(data_dir, tmp_path):

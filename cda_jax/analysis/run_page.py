@@ -11,6 +11,7 @@ from cda_jax.analysis.figures.curves import gradient_curves, health_panel, train
 from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
 from cda_jax.analysis.health import Setup, health_warnings, read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment
+from cda_jax.analysis.selection import mean_entropy, soft_neighbourhood_density
 from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.sites import open_sites
@@ -39,7 +40,7 @@ def run_page(
     lines = read_metrics(workdir)
     setup = Setup.of_run(config, training_of_run(workdir))
     warnings = health_warnings(lines, setup)
-    sections = [_recognition(results)]
+    sections = [_recognition(results, features)]
     if bias.collapsed:
         warnings.append('The features of all test examples are the same: the network collapsed.')
     else:
@@ -138,7 +139,7 @@ def _answer(results: Results, bias: BiasReport) -> Iterator[str]:
         )
 
 
-def _recognition(results: Results) -> Section:
+def _recognition(results: Results, features: Features) -> Section:
     columns = [Column('test set'), Column('head'), Column('examples', 'number')]
     columns += [Column(c, 'percent') for c in ('accuracy', 'macro F1', 'recall', 'recall sd')]
     rows = [
@@ -151,8 +152,28 @@ def _recognition(results: Results) -> Section:
         'Recognition',
         'The first head of each test set is the one that answers there; all figures on this page '
         'are its own unless they say otherwise.',
-        tables=(Table('scores', 'Scores on the test sets', tuple(columns), rows),),
+        tables=(
+            Table('scores', 'Scores on the test sets', tuple(columns), rows),
+            _without_labels(features),
+        ),
         figures=(recall_picture(confusions, results.class_names),),
+    )
+
+
+def _without_labels(features: Features) -> Table:
+    rows = []
+    for number, site in enumerate(features.site_names):
+        probabilities = features.probabilities[features.site == number]
+        scores = mean_entropy(probabilities), soft_neighbourhood_density(probabilities)
+        rows.append((site, *scores))
+    columns = Column('mean entropy', 'number'), Column('soft neighbourhood density', 'number')
+    return Table(
+        'without-labels',
+        'Scores that need no labels',
+        (Column('test set'), *columns),
+        rows,
+        'In nats, of the head that answers. Between models on one test set, a lower entropy and a '
+        'higher density speak for a model; between test sets they mean nothing.',
     )
 
 

@@ -39,20 +39,20 @@ class Checkpoints:
                 self._folder.mkdir(parents=True, exist_ok=True)
 
     def save(
-        self, state: Any, step: int, *, data: dict, validation_accuracy: float | None = None
+        self, state: Any, step: int, *, data: dict, validation_score: float | None = None
     ) -> None:
         """Starts to write a checkpoint after so many steps, unless there is one already.
 
         The state, a tree of arrays, may be donated as soon as this returns. Beside it are kept the
-        data, a tree for JSON, and the accuracy, which makes the checkpoint a candidate for the
+        data, a tree for JSON, and the score, which makes the checkpoint a candidate for the
         best. An `InputError` says if it, or the one before, cannot be written.
         """
         with orbax_files.refusals(self._folder):
             if self._writer is None:
                 self._writer = orbax_files.open_writer(self._folder, self._keep)
             if step not in self._writer.all_steps():
-                sealed = seal(data, state, validation_accuracy)
-                orbax_files.write(self._writer, step, state, sealed, validation_accuracy)
+                sealed = seal(data, state, validation_score)
+                orbax_files.write(self._writer, step, state, sealed, validation_score)
 
     def latest_step(self) -> int | None:
         """Steps done in the newest checkpoint; None if there is none."""
@@ -60,7 +60,7 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """Steps done in the checkpoint that was best in validation; None without validation."""
-        scores = {step: found.validation_accuracy for step, (_, found) in self._facts().items()}
+        scores = {step: found.validation_score for step, (_, found) in self._facts().items()}
         scored = [step for step, score in scores.items() if score is not None]
         # Among equals the latest, which is also the one that Orbax keeps.
         return max(scored, key=lambda step: (scores[step], step), default=None)

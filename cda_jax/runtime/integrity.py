@@ -19,32 +19,32 @@ class Seal(msgspec.Struct):
 
     kinds: dict[str, str]
     checksums: dict[str, int]
-    validation_accuracy: float | None
+    validation_score: float | None
     own_checksum: int = 0  # CRC-32 of all else that the checkpoint has in JSON
 
 
-def seal(data: dict, arrays: Any, validation_accuracy: float | None) -> dict:
+def seal(data: dict, arrays: Any, validation_score: float | None) -> dict:
     """Adds to the JSON data of a checkpoint what is needed to check all of it."""
-    own = msgspec.to_builtins(Seal(kinds(arrays), checksums(arrays), validation_accuracy))
+    own = msgspec.to_builtins(Seal(kinds(arrays), checksums(arrays), validation_score))
     own['own_checksum'] = _own_checksum(data, own)
     return data | {_SEAL: own}
 
 
-def unseal(sealed: Any, validation_accuracy: float | None) -> tuple[dict, Seal]:
+def unseal(sealed: Any, validation_score: float | None) -> tuple[dict, Seal]:
     """Takes what `seal` made apart; a `DamagedError` says if it or the score has changed."""
     if not isinstance(sealed, dict):
         raise DamagedError('expected an object in its JSON')
     data = {name: value for name, value in sealed.items() if name != _SEAL}
     if _SEAL not in sealed:
-        return data, Seal({}, {}, validation_accuracy)
+        return data, Seal({}, {}, validation_score)
     try:
         found = msgspec.convert(sealed[_SEAL], Seal)
     except msgspec.ValidationError as error:
         raise DamagedError(f'{_SEAL}: {error}') from error
     if found.own_checksum != _own_checksum(data, sealed[_SEAL]):
         raise DamagedError('its checksum is another than when it was saved')
-    if (saved := found.validation_accuracy) != validation_accuracy:
-        raise DamagedError(f'validation_accuracy is {validation_accuracy}, was saved as {saved}')
+    if (saved := found.validation_score) != validation_score:
+        raise DamagedError(f'validation_score is {validation_score}, was saved as {saved}')
     return data, found
 
 

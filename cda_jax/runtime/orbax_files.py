@@ -21,7 +21,7 @@ from cda_jax.errors import InputError
 
 T = TypeVar('T')
 Writer = ocp.CheckpointManager
-_SCORE = 'validation_accuracy'
+_SCORE = 'validation_score'
 
 
 def open_writer(folder: Path, keep: int) -> Writer:

@@ -60,6 +60,16 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
         ) from error
 
 
+def config_words(holder: flags.FlagHolder) -> tuple[str, ...]:
+    """The words by which another program is given the same config."""
+    flag = flags.FLAGS[holder.name]
+    changes = config_flags.get_override_values(flag)
+    return (
+        f'--config={config_flags.get_config_filename(flag)}',
+        *(f'--config.{name}={value}' for name, value in changes.items()),
+    )
+
+
 def _settle() -> None:
     """Sets what must be set before JAX is used, unless the user decided otherwise."""
     if not flags.FLAGS['verbosity'].present:

@@ -52,9 +52,9 @@ def write_results(workdir: Path, results: Results, stem: str = RESULTS) -> None:
     write_json(workdir / f'{stem}.json', results)
 
 
-def read_results(workdir: Path) -> Results | None:
+def read_results(workdir: Path, stem: str = RESULTS) -> Results | None:
     """The results of the run in this directory, or None; an `InputError` if they are damaged."""
-    path = workdir / f'{RESULTS}.json'
+    path = workdir / f'{stem}.json'
     return read_json(path, Results) if path.exists() else None
 
 

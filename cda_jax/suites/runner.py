@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,11 +28,17 @@ class Task(NamedTuple):
     log: Path
 
 
-def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
+def run_tasks(
+    tasks: Sequence[Task],
+    *,
+    jobs: int,
+    when_done: Callable[[Task, bool], None] = lambda task, is_good: None,
+) -> dict[str, Path]:
     """Runs every task to its end, even if others fail; gives the logs of those that failed.
 
     So many `jobs` run at once, each with its share of the processors. They die with this process,
-    however it ends; what they have done stays.
+    however it ends; what they have done stays. As each ends, `when_done` learns whether all its
+    commands succeeded.
     """
     waiting, active, failed, done = deque(tasks), {}, {}, 0
     with tqdm(
@@ -53,6 +59,7 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> dict[str, Path]:
                         continue
                     del active[slot]
                     done += 1
+                    when_done(task, is_good)
                     if not is_good:
                         failed[task.name] = task.log
                     tqdm.write(f'{task.name}: {"done" if is_good else f"FAILED, see {task.log}"}')

@@ -43,6 +43,10 @@ def test_predictions_are_those_of_the_results(finished, features):
     assert features.site_names == SITES
     assert features.step == results['step']
     assert features.features.shape == (210, 32)
+    assert features.probabilities.shape == (210, 7)
+    np.testing.assert_allclose(features.probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert np.ptp(features.probabilities) > 0.1
+    np.testing.assert_array_equal(features.probabilities.argmax(axis=1), features.prediction)
     assert_predicted(features, results['test_sites'])
 
 
@@ -63,6 +67,7 @@ def test_features_come_back_from_their_file(tmp_path):
     features = Features(
         features=np.random.default_rng(0).normal(size=(3, 200)).astype(np.float32),
         **dict.fromkeys(('site', 'label', 'prediction'), numbers),
+        probabilities=np.eye(3, dtype=np.float32),
         true_label=None,
         photo_hash=np.array([2**64 - 1, 0, 1], np.uint64),
         id=np.array(['a', 'b/c', 'ü']),

@@ -27,7 +27,7 @@ def save(folder, scores, keep=1, state=None):
     with Checkpoints(folder, keep=keep) as checkpoints:
         for step, score in scores.items():
             own = state or small_state(step)
-            checkpoints.save(own, step, data={'read': step}, validation_accuracy=score)
+            checkpoints.save(own, step, data={'read': step}, validation_score=score)
 
 
 def names(folder):

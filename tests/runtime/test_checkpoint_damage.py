@@ -105,9 +105,9 @@ def raise_score(path):
         ('data/metadata', halve, '3: JSONDecodeError: '),
         ('data/metadata', lambda path: path.write_text('[' * 9999), '3: RecursionError: '),
         ('data/metadata', lambda path: path.write_text('[]'), '3: expected an object in its JSON'),
-        ('metrics', remove, '3: validation_accuracy is None, was saved as 0.5'),
-        ('metrics/metrics', remove, '3: validation_accuracy is None, was saved as 0.5'),
-        ('metrics/metrics', raise_score, '3: validation_accuracy is 0.99, was saved as 0.5'),
+        ('metrics', remove, '3: validation_score is None, was saved as 0.5'),
+        ('metrics/metrics', remove, '3: validation_score is None, was saved as 0.5'),
+        ('metrics/metrics', raise_score, '3: validation_score is 0.99, was saved as 0.5'),
         ('state', remove, '3: KeyError: \'Item "state" was not found'),
         ('state/_METADATA', halve, '3: JSONDecodeError'),
         ('state/manifest.ocdbt', remove, '3: ValueError: NOT_FOUND'),
@@ -148,7 +148,7 @@ def test_a_step_put_aside_is_saved_again(folder, states, like):
     for number in (1, 2):
         with Checkpoints(folder, keep=2) as checkpoints:
             assert checkpoints.resume(like)[2] == 2
-            checkpoints.save(states[3], 3, data={'read': 3}, validation_accuracy=0.5)
+            checkpoints.save(states[3], 3, data={'read': 3}, validation_score=0.5)
         assert names(folder) == ['1', '2', '3', *(f'3.damaged.{k + 1}' for k in range(number))]
         assert resume(folder, like)[2] == 3
         (folder / '3' / 'data' / 'metadata').unlink()

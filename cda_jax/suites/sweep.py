@@ -1,0 +1,285 @@
+"""Random search over config fields, scored on validation data alone."""
+
+import ast
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from matplotlib.figure import Figure
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from cda_jax.analysis.figures.style import COLOURS, in_style, panels
+from cda_jax.analysis.health import read_metrics
+from cda_jax.analysis.report import Page, Picture, Section, environment, write_report
+from cda_jax.analysis.tables import Column, Table, as_text, show_percent
+from cda_jax.config import CHANGEABLE, Config, as_fields, read_config
+from cda_jax.data.sites import open_part, open_sites
+from cda_jax.errors import InputError
+from cda_jax.runtime.results import read_results
+from cda_jax.runtime.workdir import RESULTS, check_owner, claim, occupied
+from cda_jax.suites.methods import left_out_name
+from cda_jax.suites.plan import Fields
+from cda_jax.suites.runner import Task, run_tasks
+
+# Scores under different values of these would not be of the same thing.
+_NOT_SEARCHED = {'data_dir', 'sites', 'site_weights', 'target', 'validation_fraction', 'select_by'}
+
+
+class Request(NamedTuple):
+    """What to search and where; the flags of `tools/sweep.py`."""
+
+    config: Config  # what all trials have in common
+    flags: tuple[str, ...]  # those of `cda_jax.main` that give this config
+    spaces: Mapping[str, str]  # by field, as `read_space` reads them
+    select: str  # 'training-sites' or 'leave-one-site-out'
+    out: Path  # folder for runs and report
+    num_trials: int
+    seed: int
+    jobs: int  # trials at once
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The sites without which a trial trains, once each; '' stands for none."""
+        return self.config.sites if self.select == 'leave-one-site-out' else ('',)
+
+    def fields(self, values: Mapping[str, Any], left_out: str = '') -> Fields:
+        """The config fields that a trial sets, whose own are these values."""
+        base, own = as_fields(self.config), {}
+        for name, value in values.items():
+            field, *entry = name.split('.', 1)
+            if entry:
+                entries = own.get(field, base.get(field))
+                if not isinstance(entries, dict):
+                    raise InputError(f'--search={name}: config field {field} has no entries')
+                value = entries | {entry[0]: value}
+            own[field] = value
+        if left_out:
+            kept = [n for n, site in enumerate(self.config.sites) if site != left_out]
+            own['sites'] = tuple(self.config.sites[n] for n in kept)
+            if self.config.site_weights:
+                own['site_weights'] = tuple(self.config.site_weights[n] for n in kept)
+        return own
+
+    def workdir(self, number: int, left_out: str = '') -> Path:
+        """Where a trial trains."""
+        name = f'trial-{number}'
+        return self.out / 'runs' / (left_out_name(name, left_out) if left_out else name)
+
+    def arguments(self, fields: Fields, workdir: Path) -> list[str]:
+        """Python's arguments for a training."""
+        own = [f'--config.{name}={value}' for name, value in fields.items()]
+        return ['-m', 'cda_jax.main', *self.flags, *own, f'--workdir={workdir}']
+
+
+def sweep(request: Request) -> list[str]:
+    """Trains the trials that are not trained yet, and writes the sweep's report.
+
+    A trial's score is the mean of `select_by` over the validation data: of the training sites, at
+    its best checkpoint; or of the site left out, in turn, by a network that was trained without it.
+    These are the training-domain validation set and the leave-one-domain-out cross-validation of
+    Gulrajani and Lopez-Paz (2021), section 3, https://arxiv.org/abs/2007.01434
+
+    Trial n depends on the seed and on n alone, so that a sweep can be killed, and made longer.
+
+    Returns:
+        The command of the best trial, with all training sites.
+
+    Raises:
+        InputError: The request cannot be used, or every trial failed.
+    """
+    spaces = {field: read_space(field, text) for field, text in sorted(request.spaces.items())}
+    _check(request, spaces)
+    own = {'select': request.select, 'sweep_seed': request.seed, 'search': dict(request.spaces)}
+    fields = as_fields(request.config) | own
+    check_owner(request.out, fields, changeable=CHANGEABLE)
+    claim(request.out, fields)
+    with occupied(request.out):
+        study = _draw(request, spaces)
+        tasks = {
+            f'trial-{trial.number}': (_task(request, trial), trial.number)
+            for trial in study.trials[: request.num_trials]
+            if trial.state == TrialState.RUNNING
+        }
+
+        def record(task: Task, is_good: bool) -> None:
+            number = tasks[task.name][1]
+            scores = list(_scores(request, number)) if is_good else [None]
+            if None in scores:
+                study.tell(number, state=TrialState.FAIL)
+            else:
+                study.tell(number, statistics.fmean(scores))
+
+        num_done = request.num_trials - len(tasks)
+        print(f'{request.num_trials} trials, {num_done} of them done before', flush=True)
+        run_tasks([task for task, _ in tasks.values()], jobs=request.jobs, when_done=record)
+        trials = study.trials[: request.num_trials]
+    return _report(request, spaces, trials)
+
+
+def read_space(field: str, text: str) -> BaseDistribution:
+    """The values that a field may take: 'log:0.01:1', 'uniform:0:1', 'int:1:9', 'choice:a:b'."""
+    kind, *values = text.split(':')
+    try:
+        if kind == 'choice' and all(values):
+            return CategoricalDistribution(values)
+        low, high = map(int if kind == 'int' else float, values)
+        if kind == 'int':
+            return IntDistribution(low, high)
+        return FloatDistribution(low, high, log={'log': True, 'uniform': False}[kind])
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f'--search={field}={text}: expected FIELD=log:LOW:HIGH, FIELD=uniform:LOW:HIGH, '
+            'FIELD=int:LOW:HIGH or FIELD=choice:A:B:...'
+        ) from error
+
+
+def _check(request: Request, spaces: Mapping[str, BaseDistribution]) -> None:
+    """Finds out before anything is trained what every trial would fail of."""
+    config = request.config
+    if found := _NOT_SEARCHED & spaces.keys():
+        raise InputError(
+            f'--search={min(found)}: expected another field, because the scores of all trials must '
+            'be of the same data'
+        )
+    if not config.validation_fraction:
+        raise InputError(
+            'config field validation_fraction is 0.0, expected more: a sweep is scored on '
+            'validation data'
+        )
+    if request.select == 'leave-one-site-out' and len(config.sites) < 2:
+        raise InputError(f'config field sites is {config.sites}, expected two or more to leave out')
+    for field, space in spaces.items():
+        for value in getattr(space, 'choices', None) or (space.low, space.high):
+            for site in request.left_out:
+                read_config(as_fields(config) | request.fields({field: _as_value(value)}, site))
+    for site in open_sites(config.data_dir, config.sites):
+        open_part(site, 'validation', config.validation_fraction)
+
+
+def _draw(request: Request, spaces: Mapping[str, BaseDistribution]) -> optuna.Study:
+    """The study in the request's folder, with all of its trials drawn."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(request.out / 'trials.journal'))),
+        study_name='sweep',
+        direction='maximize',
+        load_if_exists=True,
+    )
+    for number in range(len(study.trials), request.num_trials):
+        seed = np.random.SeedSequence((request.seed, number)).generate_state(1)[0]
+        study.sampler = optuna.samplers.RandomSampler(int(seed))
+        study.ask(dict(spaces))
+    return study
+
+
+def _task(request: Request, trial: FrozenTrial) -> Task:
+    """What a trial still has to do."""
+    commands = []
+    for site in request.left_out:
+        workdir = request.workdir(trial.number, site)
+        words = request.arguments(request.fields(_values(trial), site), workdir)
+        if read_results(workdir) is None:
+            commands.append([sys.executable, *words])
+        if site:
+            unseen = ['--mode=eval', '--split=validation', f'--config.test_sites={(site,)}']
+            commands.append([sys.executable, *words, *unseen])
+    name = f'trial-{trial.number}'
+    return Task(name, commands, request.out / 'runs' / 'logs' / f'{name}.log')
+
+
+def _scores(request: Request, number: int) -> Iterator[float | None]:
+    """The scores of a finished trial: one, or one for each site left out; None if it is missing."""
+    for site in request.left_out:
+        workdir, name = request.workdir(number, site), request.config.select_by
+        if site:
+            results = read_results(workdir, f'{RESULTS}-{site}-validation')
+            yield getattr(results.average, name) if results else None
+        else:
+            yield max(line[name] for line in read_metrics(workdir) if line['kind'] == 'validation')
+
+
+def _report(request: Request, spaces, trials: Sequence[FrozenTrial]) -> list[str]:
+    """Writes and prints the report; gives the command of the best trial."""
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    finished.sort(key=lambda trial: -trial.value)
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    logs = '\n  '.join(str(_task(request, trial).log) for trial in failed)
+    if not finished:
+        raise InputError(f'every trial failed; their output:\n  {logs}')
+    best = finished[0]
+    table = _table(request, spaces, [*finished, *failed])
+    said = ', '.join(f'{field} {_shown(best.params[field])}' for field in spaces)
+    picture = Picture(
+        _plot(spaces, finished), table.note, 'The score of every trial against each field.'
+    )
+    settings = {'Configuration': as_fields(request.config), 'Environment': environment()}
+    page = Page(
+        f'Sweep, selected by {request.select}',
+        (f'The best of {len(trials)} trials: {best.number}, {show_percent(best.value)}; {said}.',),
+        (f'{len(failed)} trials failed; their output:\n  {logs}',) if failed else (),
+        (
+            Section('Trials', tables=(table,), figures=(picture,)),
+            Section('Settings', folded=settings),
+        ),
+    )
+    path = write_report(request.out, page)
+    print('', as_text(table), '', *page.answer, *page.warnings, f'\n{path}', sep='\n')
+    # Trained already, unless every training was without some site.
+    workdir = request.workdir(best.number) if request.left_out == ('',) else request.out / 'best'
+    return ['python', *request.arguments(request.fields(_values(best)), workdir)]
+
+
+def _table(request: Request, spaces, trials: Sequence[FrozenTrial]) -> Table:
+    by_site = [Column(f'without {site}', 'percent', max) for site in request.left_out if site]
+    score = request.config.select_by.replace('_', ' ')
+    columns = Column('trial'), *map(Column, spaces), *by_site, Column(score, 'percent', max)
+    rows = []
+    for trial in trials:
+        is_good = trial.state == TrialState.COMPLETE
+        scores = list(_scores(request, trial.number)) if is_good else [None] * len(by_site)
+        shown = (_shown(trial.params[field]) for field in spaces)
+        rows.append((str(trial.number), *shown, *scores[: len(by_site)], trial.value))
+    where = 'the site left out' if by_site else 'the training sites'
+    note = f'{score.capitalize()} on the validation data of {where}, averaged over the sites.'
+    return Table('trials', 'All trials', columns, rows, note)
+
+
+@in_style
+def _plot(spaces: Mapping[str, BaseDistribution], trials: Sequence[FrozenTrial]) -> Figure:
+    figure, grid = panels(len(spaces), 3, 2.0, sharey=True)
+    for axes, (field, space) in zip(grid, spaces.items(), strict=True):
+        values = [trial.params[field] for trial in trials]
+        if isinstance(space, CategoricalDistribution):
+            axes.set_xticks(range(len(space.choices)), space.choices)
+            values = [space.choices.index(value) for value in values]
+        axes.plot(values, [100 * trial.value for trial in trials], 'o', ms=4, color=COLOURS[0])
+        axes.set(xlabel=field, xscale='log' if getattr(space, 'log', False) else 'linear')
+    grid[0].set_ylabel('score (%)')
+    return figure
+
+
+def _values(trial: FrozenTrial) -> dict[str, Any]:
+    return {field: _as_value(value) for field, value in trial.params.items()}
+
+
+def _as_value(value: str | float) -> Any:
+    """A choice is a text until here; some texts are meant as such, as a loss's name is."""
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _shown(value: str | float) -> str:
+    return value if isinstance(value, str) else f'{value:.4g}'
