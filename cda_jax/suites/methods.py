@@ -113,9 +113,12 @@ METHODS = (
     | CDA
     | ROBUST
     | {
-        'cda-robust-heads': _other(
-            'CDA + ACE, robust, a head per site',
-            {'shared_head': False, 'shared_statistics': 0.5},
+        'cda-robust-own-heads': _other(
+            'CDA + ACE, robust, without the common head', {'common_head': False}, _ROBUST
+        ),
+        'cda-robust-shared-head': _other(
+            'CDA + ACE, robust, one head for all sites',
+            {'common_head': False, 'shared_head': True, 'shared_statistics': 0.0},
             _ROBUST,
         ),
         'cda-robust-average': _other(
