@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
 
     # Optimisation
     config.batch_size = 128
-    config.num_epochs = 15
+    config.num_epochs = 10
     config.warmup_epochs = 1.0
 
     # Logs and checkpoints

@@ -165,10 +165,10 @@ def test_each_site_is_left_out_in_turn(request_of, trained, tmp_path):
         ({'spaces': {'select_by': 'choice:accuracy'}}, 'select_by: expected another field'),
         (
             {'select': 'leave-one-site-out', 'sites': SITES[:2]},
-            'dataset_classifier is True with one site',
+            "alignment is 'adversary' with one site",
         ),
         (
-            {'select': 'leave-one-site-out', 'sites': SITES[:1], 'dataset_classifier': False},
+            {'select': 'leave-one-site-out', 'sites': SITES[:1], 'alignment': 'none'},
             'sites is .*, expected two or more to leave out',
         ),
     ],
