@@ -23,7 +23,6 @@ def demonstration_page(
     titles = {name: method.title for name, method in methods.items()}
     sections = [
         _section('Side by side', demonstration.side_by_side(titles, outcomes, sites)),
-        _section('Features in two dimensions', *paper.figures_5_and_7(titles, outcomes)),
         *(_section(f'Recall on {site}', paper.figure_6(titles, outcomes, site)) for site in sites),
         _section('Data', data_figure(data_dir, sites)),
     ]
