@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.runtime.signals import EXIT_CODE, Preempted
@@ -63,7 +63,10 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
 def config_words(holder: flags.FlagHolder) -> tuple[str, ...]:
     """The words by which another program is given the same config."""
     flag = flags.FLAGS[holder.name]
-    changes = config_flags.get_override_values(flag)
+    changes = {
+        name: value.to_dict() if isinstance(value, ConfigDict) else value
+        for name, value in config_flags.get_override_values(flag).items()
+    }
     return (
         f'--config={config_flags.get_config_filename(flag)}',
         *(f'--config.{name}={value}' for name, value in changes.items()),
