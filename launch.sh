@@ -96,11 +96,11 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev,report,sweep"
+    install "$device,dev,report,embedding,sweep"
     run_tests "${@:2}"
     ;;
   reproduce | report | bench)
-    install "$device,report"
+    install "$device,report,embedding"
     exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
     ;;
   sweep)
