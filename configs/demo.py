@@ -1,4 +1,4 @@
-"""The demonstration: configs/cda_robust.py with a small network, a minute of training on two cores.
+"""The demonstration: configs/cda_robust.py with a small network, for minutes on two cores.
 
     python -m cda_jax.main --config=configs/demo.py --workdir=runs/demo
 

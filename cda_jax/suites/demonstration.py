@@ -7,8 +7,6 @@ from cda_jax.suites import outcomes as out
 from cda_jax.suites.methods import BASELINE, ROBUST
 from cda_jax.suites.outcomes import Outcomes
 
-_PROBE = 'site named by a probe'
-
 
 def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """A figure a row, a method a column under its title."""
@@ -19,7 +17,7 @@ def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[
         figures[f'mean recall, {site}'] = out.of_site(site, 'mean_recall')
         figures[f'spread of recall, {site}'] = out.of_site(site, 'recall_sd')
     figures['mean recall, average'] = out.average('mean_recall')
-    figures[_PROBE] = out.probe()
+    figures['site named by a probe'] = out.probe()
     rows = [
         (title, *(out.over_seeds(outcomes.get(name, []), figure) for name in titles))
         for title, figure in figures.items()
@@ -36,23 +34,29 @@ def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[
 
 
 def answers_of_demonstration(outcomes: Outcomes) -> Iterator[str]:
-    """One sentence that says what happened."""
+    """One sentence that says what happened; nothing unless both methods have a run."""
     (baseline,), (robust,) = BASELINE, ROBUST
     if not {baseline, robust} <= outcomes.keys():
         return
-    before, after = (out.over_seeds(outcomes[name], out.probe()) for name in (baseline, robust))
-    changes = [
-        out.over_seeds(outcomes[robust], figure).mean
-        - out.over_seeds(outcomes[baseline], figure).mean
-        for figure in (out.average('accuracy'), out.average('mean_recall'))
-    ]
-    accuracy, recall = (f'{100 * change:+.1f} points' for change in changes)
-    probe = ''
+
+    def before_and_after(figure):
+        return [out.over_seeds(outcomes[name], figure) for name in (baseline, robust)]
+
+    def change(figure):
+        before, after = before_and_after(figure)
+        return f'{100 * (after.mean - before.mean):+.1f}'
+
+    parts = []
+    before, after = before_and_after(out.probe())
     if before and after:
-        verb = 'hides' if after.mean < before.mean else 'does not hide'
-        probe = (
-            f'Adaptation {verb} where a picture comes from: a fresh probe names the site of '
-            f'{show_percent(after)} instead of {show_percent(before)} of the features (guessing: '
-            f'{show_percent(out.chance(outcomes[robust][0]))}). '
+        parts.append(
+            f'a fresh probe names the site of {show_percent(after)} instead of '
+            f'{show_percent(before)} of the features (guessing: '
+            f'{show_percent(out.chance(outcomes[robust][0]))})'
         )
-    yield f'{probe}Accuracy changes by {accuracy} on average, mean recall by {recall}.'
+    parts.append(
+        f'accuracy changes by {change(out.average("accuracy"))} points on average, mean recall by '
+        f'{change(out.average("mean_recall"))}'
+    )
+    seeds = len(outcomes[robust])
+    yield f'With adaptation {"; ".join(parts)} ({seeds} seed{"s" * (seeds > 1)}).'

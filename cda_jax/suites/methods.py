@@ -24,7 +24,7 @@ ABLATION = (
     BASELINE
     | {
         'baseline-ace': _baseline('Baseline with ACE', 'adaptive_cross_entropy'),
-        'baseline-d': Method('Baseline with d', _SHARED | _NO_G | _PLAIN | _PLAIN_D),
+        'baseline-d': Method('Baseline with d (DANN)', _SHARED | _NO_G | _PLAIN | _PLAIN_D),
         'heads': Method('A head per site', _NO_G | _NO_D | _PLAIN),
         'heads-ace': Method('A head per site, ACE', _NO_G | _NO_D),
         'cda-without-d': Method('CDA + ACE without d', _NO_D),
@@ -99,7 +99,7 @@ METHODS = (
     BASELINE
     | {
         'heads': ABLATION['heads'],
-        'dann': _other('DANN', {'alignment': 'adversary'} | _PLAIN_D),
+        'baseline-d': ABLATION['baseline-d'],
         'cdan': _other('CDAN', {'alignment': 'conditional_adversary'} | _PLAIN_D),
         'coral': _other('Deep CORAL', {'alignment': 'coral'}),
         'mmd': _other('Multi-kernel MMD', {'alignment': 'mmd'}),

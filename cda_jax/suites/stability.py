@@ -24,7 +24,8 @@ def gradient_table(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> 
     rows = [
         (
             titles[name],
-            *(_median(runs[0], field.format(site)) for field in list(_PANELS)[:2]),
+            _median(runs[0], f'gradient_share_{site}'),
+            _median(runs[0], 'largest_gradient_share'),
             out.over_seeds(runs, out.of_site(site, 'accuracy')),
             out.over_seeds(runs, out.average('accuracy')),
             out.over_seeds(runs, out.average('mean_recall')),

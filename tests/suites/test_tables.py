@@ -12,10 +12,13 @@ from cda_jax.analysis.bias import report as bias
 from cda_jax.analysis.seeds import Measured
 from cda_jax.errors import InputError
 from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
+from cda_jax.suites.demonstration import answers_of_demonstration, side_by_side
+from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
 from cda_jax.suites.reproduce import reproduce
+from cda_jax.suites.stability import gradient_table
 from cda_jax.suites.tables import (
     bias_table,
     by_title,
@@ -176,3 +179,40 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
     path.write_text('<!-- generated: ablation -->')
     with pytest.raises(InputError, match='expected a line <!-- end --> after'):
         reproduce(request)
+
+
+def test_the_demonstration_says_what_adaptation_changed(tmp_path):
+    methods, runs = runs_of('demonstration', tmp_path)
+    titles = {name: method.title for name, method in methods.items()}
+    pretend(runs[0], (6, 4, 2), bias_of(0.7, 0.5))
+    assert list(answers_of_demonstration(finished(runs))) == []  # nothing to compare it with
+    pretend(runs[1], (10, 6, 2), bias_of(0.6, 0.75))
+    outcomes = finished(runs)
+    rows = {name: cells for name, *cells in side_by_side(titles, outcomes, SITES).rows}
+    assert rows['accuracy, rafdb'] == [Measured((0.8,)), Measured((1.0,))]
+    assert rows['spread of recall, rafdb'] == [Measured((pytest.approx(0.2),)), Measured((0.0,))]
+    assert rows['accuracy against the truth'] == [Measured((0.5,)), Measured((0.75,))]
+    assert rows['site named by a probe'] == [Measured((0.7,)), Measured((0.6,))]
+    (sentence,) = answers_of_demonstration(outcomes)
+    assert sentence == (
+        'With adaptation a fresh probe names the site of 60.0 % instead of 70.0 % of the features '
+        '(guessing: 33.3 %); accuracy changes by +10.0 points on average, mean recall by +10.0 '
+        '(1 seed).'
+    )
+
+
+def test_a_small_site_is_shown_with_its_gradient(tmp_path):
+    methods, runs = runs_of('stability', tmp_path)
+    assert {run.fields['site_weights'] for run in runs} == {(0.06, 0.47, 0.47)}
+    pretend(runs[0], (6, 4, 2))
+    titles = {name: method.title for name, method in methods.items()}
+    (row,) = gradient_table(titles, finished(runs), 'rafdb').rows
+    assert row[:3] == ('CDA + ACE (full)', 0.5, 0.1)
+    assert row[3] == Measured((0.8,))
+
+
+@pytest.mark.parametrize('sites', [SITES, SITES[:2]])
+def test_sites_of_ones_own_are_left_out_where_two_or_more_remain_to_align(sites):
+    left_out = [name for name in methods_of('real', sites, papers_scale=False) if 'without' in name]
+    bases = ['baseline', 'cda-robust'] if len(sites) > 2 else ['baseline']
+    assert left_out == [f'{base}-without-{site}' for base in bases for site in sites]
