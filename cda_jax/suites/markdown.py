@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cda_jax.analysis.figures.style import COLOURS, MARKERS, WIDTH, drawn, in_style
+from cda_jax.analysis.figures.style import COLOURS, WIDTH, drawn, in_style
 from cda_jax.analysis.report import Page
 from cda_jax.analysis.tables import as_markdown
 from cda_jax.errors import InputError
@@ -20,15 +20,15 @@ _BARS = {'linestyle': '', 'elinewidth': 0.7, 'capsize': 1.5}
 
 
 def write_section(
-    path: Path, suite: str, commands: Sequence[str], page: Page, plots: Mapping[str, Figure]
+    path: Path, name: str, commands: Sequence[str], page: Page, plots: Mapping[str, Figure]
 ) -> None:
-    """Replaces what stands between `<!-- generated: SUITE -->` and the next `<!-- end -->`.
+    """Replaces what stands between `<!-- generated: NAME -->` and the next `<!-- end -->`.
 
     A file without the former gets both at its end; an `InputError` says if only the latter is
     missing. `plots`, by caption, go beside it as SVG.
     """
     text = path.read_text('utf-8') if path.exists() else ''
-    start = f'<!-- generated: {suite} -->'
+    start = f'<!-- generated: {name} -->'
     if start not in text:
         text = f'{text}\n{start}\n{_END}\n'.lstrip()
     before, _, rest = text.partition(start)
@@ -37,29 +37,16 @@ def write_section(
         raise InputError(f'{path}: expected a line {_END} after {start}')
     parts = ['\n'.join(['```sh', *commands, '```']), '\n'.join(f'- {line}' for line in page.answer)]
     for number, (caption, figure) in enumerate(plots.items(), 1):
-        picture = path.with_name(f'{path.stem}-{suite}-{number}.svg')
+        picture = path.with_name(f'{path.stem}-{name.replace(" ", "-")}-{number}.svg')
         write_text(picture, drawn(figure).decode())
         parts.append(f'![{caption}]({picture.name})\n\n{caption}')
     parts += [as_markdown(table).strip() for section in page.sections for table in section.tables]
     write_text(path, '\n\n'.join([before + start, *parts, _END + after]))
 
 
-def comparison_plots(
-    rows: Mapping[str, Sequence[Outcome]], sites: Sequence[str]
-) -> dict[str, Figure]:
-    """Three plots, by caption, of the runs of each method."""
-    return {
-        'Accuracy against the site left in the features. The best place is at the upper left; '
-        'bars: standard deviation over the seeds.': _trade_off(rows),
-        'Spread of recall over the classes of each test set: the smaller, the more even.': _by_site(
-            rows, sites, 'recall_sd', 'standard deviation of recall (points)'
-        ),
-        'Accuracy on each test set.': _by_site(rows, sites, 'accuracy', 'accuracy (%)'),
-    }
-
-
 @in_style
-def _trade_off(rows) -> Figure:
+def trade_off(rows: Mapping[str, Sequence[Outcome]]) -> Figure:
+    """Accuracy against the site left in the features, a number for each method's runs."""
     figure = Figure((WIDTH, 1.2 + 0.18 * len(rows)))
     axes = figure.subplots()
     for number, (title, runs) in enumerate(rows.items(), 1):
@@ -69,22 +56,6 @@ def _trade_off(rows) -> Figure:
         axes.plot(x, y, ls='', marker=f'${number}$', ms=size, color=colour, label=title)
     axes.set(xlabel='balanced accuracy of the linear site probe (%)', ylabel='mean accuracy (%)')
     figure.legend(loc='outside right upper')
-    return figure
-
-
-@in_style
-def _by_site(rows, sites, score, label) -> Figure:
-    figure = Figure((WIDTH, 1.2 + 0.18 * len(rows)))
-    axes = figure.subplots(subplot_kw={'xlabel': label})
-    for site, marker, colour in zip(sites, MARKERS, COLOURS, strict=False):
-        cells = [_percent(runs, out.of_site(site, score)) for runs in rows.values()]
-        means, sds = zip(*cells, strict=True)
-        look = {'marker': marker, 'ms': 4, 'color': colour}
-        axes.errorbar(means, range(len(rows)), xerr=sds, label=site, **look, **_BARS)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.invert_yaxis()
-    axes.grid(axis='y')
-    figure.legend(loc='outside upper left', ncols=len(sites))
     return figure
 
 

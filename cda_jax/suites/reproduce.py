@@ -12,7 +12,7 @@ from cda_jax.analysis.tables import as_text
 from cda_jax.errors import InputError
 from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
-from cda_jax.suites.markdown import comparison_plots, write_section
+from cda_jax.suites.markdown import trade_off, write_section
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
 from cda_jax.suites.pages import (
@@ -29,6 +29,10 @@ from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
 
 _STANDIN = Path('data/standin')
+_TRADE_OFF = (
+    'Accuracy against the site left in the features. The best place is at the upper left; bars: '
+    'standard deviation over the seeds.'
+)
 
 
 class Request(NamedTuple):
@@ -81,16 +85,7 @@ def reproduce(request: Request) -> dict[str, Path]:
     page = with_runs(_page(request, methods, outcomes, data_dir), runs, folder)
     path = write_report(folder, page)
     if request.markdown is not None:
-        by_seeds = defaultdict(list)
-        for name, found in outcomes.items():
-            by_seeds[found[-1].run.seed + 1].append(name)
-        commands = [request.command(*each) for each in by_seeds.items()]
-        plots = {}
-        if outcomes and request.suite == 'ablation':
-            plots = comparison_plots(by_title(methods, outcomes), request.sites)
-        elif request.suite == 'stability':
-            plots = {each.caption: each.figure for part in page.sections for each in part.figures}
-        write_section(request.markdown, request.suite, commands, page, plots)
+        _write_markdown(request, methods, outcomes, page)
     if request.suite == 'demonstration' and outcomes:
         print('', as_text(page.sections[0].tables[0]), '', sep='\n')
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
@@ -121,6 +116,23 @@ def _chosen(request: Request) -> dict[str, Method]:
                 f'{", ".join(methods)}'
             )
     return {name: methods[name] for name in request.methods or methods}
+
+
+def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -> None:
+    by_seeds = defaultdict(list)
+    for name, found in outcomes.items():
+        by_seeds[found[-1].run.seed + 1].append(name)
+    commands = [request.command(*each) for each in by_seeds.items()]
+    plots, name = {}, request.suite
+    if request.data_dir is not None:
+        name += f' {Path(request.data_dir).name}'
+    if request.suite == 'stability':
+        plots = {each.caption: each.figure for part in page.sections for each in part.figures}
+    elif request.suite in ('ablation', 'methods'):
+        plots = {_TRADE_OFF: trade_off(by_title(methods, outcomes))} if outcomes else {}
+        kept = [each for each in page.sections if each.title in ('Recognition', 'Differences')]
+        page = page._replace(sections=tuple(kept))
+    write_section(request.markdown, name, commands, page, plots)
 
 
 def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data_dir: str) -> Page:

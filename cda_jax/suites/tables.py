@@ -1,6 +1,7 @@
 """The tables of suites: methods in rows, figures in columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 
 from cda_jax.analysis.seeds import Measured, difference
 from cda_jax.analysis.tables import Column, Table
@@ -24,20 +25,24 @@ HEADLINES: dict[str, Figure] = {
 
 
 def recognition_table(rows: Rows, sites: Sequence[str]) -> Table:
-    """Accuracy on every test set, and averages over them."""
+    """Accuracy on every test set, and averages over them beside what names the site."""
     figures = accuracies(sites) | {
         Column('average', 'percent', max): out.average('accuracy'),
-        Column('macro F1', 'percent', max): out.average('macro_f1'),
         Column('true accuracy', 'percent', max): out.average_true_accuracy,
+        Column('macro F1', 'percent', max): out.average('macro_f1'),
+        Column('mean recall', 'percent', max): out.average('mean_recall'),
+        Column('spread of recall', 'percent', min): out.average('recall_sd'),
+        Column('site probe', 'percent', min): out.probe(),
     }
     return table_of(
         'recognition',
         'Accuracy on each test set',
         rows,
         figures,
-        'Of the classifier that answers for the site. The average is unweighted over the test '
-        'sets, as are macro F1 and true accuracy, which is against what there is to see instead of '
-        "the site's labels.",
+        'Of the classifier that answers for the site. Averages are unweighted over the test sets. '
+        "True accuracy is against what there is to see instead of the site's labels; the spread of "
+        'recall is its standard deviation over the classes; the site probe is the balanced '
+        'accuracy of a fresh linear classifier of the features.',
     )
 
 
@@ -166,7 +171,11 @@ def table_of(
         if reported is not None:
             row = beside(row, reported.get(heading, [None] * len(row)))
         cells.append((heading, str(len(runs)), *row))
-    return Table(name, title, (Column(first), Column('seeds'), *columns), cells, note)
+    columns = [Column(first), Column('seeds'), *columns]
+    if reported is None:  # such as true accuracy, which only drawn faces have
+        found = [any(row[i] is not None for row in cells) for i in range(len(columns))]
+        columns, *cells = (tuple(compress(row, found)) for row in (columns, *cells))
+    return Table(name, title, columns, cells, note)
 
 
 def accuracies(sites: Sequence[str]) -> dict[Column, Figure]:
