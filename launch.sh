@@ -64,7 +64,8 @@ install() {
     echo "Installing into $venv ($1) ..."
     # Asks pip, because a setup that was cut short leaves a Python without it.
     "$venv/bin/python" -m pip --version &>/dev/null || "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
+    # Python compiles a module when it is first imported; all of them would take half a minute.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --no-compile \
       --constraint "$root/constraints.txt" --editable "$spec"
     echo "$want" >"$stamp"
   fi
