@@ -17,7 +17,7 @@ def site_log_probabilities(
     These are logits whose softmax is the site's prediction, for any loss.
 
     Source: Zeng et al. (2018), "Facial Expression Recognition with Inconsistently Annotated
-    Datasets", section 3.3, https://doi.org/10.1007/978-3-030-01261-8_14
+    Datasets", https://doi.org/10.1007/978-3-030-01261-8_14
 
     Args:
         latent: Logits of the latent class.
