@@ -60,8 +60,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     resnet_depth: Literal[6, 8, 10, 18, 34, 50, 101, 152]
     resnet_width: Count
     feature_size: Count
+    batch_norm: Literal['shared', 'site_statistics', 'site']
     shared_head: bool
     common_head: bool
+    transition_matrices: bool
     pseudo_label: Literal['hard', 'soft', 'none']
     alignment: Literal['adversary', 'conditional_adversary', 'coral', 'mmd', 'none']
     classifier_widths: Widths
@@ -131,8 +133,10 @@ NETWORK = frozenset(
         'resnet_depth',
         'resnet_width',
         'feature_size',
+        'batch_norm',
         'shared_head',
         'common_head',
+        'transition_matrices',
         'pseudo_label',
         'alignment',
         'classifier_widths',
@@ -202,6 +206,11 @@ def _check_together(config: Config) -> None:
             'config field common_head is True beside shared_head; expected one of them, because '
             'the shared head is common already'
         )
+    if config.transition_matrices and not config.common_head:
+        raise InputError(
+            'config field transition_matrices is True; expected common_head to be True beside it, '
+            'because each matrix follows the common head'
+        )
     if config.group_dro and config.site_size_power != 1:
         raise InputError(
             f'config field site_size_power is {config.site_size_power} beside group_dro, which '
@@ -223,6 +232,11 @@ def _check_together(config: Config) -> None:
             raise InputError(
                 "config field target is 'site'; expected shared_head to be True and every test "
                 f'site among the sites ({", ".join(unknown) or "they are"})'
+            )
+        if config.batch_norm != 'shared':
+            raise InputError(
+                f"config field batch_norm is {config.batch_norm!r}, but target is 'site', which it "
+                "would be told; expected 'shared'"
             )
     if schedule:
         try:

@@ -94,6 +94,8 @@ def build_model(config: Config, num_classes: int) -> CDA:
             dtype=jnp.dtype(config.compute_dtype),
             remat=config.remat,
             axis_name=AXIS,
+            batch_norm=config.batch_norm,
+            num_sites=len(config.sites),
         ),
         num_classes=num_classes,
         num_site_heads=0 if config.shared_head else len(config.sites),
@@ -106,6 +108,7 @@ def build_model(config: Config, num_classes: int) -> CDA:
         dropout=config.dropout,
         dataset_classifier_dropout=config.dataset_classifier_dropout,
         negative_slope=config.negative_slope,
+        transition_matrices=config.transition_matrices,
     )
 
 

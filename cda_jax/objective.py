@@ -187,9 +187,14 @@ def emotion_errors(
 
 
 def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
-    """The samples that each emotion classifier is trained on: its site's, or all of them."""
+    """The samples that each emotion classifier is trained on: its site's, or all of them.
+
+    Before transition matrices the common one has none: it learns through the sites'.
+    """
     heads = jnp.arange(model.num_heads)[:, None]
-    is_own = (batch['site'] == heads) | (heads >= model.num_site_heads)
+    is_own = batch['site'] == heads
+    if not model.transition_matrices:
+        is_own |= heads >= model.num_site_heads
     return is_own & batch['mask']
 
 

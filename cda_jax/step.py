@@ -276,7 +276,7 @@ def predict(
         Features, and the probabilities by each head, last the mean of those by the sites'.
     """
     images = centre_crop(batch['image'], image_size=image_size)
-    features, logits = model.apply(weights, images, method='classify')
+    features, logits = model.apply(weights, images, batch['site'], method='classify')
     probabilities = jax.nn.softmax(logits if adjust is None else adjust(logits))
     of_sites = probabilities[: model.num_site_heads or 1]
     return features, jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])

@@ -23,7 +23,8 @@ class Trained(NamedTuple):
     Attributes:
         model: The Flax module; `model.apply(weights, images, method='classify')` gives features
             float32[B, D] and emotion logits float32[H, B, C] of images float32[B, S, S, 3] as
-            `cda_jax.augment.centre_crop` makes them of uint8 pictures.
+            `cda_jax.augment.centre_crop` makes them of uint8 pictures. With batch norm by site it
+            also takes their sites, int32[B], after the images.
         weights: Its `params` and `batch_stats`, on all devices; their average over training, where
             the run keeps it (`weight_average`).
         step: Steps done at the checkpoint.

@@ -40,8 +40,12 @@ def get_config() -> ConfigDict:
     config.resnet_depth = 50  # 6, 8, 10, 18, 34, 50, 101 or 152
     config.resnet_width = 64  # channels of the first stage
     config.feature_size = 1000
+    # Mean and variance of all rows, 'shared'; of each site's ('site_statistics'); 'site': each site
+    # has its own scale and bias, too
+    config.batch_norm = 'shared'
     config.shared_head = False  # one emotion classifier for all sites instead of one for each
     config.common_head = False  # a further one, trained on all; answers for sites not trained on
+    config.transition_matrices = False  # LTNet: a site's classifier is the common one x a matrix
     config.pseudo_label = 'hard'  # of the label extractor: 'hard', 'soft'; 'none' leaves it out
     # 'adversary', the paper's dataset classifier; 'conditional_adversary', 'coral', 'mmd'; 'none'
     config.alignment = 'adversary'

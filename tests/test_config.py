@@ -30,6 +30,8 @@ def test_the_papers_config():
         ('site_size_power', -0.1, 'site_size_power is -0.1, expected a number from 0 to 1'),
         ('shared_statistics', 1.5, 'shared_statistics is 1.5, expected a number from 0 to 1'),
         ('class_balance', 1.1, 'class_balance is 1.1, expected a number from 0 to 1'),
+        ('transition_matrices', True, 'matrices is True; expected common_head to be True beside'),
+        ('batch_norm', True, "is True, expected one of 'shared', 'site_statistics', 'site'"),
         ('mixup', -0.1, 'mixup is -0.1, expected a number from 0'),
         ('weight_average', 1.0, 'weight_average is 1.0, expected a number from 0 to below 1'),
         ('resnet_depth', 51, 'resnet_depth is 51'),
@@ -60,6 +62,13 @@ def test_mixup_needs_labels_that_may_be_soft():
     read_config(fields | {'pseudo_label': 'soft'})
     with pytest.raises(InputError, match="pseudo_label is 'hard' beside mixup"):
         read_config(fields)
+
+
+def test_batch_norm_does_not_tell_the_network_the_site_that_it_learns():
+    fields = load_config('dataset_id').to_dict()
+    read_config(fields)
+    with pytest.raises(InputError, match="batch_norm is 'site', but target is 'site'"):
+        read_config(fields | {'batch_norm': 'site'})
 
 
 def test_missing_and_unknown_fields_are_named():

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     'schedules': {'errors'},
     'rivals': {'errors'},
     'losses': {'errors'},
-    'models': {'errors', 'gradient_reversal'},
+    'models': {'errors', 'gradient_reversal', 'rivals'},
     'objective': {'errors', 'gradient_reversal', 'losses', 'models', 'rivals'},
     'step_metrics': {'errors', 'losses', 'models', 'objective'},
     'step': STEP | {'step_metrics'},

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.models.mlp import Classifier, LabelExtractor
+from cda_jax.rivals.transition import near_identity, site_log_probabilities
 
 PSEUDO_LABELS = ('hard', 'soft', 'none')
 
@@ -42,6 +43,8 @@ class CDA(nn.Module):
         num_site_heads: Emotion classifiers that answer for one site each; 0 or the number of sites.
         common_head: Whether an emotion classifier answers for all sites: the only one of a network
             whose sites share it, or a further one beside theirs. It is the last of the H heads.
+        transition_matrices: Whether the sites' classifiers are the common one, then followed by a
+            matrix for each site; the common one learns from these alone.
         num_sites: K, the sites that d tells apart, or whose features are brought together.
         pseudo_label: How g takes part, one of `PSEUDO_LABELS`; 'none' leaves g out.
         alignment: What makes the sites' features alike: the paper's d ('adversary'); the d of CDAN,
@@ -64,6 +67,7 @@ class CDA(nn.Module):
     dropout: float = 0.5
     dataset_classifier_dropout: float = 0.0
     negative_slope: float = 0.2
+    transition_matrices: bool = False
 
     @property
     def num_heads(self) -> int:
@@ -84,8 +88,12 @@ class CDA(nn.Module):
         """Names the parts; the parameter tree has the same names."""
         self.emotion_classifiers = [
             Classifier(self.num_classes, self.classifier_widths, self.negative_slope)
-            for _ in range(self.num_heads)
+            for _ in range(1 if self.transition_matrices else self.num_heads)
         ]
+        if self.transition_matrices:
+            self.transitions = self.param(
+                'transitions', near_identity, self.num_site_heads, self.num_classes
+            )
         if self.has_label_extractor:
             self.label_extractor = LabelExtractor(
                 self.num_classes, self.label_extractor_widths, self.dropout, self.negative_slope
@@ -117,9 +125,9 @@ class CDA(nn.Module):
             images: Scaled to about -1 to 1.
             lambda_1: Strength of the reversal between d and f.
             lambda_2: Strength of the reversal between d and g.
-            sites: Needed by the conditional adversary.
+            sites: Needed by the conditional adversary and by batch norm by site.
         """
-        features = self.feature_extractor(images, train=True)
+        features = self.feature_extractor(images, sites, train=True)
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
         if self.has_dataset_classifier:
@@ -137,14 +145,22 @@ class CDA(nn.Module):
         return Outputs(features, emotion_logits, label_codes, dataset_logits)
 
     def classify(
-        self, images: Float[Array, 'B S S 3']
+        self, images: Float[Array, 'B S S 3'], sites: Int[Array, ' B'] | None = None
     ) -> tuple[Float[Array, 'B D'], Float[Array, 'H B C']]:
-        """Features and emotion logits, with batch norm's running statistics."""
-        features = self.feature_extractor(images, train=False)
+        """Features and emotion logits, with batch norm's running statistics.
+
+        Args:
+            sites: For batch norm by site: below 0 for pictures of none of them, None if all are.
+        """
+        features = self.feature_extractor(images, sites, train=False)
         return features, self._emotions(features)
 
     def _emotions(self, features):
-        return jnp.stack([classify(features) for classify in self.emotion_classifiers])
+        logits = jnp.stack([classify(features) for classify in self.emotion_classifiers])
+        if self.transition_matrices:
+            of_sites = site_log_probabilities(logits[0], self.transitions)
+            logits = jnp.concatenate([of_sites, logits])
+        return logits
 
     def _encode(self, labels, dropout_keys):
         if not self.has_label_extractor:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from cda_jax.models.convolution import Conv, max_pool
+from cda_jax.rivals.site_batch_norm import EPSILON, MOMENTUM, SiteBatchNorm, site_shares
 
 # Depth -> blocks in each stage. From 50 on the blocks are bottlenecks of three convolutions, below
 # they have two. 18 and up are the networks of He et al. (2016); 6 to 10 are for small machines.
@@ -44,23 +45,29 @@ class ResidualBlock(nn.Module):
     dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, x: Float[Array, 'B H W C']) -> Float[Array, 'B h w D']:
-        """What comes in, plus what the convolutions make of it, at 1 / stride of the size."""
+    def __call__(
+        self, x: Float[Array, 'B H W C'], *shares: Float[Array, 'B K']
+    ) -> Float[Array, 'B h w D']:
+        """What comes in, plus what the convolutions make of it, at 1 / stride of the size.
+
+        Args:
+            shares: What `norm` takes beside the rows, if anything.
+        """
         conv = functools.partial(Conv, dtype=self.dtype)
         channels = 4 * self.features if self.bottleneck else self.features
 
-        y = nn.relu(self.norm(name='norm1')(x))
+        y = nn.relu(self.norm(name='norm1')(x, *shares))
         if x.shape[-1] != channels or self.stride != 1:
             x = conv(channels, 1, self.stride, name='shortcut')(y)
         if self.bottleneck:
             y = conv(self.features, 1, name='conv1')(y)
-            y = nn.relu(self.norm(name='norm2')(y))
+            y = nn.relu(self.norm(name='norm2')(y, *shares))
             y = conv(self.features, 3, self.stride, name='conv2')(y)
-            y = nn.relu(self.norm(name='norm3')(y))
+            y = nn.relu(self.norm(name='norm3')(y, *shares))
             y = conv(channels, 1, name='conv3')(y)
         else:
             y = conv(self.features, 3, self.stride, name='conv1')(y)
-            y = nn.relu(self.norm(name='norm2')(y))
+            y = nn.relu(self.norm(name='norm2')(y, *shares))
             y = conv(self.features, 3, name='conv2')(y)
         return x + y
 
@@ -77,6 +84,9 @@ class ResNet(nn.Module):
         dtype: Of the computation; parameters, batch statistics and the feature are float32.
         remat: Recompute each block's activations on the way back instead of keeping them.
         axis_name: Mapped axis over which batch norm's statistics are averaged.
+        batch_norm: Whether its statistics are those of all rows ('shared'), of the rows of each
+            site ('site_statistics'), or also its scale and bias are each site's own ('site').
+        num_sites: Needed by batch norm by site.
     """
 
     depth: int = 50
@@ -85,19 +95,27 @@ class ResNet(nn.Module):
     dtype: DTypeLike = jnp.float32
     remat: bool = False
     axis_name: str | None = None
+    batch_norm: str = 'shared'
+    num_sites: int = 0
 
     @nn.compact
-    def __call__(self, x: Float[Array, 'B S S 3'], *, train: bool) -> Float[Array, 'B D']:
+    def __call__(
+        self, x: Float[Array, 'B S S 3'], sites: Int[Array, ' B'] | None = None, *, train: bool
+    ) -> Float[Array, 'B D']:
         """The features of pictures that are scaled to about -1 to 1.
 
         Args:
+            sites: For batch norm by site; as `site_shares` takes them.
             train: Whether batch norm uses, and records, the batch's own statistics.
         """
+        if self.batch_norm == 'shared':
+            norm, shares = functools.partial(nn.BatchNorm, momentum=MOMENTUM, epsilon=EPSILON), ()
+        else:
+            norm = functools.partial(SiteBatchNorm, own_scale=self.batch_norm == 'site')
+            shares = (site_shares(sites, len(x), self.num_sites),)
         norm = functools.partial(
-            nn.BatchNorm,
+            norm,
             use_running_average=not train,
-            momentum=0.9,
-            epsilon=1e-5,
             dtype=self.dtype,
             axis_name=self.axis_name if train else None,
         )
@@ -114,7 +132,7 @@ class ResNet(nn.Module):
                     norm=norm,
                     dtype=self.dtype,
                     name=f'stage{stage + 1}_block{index + 1}',
-                )(x)
-        x = nn.relu(norm(name='norm')(x))
+                )(x, *shares)
+        x = nn.relu(norm(name='norm')(x, *shares))
         x = x.mean(axis=(1, 2), dtype=jnp.float32)
         return nn.Dense(self.feature_size, name='feature')(x)

@@ -103,6 +103,14 @@ METHODS = (
         'cdan': _other('CDAN', {'alignment': 'conditional_adversary'} | _PLAIN_D),
         'coral': _other('Deep CORAL', {'alignment': 'coral'}),
         'mmd': _other('Multi-kernel MMD', {'alignment': 'mmd'}),
+        'ltnet': _other(
+            'Transition matrices (LTNet)',
+            {'shared_head': False, 'common_head': True, 'transition_matrices': True},
+        ),
+        'site-statistics': _other(
+            'Batch norm statistics by site', {'batch_norm': 'site_statistics'}
+        ),
+        'dsbn': _other('A batch norm per site (DSBN)', {'batch_norm': 'site'}),
         'group-dro': _other('GroupDRO over the sites', {'group_dro': 0.01}),
         'mixup': _other('Mixup', {'mixup': 0.2}),
         'mixup-within': _other('Mixup within each site', {'mixup': 0.2, 'mixup_within': 'site'}),

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 RIVALS = {'weight_average': 0.9, 'class_balance': 0.5, 'group_dro': 0.5, 'mixup': 0.4}
 RIVALS |= {'mixup_within': 'site', 'pseudo_label': 'soft'}
+RIVALS |= {'common_head': True, 'transition_matrices': True, 'batch_norm': 'site'}
 
 
 def test_a_run_validates_resumes_and_is_loaded_with_averaged_weights(run_main, tmp_path):
