@@ -24,6 +24,7 @@ WholeNumber = _limited(int, 'a whole number from 0', ge=0)
 Number = _limited(float, 'a number from 0', ge=0, le=sys.float_info.max)
 Share = _limited(float, 'a number from 0 to below 1', ge=0, lt=1)
 Text = _limited(str, 'a text that is not empty', min_length=1)
+AnyText = _limited(str, 'a text, which may be empty')
 Names = _limited(tuple[Text, ...], 'a tuple of names', min_length=1)
 NamesOrNone = _limited(tuple[Text, ...], 'a tuple of names, which may be empty')
 Widths = _limited(tuple[Count, ...], 'a tuple of positive whole numbers, which may be empty')
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     resnet_depth: Literal[6, 8, 10, 18, 34, 50, 101, 152]
     resnet_width: Count
     feature_size: Count
+    padding: Literal['same', 'symmetric']
     shared_head: bool
     common_head: bool
     pseudo_label: Literal['hard', 'soft', 'none']
@@ -70,6 +72,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     negative_slope: Number
     compute_dtype: Literal['float32', 'bfloat16']
     remat: bool
+
+    init_from: AnyText
+    init_parts: Literal['feature_extractor', 'all']
+    freeze: Literal['nothing', 'batch_norm', 'stage1', 'stage2', 'stage3', 'stage4']
+    pretrained_rate_factor: Number
 
     emotion_loss: Text
     emotion_loss_args: Arguments
@@ -92,6 +99,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_size: Count
     num_epochs: Count
+    optimizer: Text
+    optimizer_args: Arguments
     learning_rate: Number
     momentum: Share
     weight_decay: Number
@@ -131,6 +140,7 @@ NETWORK = frozenset(
         'resnet_depth',
         'resnet_width',
         'feature_size',
+        'padding',
         'shared_head',
         'common_head',
         'pseudo_label',
@@ -212,6 +222,12 @@ def _check_together(config: Config) -> None:
             "config field pseudo_label is 'hard' beside mixup, which makes labels soft; expected "
             "'soft' or 'none'"
         )
+    for name, off in (('freeze', 'nothing'), ('pretrained_rate_factor', 1)):
+        if not config.init_from and getattr(config, name) != off:
+            raise InputError(
+                f'config field {name} is {getattr(config, name)!r}, but init_from is empty; '
+                f'expected {off!r}, or weights to start from'
+            )
     if config.alignment != 'none' and len(sites) < 2:
         raise InputError(
             f'config field alignment is {config.alignment!r} with one site, {sites[0]!r}; expected '

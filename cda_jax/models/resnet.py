@@ -1,9 +1,10 @@
 """The feature extractor f: a residual network with pre-activation."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -24,6 +25,19 @@ RESNET_DEPTHS = {
 }
 
 
+def is_frozen(path: Sequence[str], freeze: str) -> bool:
+    """Whether training leaves a part of the `ResNet`, by its path in it, as it was.
+
+    Args:
+        freeze: 'nothing'; 'batch_norm', wherever it is; or the last of the stages that are frozen
+            together with the stem, 'stage1' to 'stage4'.
+    """
+    if freeze == 'batch_norm':
+        return any(name.startswith('norm') for name in path)
+    in_stage = path[0].startswith('stage') and path[0][: len(freeze)] <= freeze
+    return freeze != 'nothing' and (path[0] == 'stem' or in_stage)
+
+
 class ResidualBlock(nn.Module):
     """Pre-activation residual block of two 3x3 convolutions, or of a bottleneck 1x1, 3x3, 1x1.
 
@@ -34,6 +48,7 @@ class ResidualBlock(nn.Module):
         features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
         stride: Of the first 3x3 convolution.
         bottleneck: Which of the two forms.
+        padding: Of the convolutions.
         dtype: Of the computation; parameters are float32.
     """
 
@@ -42,11 +57,12 @@ class ResidualBlock(nn.Module):
     bottleneck: bool
     norm: Callable[..., nn.Module]
     dtype: DTypeLike
+    padding: str
 
     @nn.compact
     def __call__(self, x: Float[Array, 'B H W C']) -> Float[Array, 'B h w D']:
         """What comes in, plus what the convolutions make of it, at 1 / stride of the size."""
-        conv = functools.partial(Conv, dtype=self.dtype)
+        conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype)
         channels = 4 * self.features if self.bottleneck else self.features
 
         y = nn.relu(self.norm(name='norm1')(x))
@@ -77,6 +93,9 @@ class ResNet(nn.Module):
         dtype: Of the computation; parameters, batch statistics and the feature are float32.
         remat: Recompute each block's activations on the way back instead of keeping them.
         axis_name: Mapped axis over which batch norm's statistics are averaged.
+        padding: 'same' or 'symmetric', as `cda_jax.models.convolution` has them.
+        freeze: As of `is_frozen`. Frozen batch norm uses its running statistics in training, too,
+            and no gradient goes into frozen stages.
     """
 
     depth: int = 50
@@ -85,6 +104,8 @@ class ResNet(nn.Module):
     dtype: DTypeLike = jnp.float32
     remat: bool = False
     axis_name: str | None = None
+    padding: str = 'same'
+    freeze: str = 'nothing'
 
     @nn.compact
     def __call__(self, x: Float[Array, 'B S S 3'], *, train: bool) -> Float[Array, 'B D']:
@@ -93,28 +114,36 @@ class ResNet(nn.Module):
         Args:
             train: Whether batch norm uses, and records, the batch's own statistics.
         """
-        norm = functools.partial(
-            nn.BatchNorm,
-            use_running_average=not train,
-            momentum=0.9,
-            epsilon=1e-5,
-            dtype=self.dtype,
-            axis_name=self.axis_name if train else None,
-        )
+
+        def norm_of(*path):
+            learns = train and not is_frozen((*path, 'norm'), self.freeze)
+            return functools.partial(
+                nn.BatchNorm,
+                use_running_average=not learns,
+                momentum=0.9,
+                epsilon=1e-5,
+                dtype=self.dtype,
+                axis_name=self.axis_name if learns else None,
+            )
+
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
 
-        x = Conv(self.width, 7, 2, dtype=self.dtype, name='stem')(x)
-        x = max_pool(x)
+        x = Conv(self.width, 7, 2, self.padding, self.dtype, name='stem')(x)
+        x = max_pool(x, self.padding)
         for stage, num_blocks in enumerate(RESNET_DEPTHS[self.depth]):
             for index in range(num_blocks):
+                name = f'stage{stage + 1}_block{index + 1}'
                 x = block(
                     features=self.width * 2**stage,
                     stride=2 if stage > 0 and index == 0 else 1,
                     bottleneck=self.depth >= 50,
-                    norm=norm,
+                    norm=norm_of(name),
                     dtype=self.dtype,
-                    name=f'stage{stage + 1}_block{index + 1}',
+                    padding=self.padding,
+                    name=name,
                 )(x)
-        x = nn.relu(norm(name='norm')(x))
+                if is_frozen((name,), self.freeze):
+                    x = jax.lax.stop_gradient(x)
+        x = nn.relu(norm_of()(name='norm')(x))
         x = x.mean(axis=(1, 2), dtype=jnp.float32)
         return nn.Dense(self.feature_size, name='feature')(x)
