@@ -4,7 +4,6 @@ A file of `configs/` gives a `ConfigDict`; `read_config` turns it into a frozen 
 what the rest of the program sees.
 """
 
-import difflib
 import sys
 import typing
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, did_you_mean
 
 
 def _limited(kind: type, expected: str, **limits: Any) -> Any:
@@ -166,7 +165,9 @@ def read_config(fields: Mapping[str, Any]) -> Config:
     """
     for name in fields:
         if name not in _KINDS:
-            raise InputError(f'the config has a field {name!r} that nothing reads{_nearest(name)}')
+            raise InputError(
+                f'the config has a field {name!r} that nothing reads{did_you_mean(name, _KINDS)}'
+            )
     values = {}
     for name, kind in _KINDS.items():
         if name not in fields:
@@ -191,11 +192,6 @@ def _expected(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return 'one of ' + ', '.join(map(repr, typing.get_args(kind)))
     return 'True or False' if kind is bool else kind.__metadata__[0].description
-
-
-def _nearest(name: str) -> str:
-    found = difflib.get_close_matches(name, _KINDS, n=1)
-    return f'; did you mean {found[0]!r}?' if found else ''
 
 
 def _check_together(config: Config) -> None:

@@ -256,10 +256,17 @@ def _build_loss(field: str, name: str, args: dict, class_counts: np.ndarray):
     )
     try:
         result = jax.eval_shape(on_an_axis, scores, scores, mask)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise InputError(
+            f'config field {field}: {name} computes with NumPy, or looks at values; expected '
+            'jax.numpy, as the losses of cda_jax.losses'
+        ) from error
     except (TypeError, ValueError, NameError, AttributeError) as error:
         raise InputError(f'config field {field}: {name} fails: {error}') from error
-    if getattr(result, 'shape', None) != (members, rows):
+    if (shape := getattr(result, 'shape', None)) != (members, rows):
+        what = type(result).__name__ if shape is None else f'shape {shape[1:]}'
         raise InputError(
-            f'config field {field}: {name} returns {result}, expected one loss a sample'
+            f'config field {field}: {name} returns {what if shape != (members,) else "a scalar"} '
+            f'for logits of shape {(rows, num_classes)}; expected one loss a sample'
         )
     return loss

@@ -1,6 +1,5 @@
 """From a config's words to a loss function."""
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -10,7 +9,7 @@ from typing import Any
 
 from jaxtyping import ArrayLike, Real
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, did_you_mean
 
 _FORM = ('logits', 'targets', 'mask')
 _FROM_THE_PROGRAM = {
@@ -100,10 +99,9 @@ def import_function(name: str, package: str, kind: str) -> Callable:
     try:
         found = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last: '.name'
-        names = dir(sys.modules.get(module_name))
-        alike = difflib.get_close_matches(attribute.lower(), names, n=1)
+        alike = did_you_mean(attribute, dir(sys.modules.get(module_name)))
         raise InputError(
-            f'no {kind} {name!r} ({error}){f"; did you mean {alike[0]!r}?" if alike else ""}; '
+            f'no {kind} {name!r} ({error}){alike}; '
             f'expected a function of {package}, or the dotted path of one that can be imported'
         ) from error
     if not callable(found):

@@ -8,7 +8,6 @@ layers pad as our 'symmetric'; their batch norm has our epsilon.
 import re
 from collections.abc import Mapping
 
-import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -52,7 +51,7 @@ def from_timm(
     if (stem := arrays['stem.conv.weight'].shape)[:1] != (width,):
         raise InputError(f'has a stem of shape {stem}, but config field resnet_width is {width}')
     return unflatten_dict(
-        {path: _as_ours(name, arrays[name], leaf) for name, (path, leaf) in ours.items()}
+        {path: _as_ours(name, arrays[name], leaf.shape) for name, (path, leaf) in ours.items()}
     )
 
 
@@ -76,15 +75,15 @@ def _depth_of(arrays: Mapping[str, np.ndarray]) -> int | None:
     return None
 
 
-def _as_ours(name: str, array: np.ndarray, like: jax.ShapeDtypeStruct) -> np.ndarray:
+def _as_ours(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if array.ndim > 1:  # output and input channels first; the classifier is a 1x1 convolution
         array = np.moveaxis(array, (0, 1), (-1, -2))
-        if like.ndim == 2 and array.shape[:-2] == (1, 1):
+        if len(shape) == 2 and array.shape[:-2] == (1, 1):
             array = array[0, 0]
-    if array.shape != like.shape:
+    if array.shape != shape:
         field = 'feature_size' if name.startswith('head.') else 'resnet_width'
         raise InputError(
-            f'holds {name} for a layer of shape {array.shape}, expected {like.shape}, as config '
+            f'holds {name} for a layer of shape {array.shape}, expected {shape}, as config '
             f'field {field} has it'
         )
     return np.asarray(array, np.float32)

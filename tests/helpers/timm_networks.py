@@ -1,18 +1,19 @@
 """Networks of timm with random weights by a rule, and what they put out.
 
-    python tests/helpers/timm_networks.py tests/models/timm.npz
+    python tests/helpers/timm_networks.py
 
-writes the names and shapes of two narrow networks and their outputs, for machines without timm. It
-needs timm, and NumPy alone besides.
+writes to tests/models/timm.npz the names and shapes of two narrow networks and their outputs, for
+machines without timm. It needs timm, and NumPy alone besides.
 """
 
-import sys
+from pathlib import Path
 
 import numpy as np
 
 SIZES = (100, 112, 224)
 NARROW = {18: 8, 50: 8}  # depth and width
 FEATURES = 10
+STORED = Path(__file__).parents[1] / 'models' / 'timm.npz'
 
 
 def random_weights(names, shapes) -> dict[str, np.ndarray]:
@@ -28,6 +29,13 @@ def random_weights(names, shapes) -> dict[str, np.ndarray]:
             array = name.endswith('.weight') + 0.1 * rng.normal(size=shape)
         weights[name] = array.astype(np.float32)
     return weights
+
+
+def stored_weights(depth: int) -> dict[str, np.ndarray]:
+    """What the network of `make_narrow` has, without timm."""
+    with np.load(STORED) as stored:
+        names, shapes = (stored[f'{what}{depth}'] for what in ('names', 'shapes'))
+    return random_weights(names.tolist(), [tuple(sides[sides > 0]) for sides in shapes])
 
 
 def pictures(size: int) -> np.ndarray:
@@ -68,7 +76,7 @@ def outputs(network, size: int) -> np.ndarray:
         return network.eval()(channels_first).numpy()
 
 
-def main(path: str) -> None:
+def main() -> None:
     arrays = {}
     for depth in NARROW:
         network = make_narrow(depth)
@@ -76,8 +84,8 @@ def main(path: str) -> None:
         shapes = [[*array.shape, 0, 0, 0][:4] for array in weights.values()]
         arrays |= {f'names{depth}': list(weights), f'shapes{depth}': shapes}
         arrays |= {f'outputs{depth}_{size}': outputs(network, size) for size in SIZES}
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(STORED, **arrays)
 
 
 if __name__ == '__main__':
-    main(sys.argv[1])
+    main()

@@ -1,25 +1,16 @@
 """Weights of timm give timm's outputs: the package's where it is installed, else stored ones."""
 
 import functools
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from helpers import timm_networks
-from helpers.timm_networks import FEATURES, NARROW, SIZES, pictures
+from helpers.timm_networks import FEATURES, NARROW, SIZES, STORED, pictures, stored_weights
 
 from cda_jax.errors import InputError
 from cda_jax.models import ResNet
 from cda_jax.models.timm import from_timm
-
-STORED = np.load(Path(__file__).with_name('timm.npz'))
-
-
-def stored_weights(depth):
-    """What timm's network of this depth has, under timm's names."""
-    shapes = (tuple(sides[sides > 0]) for sides in STORED[f'shapes{depth}'])
-    return timm_networks.random_weights(STORED[f'names{depth}'].tolist(), list(shapes))
 
 
 def ours(depth, weights, width=64, features=1000, **options):
@@ -42,7 +33,8 @@ def apply(model, variables, images):
 @pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize('depth', NARROW)
 def test_outputs_are_those_that_timm_gave(depth, size):
-    expected = STORED[f'outputs{depth}_{size}']
+    with np.load(STORED) as stored:
+        expected = stored[f'outputs{depth}_{size}']
     model, variables = narrow(depth)
     found = apply(model, variables, pictures(size))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
