@@ -66,6 +66,7 @@ def agreement_facts(config: Config) -> dict[str, object]:
         if name not in OWN_OF_PROCESS
     }
     names = dict.fromkeys([*config.sites, *config.test_sites])
+    fields['the file that init_from names'] = _digest(Path(config.init_from))
     return fields | {
         f'the manifest of site {name}': _digest(Path(config.data_dir) / name / MANIFEST)
         for name in names
