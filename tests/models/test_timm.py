@@ -42,6 +42,13 @@ def test_outputs_are_those_that_timm_gave(depth, size):
     assert np.abs(other - expected).max() > 1e-2
 
 
+def test_they_are_the_same_in_the_forms_for_other_devices(monkeypatch):
+    monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+    with np.load(STORED) as stored:
+        expected = stored['outputs18_100']
+    np.testing.assert_allclose(apply(*narrow(18), pictures(100)), expected, rtol=0, atol=1e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('depth', [18, 34, 50, 101])
 def test_outputs_are_those_of_the_package(depth):
