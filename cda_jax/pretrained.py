@@ -17,7 +17,7 @@ from cda_jax.trained import load_trained
 
 _EXTRACTOR = 'feature_extractor'
 # Fields in which a network and the one that it starts from must agree.
-_OF_EXTRACTOR = {'resnet_depth', 'resnet_width', 'feature_size', 'padding'}
+_OF_EXTRACTOR = frozenset({'resnet_depth', 'resnet_width', 'feature_size', 'padding'})
 _OF_ALL = NETWORK - {'weight_average', 'image_size'}
 _MAX_BYTES = 2**32
 
