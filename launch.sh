@@ -97,7 +97,7 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev,report,embedding,sweep"
+    install "$device,dev,report,embedding,pretrained,sweep"
     run_tests "${@:2}"
     ;;
   reproduce | report | bench)

@@ -4,7 +4,6 @@ A file of `configs/` gives a `ConfigDict`; `read_config` turns it into a frozen 
 what the rest of the program sees.
 """
 
-import difflib
 import sys
 import typing
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, did_you_mean
 
 
 def _limited(kind: type, expected: str, **limits: Any) -> Any:
@@ -24,6 +23,7 @@ WholeNumber = _limited(int, 'a whole number from 0', ge=0)
 Number = _limited(float, 'a number from 0', ge=0, le=sys.float_info.max)
 Share = _limited(float, 'a number from 0 to below 1', ge=0, lt=1)
 Text = _limited(str, 'a text that is not empty', min_length=1)
+AnyText = _limited(str, 'a text, which may be empty')
 Names = _limited(tuple[Text, ...], 'a tuple of names', min_length=1)
 NamesOrNone = _limited(tuple[Text, ...], 'a tuple of names, which may be empty')
 Widths = _limited(tuple[Count, ...], 'a tuple of positive whole numbers, which may be empty')
@@ -61,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     resnet_width: Count
     feature_size: Count
     batch_norm: Literal['shared', 'site_statistics', 'site']
+    padding: Literal['same', 'symmetric']
     shared_head: bool
     common_head: bool
     transition_matrices: bool
@@ -72,6 +73,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     negative_slope: Number
     compute_dtype: Literal['float32', 'bfloat16']
     remat: bool
+
+    init_from: AnyText
+    init_parts: Literal['feature_extractor', 'all']
+    freeze: Literal['nothing', 'batch_norm', 'stage1', 'stage2', 'stage3', 'stage4']
+    pretrained_rate_factor: Number
 
     emotion_loss: Text
     emotion_loss_args: Arguments
@@ -94,6 +100,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_size: Count
     num_epochs: Count
+    optimizer: Text
+    optimizer_args: Arguments
     learning_rate: Number
     momentum: Share
     weight_decay: Number
@@ -134,6 +142,7 @@ NETWORK = frozenset(
         'resnet_width',
         'feature_size',
         'batch_norm',
+        'padding',
         'shared_head',
         'common_head',
         'transition_matrices',
@@ -160,7 +169,9 @@ def read_config(fields: Mapping[str, Any]) -> Config:
     """
     for name in fields:
         if name not in _KINDS:
-            raise InputError(f'the config has a field {name!r} that nothing reads{_nearest(name)}')
+            raise InputError(
+                f'the config has a field {name!r} that nothing reads{did_you_mean(name, _KINDS)}'
+            )
     values = {}
     for name, kind in _KINDS.items():
         if name not in fields:
@@ -185,11 +196,6 @@ def _expected(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return 'one of ' + ', '.join(map(repr, typing.get_args(kind)))
     return 'True or False' if kind is bool else kind.__metadata__[0].description
-
-
-def _nearest(name: str) -> str:
-    found = difflib.get_close_matches(name, _KINDS, n=1)
-    return f'; did you mean {found[0]!r}?' if found else ''
 
 
 def _check_together(config: Config) -> None:
@@ -221,6 +227,12 @@ def _check_together(config: Config) -> None:
             "config field pseudo_label is 'hard' beside mixup, which makes labels soft; expected "
             "'soft' or 'none'"
         )
+    for name, off in (('freeze', 'nothing'), ('pretrained_rate_factor', 1)):
+        if not config.init_from and getattr(config, name) != off:
+            raise InputError(
+                f'config field {name} is {getattr(config, name)!r}, but init_from is empty; '
+                f'expected {off!r}, or weights to start from'
+            )
     if config.alignment != 'none' and len(sites) < 2:
         raise InputError(
             f'config field alignment is {config.alignment!r} with one site, {sites[0]!r}; expected '

@@ -1,5 +1,8 @@
 """The exceptions whose message is all that a user sees."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """A file, row, field or argument that cannot be used.
@@ -15,3 +18,17 @@ class DivergenceError(RuntimeError):
 
 class DamagedError(InputError):
     """A checkpoint, or a part of it, is not what was saved."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, if any is near.
+
+    >>> did_you_mean('optimiser', ['seed', 'optimizer'])
+    "; did you mean 'optimizer'?"
+    >>> did_you_mean('lr', ['seed', 'learning_rate'])  # by its initials
+    "; did you mean 'learning_rate'?"
+    """
+    names = list(names)
+    of_initials = [each for each in names if ''.join(x[:1] for x in each.split('_')) == name]
+    found = difflib.get_close_matches(name.lower(), names, n=1) or of_initials
+    return f'; did you mean {found[0]!r}?' if found else ''

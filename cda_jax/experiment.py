@@ -9,7 +9,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from cda_jax.config import OWN_OF_PROCESS, Config, as_fields
 from cda_jax.data.examples import Batch, Examples, is_kept
@@ -21,6 +20,7 @@ from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
+from cda_jax.optimizer import build_optimizer
 from cda_jax.runtime.devices import AXIS
 from cda_jax.schedules import reversal_strength, share_done, steps_per_epoch, warmup_cosine
 from cda_jax.step import Recipe
@@ -66,6 +66,7 @@ def agreement_facts(config: Config) -> dict[str, object]:
         if name not in OWN_OF_PROCESS
     }
     names = dict.fromkeys([*config.sites, *config.test_sites])
+    fields['the file that init_from names'] = _digest(Path(config.init_from))
     return fields | {
         f'the manifest of site {name}': _digest(Path(config.data_dir) / name / MANIFEST)
         for name in names
@@ -96,6 +97,8 @@ def build_model(config: Config, num_classes: int) -> CDA:
             axis_name=AXIS,
             batch_norm=config.batch_norm,
             num_sites=len(config.sites),
+            padding=config.padding,
+            freeze=config.freeze,
         ),
         num_classes=num_classes,
         num_site_heads=0 if config.shared_head else len(config.sites),
@@ -195,7 +198,7 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
     return Recipe(
         model=build_model(config, len(class_names(config, label_names))),
-        optimizer=_build_optimizer(config, learning_rate),
+        optimizer=build_optimizer(config, learning_rate),
         losses=_build_losses(config, parts),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
@@ -209,24 +212,6 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         mixup=config.mixup,
         mixup_within=config.mixup_within,
         num_groups=len(parts) if config.group_dro else 0,
-    )
-
-
-def _build_optimizer(config: Config, learning_rate) -> optax.GradientTransformation:
-    """SGD with momentum; weight decay acts on kernels, not on biases or batch norm."""
-
-    def kernels(params):
-        return jax.tree.map_with_path(lambda path, _: path[-1].key == 'kernel', params)
-
-    def dataset_classifier(params):
-        return {name: name == 'dataset_classifier' for name in params}
-
-    clip = optax.clip_by_global_norm(config.gradient_clip)
-    return optax.chain(
-        clip if config.gradient_clip else optax.identity(),
-        optax.add_decayed_weights(config.weight_decay, mask=kernels),
-        optax.sgd(learning_rate, momentum=config.momentum),
-        optax.masked(optax.scale(config.dataset_classifier_rate_factor), dataset_classifier),
     )
 
 
@@ -275,10 +260,17 @@ def _build_loss(field: str, name: str, args: dict, class_counts: np.ndarray):
     )
     try:
         result = jax.eval_shape(on_an_axis, scores, scores, mask)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise InputError(
+            f'config field {field}: {name} computes with NumPy, or looks at values; expected '
+            'jax.numpy, as the losses of cda_jax.losses'
+        ) from error
     except (TypeError, ValueError, NameError, AttributeError) as error:
         raise InputError(f'config field {field}: {name} fails: {error}') from error
-    if getattr(result, 'shape', None) != (members, rows):
+    if (shape := getattr(result, 'shape', None)) != (members, rows):
+        what = type(result).__name__ if shape is None else f'shape {shape[1:]}'
         raise InputError(
-            f'config field {field}: {name} returns {result}, expected one loss a sample'
+            f'config field {field}: {name} returns {what if shape != (members,) else "a scalar"} '
+            f'for logits of shape {(rows, num_classes)}; expected one loss a sample'
         )
     return loss

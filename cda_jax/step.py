@@ -12,6 +12,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from cda_jax import step_metrics
@@ -102,10 +103,15 @@ def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
     )
 
 
-def init_state(recipe: Recipe, seed: int) -> TrainState:
-    """The state before the first step; the seed decides the parameters and every later draw."""
+def init_state(recipe: Recipe, seed: int, pretrained: dict | None = None) -> TrainState:
+    """The state before the first step; the seed decides the parameters and every later draw.
+
+    Args:
+        pretrained: Branches of `init_weights` that take the place of the untrained ones.
+    """
     init_key, run_key = jax.random.split(jax.random.key(seed))
     weights = init_weights(recipe.model, recipe.image_size, init_key)
+    weights = unflatten_dict(flatten_dict(weights) | flatten_dict(pretrained or {}))
     groups = recipe.num_groups
     return TrainState(
         step=jnp.int32(0),

@@ -19,10 +19,12 @@ from cda_jax.experiment import (
     Experiment,
     agreement_facts,
     build_experiment,
+    class_names,
     data_position,
     head_class_counts,
     open_batches,
 )
+from cda_jax.pretrained import read_pretrained
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.logs import Clock, Logs, console_line, duration
@@ -87,6 +89,7 @@ def _train_and_evaluate(config, workdir, stop):
         held_out = []
         if config.validation_fraction:
             held_out = evaluate.open_sets(config, classes, 'validation', config.sites)
+    pretrained = _pretrained(experiment, workdir, class_names(config, classes))
     is_writer = jax.process_index() == 0
     evaluation = evaluate.over_devices(
         experiment.recipe.model, config, head_class_counts(config, experiment.parts)
@@ -99,7 +102,7 @@ def _train_and_evaluate(config, workdir, stop):
             checkpoints = stack.enter_context(
                 Checkpoints(workdir / CHECKPOINTS, keep=config.keep_checkpoints)
             )
-        state, step = _first_state(experiment, checkpoints)
+        state, step = _first_state(experiment, checkpoints, pretrained)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
             _announce(logs, experiment, step)
             earlier = []
@@ -120,12 +123,22 @@ def _train_and_evaluate(config, workdir, stop):
     return results
 
 
-def _first_state(experiment, checkpoints) -> tuple[TrainState, int]:
+def _pretrained(experiment, workdir, names) -> dict:
+    """What a new run starts from; a run that goes on does not need it any more."""
+    config = experiment.config
+    if config.init_from:
+        with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
+            if checkpoints.latest_step() is None:
+                return read_pretrained(config, experiment.recipe.model, names)
+    return {}
+
+
+def _first_state(experiment, checkpoints, pretrained) -> tuple[TrainState, int]:
     """The state of the newest whole checkpoint, or a new one, and the steps it has done."""
     make_state = functools.partial(init_state, experiment.recipe, experiment.config.seed)
     found = checkpoints.resume(jax.eval_shape(make_state))
     if found is None:
-        return devices.replicate(jax.jit(make_state)()), 0
+        return devices.replicate(jax.jit(make_state)(pretrained)), 0
     state, position, step = found
     position, expected = read_position(position), data_position(experiment, step)
     for name in expected.__struct_fields__:
@@ -223,7 +236,8 @@ def _announce(logs, experiment, step):
     logs.say(
         f'{jax.device_count()} device(s) ({jax.devices()[0].device_kind}), training images: {sizes}'
     )
-    start = f'going on after step {step}' if step else 'starting'
+    source = experiment.config.init_from
+    start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
     logs.say(
         f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch'
     )

@@ -43,6 +43,7 @@ def get_config() -> ConfigDict:
     # Mean and variance of all rows, 'shared'; of each site's ('site_statistics'); 'site': each site
     # has its own scale and bias, too
     config.batch_norm = 'shared'
+    config.padding = 'same'  # of the ResNet; 'symmetric' as in PyTorch, for weights of timm
     config.shared_head = False  # one emotion classifier for all sites instead of one for each
     config.common_head = False  # a further one, trained on all; answers for sites not trained on
     config.transition_matrices = False  # LTNet: a site's classifier is the common one x a matrix
@@ -55,6 +56,12 @@ def get_config() -> ConfigDict:
     config.negative_slope = 0.2  # of LeakyReLU
     config.compute_dtype = 'bfloat16'  # of the ResNet; parameters and losses are float32
     config.remat = False  # recompute activations on the way back: less memory, more time
+
+    # What training starts from: docs/pretrained.md
+    config.init_from = ''  # a run's workdir, or timm's weights as .safetensors or .npz; '': random
+    config.init_parts = 'feature_extractor'  # what is read; or 'all' of a run's network
+    config.freeze = 'nothing'  # or 'batch_norm', or the stem and all stages up to 'stage1', ...
+    config.pretrained_rate_factor = 1.0  # times the learning rate; of the ResNet but its last layer
 
     # Losses: functions of cda_jax.losses, or dotted paths of your own
     config.emotion_loss = 'adaptive_cross_entropy'
@@ -78,9 +85,11 @@ def get_config() -> ConfigDict:
     config.dataset_classifier_dropout = 0.0
     config.dataset_classifier_rate_factor = 1.0  # times the learning rate
 
-    # Optimisation: SGD with momentum, warm-up, then a cosine to 0
+    # Optimisation: warm-up, then a cosine to 0
     config.batch_size = 2048  # over all devices and processes
     config.num_epochs = 120
+    config.optimizer = 'sgd'  # a function of optax, as 'adamw', or a dotted path of your own
+    config.optimizer_args = {}  # its further arguments, as {'nesterov': True}
     config.learning_rate = 0.1  # for a batch of 256; in proportion for others
     config.momentum = 0.9
     config.weight_decay = 1e-4  # of kernels only

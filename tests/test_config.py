@@ -33,6 +33,8 @@ def test_the_papers_config():
         ('transition_matrices', True, 'matrices is True; expected common_head to be True beside'),
         ('batch_norm', True, "is True, expected one of 'shared', 'site_statistics', 'site'"),
         ('mixup', -0.1, 'mixup is -0.1, expected a number from 0'),
+        ('freeze', 'stage2', "freeze is 'stage2', but init_from is empty; expected 'nothing'"),
+        ('pretrained_rate_factor', 0.1, 'pretrained_rate_factor is 0.1, but init_from is empty'),
         ('weight_average', 1.0, 'weight_average is 1.0, expected a number from 0 to below 1'),
         ('resnet_depth', 51, 'resnet_depth is 51'),
         ('sites', (), 'sites is (), expected a tuple of names'),
@@ -77,6 +79,8 @@ def test_missing_and_unknown_fields_are_named():
         read_config(fields | {'dataset_classifier': True})  # of the runs before alignment
     with pytest.raises(InputError, match=r"'batchsize' .*; did you mean 'batch_size'"):
         read_config(fields | {'batchsize': 3})
+    with pytest.raises(InputError, match=r"'lr' .*; did you mean 'learning_rate'"):
+        read_config(fields | {'lr': 0.1})
     del fields['momentum']
     with pytest.raises(InputError, match="no field 'momentum'; expected a number from 0"):
         read_config(fields)

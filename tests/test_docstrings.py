@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import cda_jax.losses
+from cda_jax.errors import did_you_mean
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.metrics import score
@@ -15,7 +16,7 @@ from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import reversal_strength
 
 FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
-FUNCTIONS += [average_weights, coral, group_dro_loss, mmd]
+FUNCTIONS += [average_weights, coral, did_you_mean, group_dro_loss, mmd]
 FUNCTIONS += [reverse_gradient, reversal_strength, score, site_log_probabilities]
 
 

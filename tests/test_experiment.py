@@ -99,13 +99,25 @@ def test_the_dataset_classifier_may_learn_at_a_rate_of_its_own(fields):
     np.testing.assert_allclose(ratio, 3, rtol=1e-6)
 
 
-def test_a_loss_that_does_not_give_one_value_a_sample(fields, tmp_path, monkeypatch):
-    (tmp_path / 'odd_losses.py').write_text(
-        'def mean(logits, targets, mask=None, *, axis_name=None):\n    return logits.mean()\n'
-    )
+@pytest.mark.parametrize(
+    ('returns', 'message'),
+    [
+        ('logits.mean()', r'returns a scalar for logits of shape \(8, 7\); expected one loss a'),
+        ('logits', r'returns shape \(8, 7\) for .*; expected one loss a sample'),
+        ('None', 'returns NoneType for .*; expected one loss a sample'),
+        ('np.exp(logits).sum(axis=-1)', 'computes with NumPy, or looks at values; expected jax'),
+        ('float(logits.sum())', 'computes with NumPy, or looks at values; expected jax'),
+    ],
+)
+def test_a_loss_that_cannot_be_used_says_why(fields, tmp_path, monkeypatch, returns, message):
+    name = f'odd_losses_{abs(hash(returns))}'
+    loss = f'import numpy as np\ndef odd(logits, targets, mask=None):\n    return {returns}\n'
+    (tmp_path / f'{name}.py').write_text(loss)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match='expected one loss a sample'):
-        build(fields, emotion_loss='odd_losses.mean', emotion_loss_args={})
+    with pytest.raises(InputError, match=message) as caught:
+        build(fields, emotion_loss=f'{name}.odd', emotion_loss_args={})
+    assert '\n' not in str(caught.value)
+    assert 'racer' not in str(caught.value)
 
 
 def test_losses_get_the_class_counts_of_their_head(fields, tmp_path, monkeypatch):
@@ -148,7 +160,7 @@ def test_the_position_names_the_stream(fields):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'emotion_loss': 'no_such'}, "no loss 'no_such'"),
+        ({'emotion_loss': 'focal'}, "no loss 'focal' .*; did you mean 'focal_loss'"),
         ({'data_dir': '/nowhere'}, r'^/nowhere/rafdb/manifest\.json: no such file'),
         ({'batch_size': 33}, '^batch_size is 33, expected a multiple of the 4 devices'),
         ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),

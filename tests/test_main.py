@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(data_dir, tmp_path):
     ('fields', 'message'),
     [
         ({'dataset_loss_args': "{'alpha': 2.0}"}, 'alpha of adaptive cross entropy is 2.0'),
-        ({'btch_size': 3}, "the config has no field 'btch_size'"),
+        ({'btch_size': 3}, "'btch_size' (its file shows all); did you mean 'batch_size'?"),
     ],
 )
 def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, message):

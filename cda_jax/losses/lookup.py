@@ -3,12 +3,13 @@
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxtyping import ArrayLike, Real
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, did_you_mean
 
 _FORM = ('logits', 'targets', 'mask')
 _FROM_THE_PROGRAM = {
@@ -42,7 +43,7 @@ def find_loss(
     >>> print(loss(logits, targets, None, axis_name=None, progress=0.1))
     [0.490...]
     """
-    loss = _import(name if '.' in name else f'cda_jax.losses.{name}', name)
+    loss = import_function(name, 'cda_jax.losses', 'loss')
     try:
         parameters = inspect.signature(loss).parameters
     except ValueError as error:
@@ -85,16 +86,24 @@ def _check_arguments(name, parameters, args):
             )
 
 
-def _import(path, name):
-    module_name, _, attribute = path.rpartition('.')
+def import_function(name: str, package: str, kind: str) -> Callable:
+    """A function of a package by its name, or one of another module by its dotted path.
+
+    Args:
+        kind: What it is, as an error calls it.
+
+    Raises:
+        InputError: There is no such function; it names the one that is spelt alike.
+    """
+    module_name, _, attribute = (name if '.' in name else f'{package}.{name}').rpartition('.')
     try:
-        loss = getattr(importlib.import_module(module_name), attribute)
+        found = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last: '.name'
+        alike = did_you_mean(attribute, dir(sys.modules.get(module_name)))
         raise InputError(
-            f'no loss {name!r} ({error}); expected a function of cda_jax.losses, such as '
-            "'cross_entropy' or 'adaptive_cross_entropy', or the dotted path of one that can be "
-            'imported'
+            f'no {kind} {name!r} ({error}){alike}; '
+            f'expected a function of {package}, or the dotted path of one that can be imported'
         ) from error
-    if not callable(loss):
-        raise InputError(f'{name!r} is a {type(loss).__name__}, expected a loss function')
-    return loss
+    if not callable(found):
+        raise InputError(f'{name!r} is a {type(found).__name__}, expected a function')
+    return found

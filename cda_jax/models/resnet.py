@@ -1,9 +1,10 @@
 """The feature extractor f: a residual network with pre-activation."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
@@ -25,6 +26,19 @@ RESNET_DEPTHS = {
 }
 
 
+def is_frozen(path: Sequence[str], freeze: str) -> bool:
+    """Whether training leaves a part of the `ResNet`, by its path in it, as it was.
+
+    Args:
+        freeze: 'nothing'; 'batch_norm', wherever it is; or the last of the stages that are frozen
+            together with the stem, 'stage1' to 'stage4'.
+    """
+    if freeze == 'batch_norm':
+        return any(name.startswith('norm') for name in path)
+    in_stage = path[0].startswith('stage') and path[0][: len(freeze)] <= freeze
+    return freeze != 'nothing' and (path[0] == 'stem' or in_stage)
+
+
 class ResidualBlock(nn.Module):
     """Pre-activation residual block of two 3x3 convolutions, or of a bottleneck 1x1, 3x3, 1x1.
 
@@ -35,6 +49,7 @@ class ResidualBlock(nn.Module):
         features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
         stride: Of the first 3x3 convolution.
         bottleneck: Which of the two forms.
+        padding: Of the convolutions.
         dtype: Of the computation; parameters are float32.
     """
 
@@ -43,6 +58,7 @@ class ResidualBlock(nn.Module):
     bottleneck: bool
     norm: Callable[..., nn.Module]
     dtype: DTypeLike
+    padding: str
 
     @nn.compact
     def __call__(
@@ -53,7 +69,7 @@ class ResidualBlock(nn.Module):
         Args:
             shares: What `norm` takes beside the rows, if anything.
         """
-        conv = functools.partial(Conv, dtype=self.dtype)
+        conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype)
         channels = 4 * self.features if self.bottleneck else self.features
 
         y = nn.relu(self.norm(name='norm1')(x, *shares))
@@ -87,6 +103,9 @@ class ResNet(nn.Module):
         batch_norm: Whether its statistics are those of all rows ('shared'), of the rows of each
             site ('site_statistics'), or also its scale and bias are each site's own ('site').
         num_sites: Needed by batch norm by site.
+        padding: 'same' or 'symmetric', as `cda_jax.models.convolution` has them.
+        freeze: As of `is_frozen`. Frozen batch norm uses its running statistics in training, too,
+            and no gradient goes into frozen stages.
     """
 
     depth: int = 50
@@ -97,6 +116,8 @@ class ResNet(nn.Module):
     axis_name: str | None = None
     batch_norm: str = 'shared'
     num_sites: int = 0
+    padding: str = 'same'
+    freeze: str = 'nothing'
 
     @nn.compact
     def __call__(
@@ -113,26 +134,34 @@ class ResNet(nn.Module):
         else:
             norm = functools.partial(SiteBatchNorm, own_scale=self.batch_norm == 'site')
             shares = (site_shares(sites, len(x), self.num_sites),)
-        norm = functools.partial(
-            norm,
-            use_running_average=not train,
-            dtype=self.dtype,
-            axis_name=self.axis_name if train else None,
-        )
+
+        def norm_of(*path):
+            learns = train and not is_frozen((*path, 'norm'), self.freeze)
+            return functools.partial(
+                norm,
+                use_running_average=not learns,
+                dtype=self.dtype,
+                axis_name=self.axis_name if learns else None,
+            )
+
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
 
-        x = Conv(self.width, 7, 2, dtype=self.dtype, name='stem')(x)
-        x = max_pool(x)
+        x = Conv(self.width, 7, 2, self.padding, self.dtype, name='stem')(x)
+        x = max_pool(x, self.padding)
         for stage, num_blocks in enumerate(RESNET_DEPTHS[self.depth]):
             for index in range(num_blocks):
+                name = f'stage{stage + 1}_block{index + 1}'
                 x = block(
                     features=self.width * 2**stage,
                     stride=2 if stage > 0 and index == 0 else 1,
                     bottleneck=self.depth >= 50,
-                    norm=norm,
+                    norm=norm_of(name),
                     dtype=self.dtype,
-                    name=f'stage{stage + 1}_block{index + 1}',
+                    padding=self.padding,
+                    name=name,
                 )(x, *shares)
-        x = nn.relu(norm(name='norm')(x, *shares))
+                if is_frozen((name,), self.freeze):
+                    x = jax.lax.stop_gradient(x)
+        x = nn.relu(norm_of()(name='norm')(x, *shares))
         x = x.mean(axis=(1, 2), dtype=jnp.float32)
         return nn.Dense(self.feature_size, name='feature')(x)

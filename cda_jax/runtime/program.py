@@ -1,7 +1,10 @@
 """One frame for every command: its flags, its errors, its exit codes."""
 
+import contextlib
+import functools
 import os
 import re
+import runpy
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -10,7 +13,7 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from cda_jax.errors import DivergenceError, InputError
+from cda_jax.errors import DivergenceError, InputError, did_you_mean
 from cda_jax.runtime.signals import EXIT_CODE, Preempted
 
 
@@ -92,8 +95,19 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
-        fields = re.findall(r'--config\.([\w.]+)', ' '.join(argv))
+        words = ' '.join(argv)
         named = re.search(r'\w+', str(error))
-        if named and any(named[0] in field.split('.') for field in fields):
-            sys.exit(f'error: the config has no field {named[0]!r}; its file shows all fields')
+        for field in re.findall(r'--config\.([\w.]+)', words):
+            if named and named[0] in (parts := field.split('.')):
+                alike = _alike(words, parts[: parts.index(named[0]) + 1])
+                sys.exit(f'error: the config has no field {named[0]!r} (its file shows all){alike}')
         sys.exit(f'error: --config: {type(error).__name__}: {error}')
+
+
+def _alike(words: str, parts: list[str]) -> str:
+    """A field of the file that --config names whose name is near the last of these parts."""
+    *above, name = parts
+    with contextlib.suppress(Exception):  # the file was run just now, but only as far as it went
+        config = runpy.run_path(re.search(r'--config[= ](\S+)', words)[1])['get_config']()
+        return did_you_mean(name, functools.reduce(getattr, above, config))
+    return ''

@@ -9,12 +9,19 @@ from jax import lax
 
 from cda_jax.models import ResNet, convolution, resnet
 
-flax_pool = functools.partial(nn.max_pool, window_shape=(3, 3), strides=(2, 2), padding='SAME')
+
+def flax_pool(x, padding='same'):
+    return nn.max_pool(x, (3, 3), (2, 2), pads_of(padding, 3))
 
 
-def of_xla(x, kernel, stride):
-    layout = ('NHWC', 'HWIO', 'NHWC')
-    return lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=layout)
+def pads_of(padding, size):
+    """As XLA and Flax take it; 'symmetric' is PyTorch's `padding=size // 2`."""
+    return 'SAME' if padding == 'same' else ((size // 2, size // 2),) * 2
+
+
+def of_xla(x, kernel, stride, padding='same'):
+    layout, pads = ('NHWC', 'HWIO', 'NHWC'), pads_of(padding, len(kernel))
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=layout)
 
 
 def normal(seed, *shape):
@@ -38,6 +45,7 @@ def assert_same_with_gradients(function, expected, *inputs):
         np.testing.assert_array_equal(found, other)
 
 
+@pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize(
     ('height', 'width', 'size', 'stride'),
     [
@@ -45,19 +53,21 @@ def assert_same_with_gradients(function, expected, *inputs):
         *[(6, 6, 1, 2), (7, 5, 1, 1), (9, 9, 3, 2), (13, 14, 7, 2), (15, 16, 7, 2), (16, 28, 5, 1)],
     ],
 )
-def test_every_form_is_the_convolution(height, width, size, stride):
+def test_every_form_is_the_convolution(height, width, size, stride, padding):
     x, kernel = whole(0, 3, height, width, 4), whole(1, size, size, 4, 5)
     assert_same_with_gradients(
-        lambda x, kernel: convolution.convolve(x, kernel, stride),
-        lambda x, kernel: of_xla(x, kernel, stride),
+        lambda x, kernel: convolution.convolve(x, kernel, stride, padding),
+        lambda x, kernel: of_xla(x, kernel, stride, padding),
         x,
         kernel,
     )
 
 
+@pytest.mark.parametrize('padding', ['same', 'symmetric'])
 @pytest.mark.parametrize('sides', [(24, 24), (25, 24), (1, 1), (1, 2), (7, 12)])
-def test_pooling_is_flaxs_where_values_are_equal_too(sides):
-    assert_same_with_gradients(convolution.max_pool, flax_pool, whole(0, 2, *sides, 3, scale=2))
+def test_pooling_is_flaxs_where_values_are_equal_too(sides, padding):
+    ours, flaxs = (functools.partial(f, padding=padding) for f in (convolution.max_pool, flax_pool))
+    assert_same_with_gradients(ours, flaxs, whole(0, 2, *sides, 3, scale=2))
 
 
 @pytest.mark.parametrize('depth', [10, 50])
