@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -144,16 +145,21 @@ def open_sets(
 ) -> list[EvaluationSet]:
     """Opens the test or validation data of the sites of these names, by default the test sites.
 
+    Examples of classes other than the expected ones are left out, which a warning says.
+
     Raises:
         InputError: Some of the data is missing or does not fit.
     """
-    opened = open_sites(config.data_dir, names or config.test_sites or config.sites)
+    names = names or config.test_sites or config.sites
+    opened = open_sites(config.data_dir, names, expected_classes)
     check_image_size(config, opened)
     for site in opened:
-        if site.manifest.class_names != expected_classes:
-            raise InputError(
-                f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, '
-                f'expected {expected_classes} as in training'
+        others = set(site.manifest.class_names) - set(expected_classes)
+        if others and jax.process_index() == 0:
+            print(
+                f'warning: {site.folder}: examples of {", ".join(sorted(others))} are left out, '
+                'because no site of the training has that class',
+                file=sys.stderr,
             )
     parts = [open_part(site, split, config.validation_fraction) for site in opened]
     # Test sets are read once.
@@ -185,8 +191,8 @@ def evaluate_weights(
         entry.part.site.name: {head: of_set[number] for head, number in entry.heads.items()}
         for entry, of_set in zip(sets, counts, strict=True)
     }
-    label_names = sets[0].part.site.manifest.class_names
-    return score_confusions(confusions, class_names(config, label_names), step)
+    names = class_names(config, sets[0].part.site.class_names)
+    return score_confusions(confusions, names, step)
 
 
 def score_confusions(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Key
 
@@ -40,7 +41,8 @@ class Losses(NamedTuple):
 
     Attributes:
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
-            they differ in the class counts that are bound.
+            they differ in the class counts that are bound. Each sees the classes that its
+            classifier answers for, and no others.
         dataset: Per-sample loss of the dataset classifier.
         of_all_sites: Per-sample loss with the class counts of all sites; needed where
             `shared_statistics` is not 0.
@@ -170,16 +172,20 @@ def emotion_errors(
     Returns:
         Errors, 0 for the samples of other classifiers, and a mask of the classifier's own samples.
     """
-    targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
+    classes = jnp.array(model.classes_of_sites)[batch['site']] if model.site_classes else None
+    targets = pseudo_labels(outputs.label_codes, model.pseudo_label, classes)
     own = head_masks(batch, model)
     errors = [
-        loss_of_rows(loss, logits, targets, mask, **context)
-        for loss, logits, mask in zip(losses.emotion, outputs.emotion_logits, own, strict=True)
+        loss_of_rows(loss, logits[:, columns], targets[:, columns], mask, **context)
+        for loss, logits, columns, mask in zip(
+            losses.emotion, outputs.emotion_logits, head_columns(model), own, strict=True
+        )
     ]
     shared = losses.shared_statistics
     if shared and model.num_site_heads:
         # One loss for the samples of all sites, each judged by its own site's classifier.
         judged = own_logits(outputs.emotion_logits, batch['site'], model.num_site_heads)
+        targets = targets if classes is None else jnp.where(classes, targets, 0)
         error = loss_of_rows(losses.of_all_sites, judged, targets, batch['mask'], **context)
         for head in range(model.num_site_heads):
             errors[head] = (1 - shared) * errors[head] + shared * jnp.where(own[head], error, 0)
@@ -191,6 +197,11 @@ def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
     heads = jnp.arange(model.num_heads)[:, None]
     is_own = (batch['site'] == heads) | (heads >= model.num_site_heads)
     return is_own & batch['mask']
+
+
+def head_columns(model: CDA) -> list[np.ndarray | slice]:
+    """Where the classes that each emotion classifier answers for are among all."""
+    return [slice(None) if own.all() else np.flatnonzero(own) for own in model.classes_of_heads]
 
 
 def loss_of_rows(

@@ -273,13 +273,12 @@ def predict(
         adjust: What to do to the emotion logits, or None.
 
     Returns:
-        Features, and the probabilities by each head, last the mean of those by the sites'.
+        Features, and the probabilities by each head, last those by `CDA.mean_of_sites`.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, method='classify')
     probabilities = jax.nn.softmax(logits if adjust is None else adjust(logits))
-    of_sites = probabilities[: model.num_site_heads or 1]
-    return features, jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
+    return features, jnp.concatenate([probabilities, model.mean_of_sites(probabilities)[None]])
 
 
 def _draw_keys(

@@ -50,7 +50,7 @@ class Examples:
         self._part = np.repeat(np.arange(len(parts)), self.sizes)
         self._site = np.repeat(np.array(sites, np.int32), self.sizes)
         # From the index, against which every record is checked when it is read.
-        label = np.concatenate([part.index.label for part in parts]).astype(np.int32)
+        label = np.concatenate([part.labels for part in parts])
         self.labels = self._site if label_is_site else label
         self._sources = [
             grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
