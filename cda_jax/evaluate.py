@@ -12,9 +12,9 @@ import numpy as np
 from cda_jax.config import NETWORK, Config, as_fields
 from cda_jax.data.examples import Examples, is_kept
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, open_part, open_sites
+from cda_jax.data.sites import Part, Site, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.experiment import agreement_facts, check_image_size, class_names, reading
+from cda_jax.experiment import agreement_facts, class_names, reading
 from cda_jax.features import (
     EvaluationSet,
     Features,
@@ -145,14 +145,18 @@ def open_sets(
 ) -> list[EvaluationSet]:
     """Opens the test or validation data of the sites of these names, by default the test sites.
 
-    Examples of classes other than the expected ones are left out, which a warning says.
+    Examples of classes other than the expected ones are left out, which a warning says. A site
+    without labels takes part with labelled test examples alone.
 
     Raises:
         InputError: Some of the data is missing or does not fit.
     """
     names = names or config.test_sites or config.sites
     opened = open_sites(config.data_dir, names, expected_classes)
-    check_image_size(config, opened)
+    check_image_size(opened, config.image_size)
+    opened = [site for site in opened if _has_labels(site, split)]
+    if not opened:
+        raise InputError(f'no labels in the {split} data of {", ".join(names)}; expected some')
     for site in opened:
         others = set(site.manifest.class_names) - set(expected_classes)
         if others and jax.process_index() == 0:
@@ -165,6 +169,11 @@ def open_sets(
     # Test sets are read once.
     keep = split != 'test' and is_kept(config.keep_decoded, parts, jax.process_count())
     return [_evaluation_set(config, part, keep) for part in parts]
+
+
+def _has_labels(site: Site, split: str) -> bool:
+    tests = site.manifest.splits['test'].num_examples
+    return not site.manifest.unlabelled or (split == 'test' and tests > 0)
 
 
 def evaluate_weights(
@@ -255,7 +264,7 @@ def _evaluation_set(config: Config, part: Part, keep: bool) -> EvaluationSet:
     return EvaluationSet(
         part=part,
         examples=Examples([part], [index], label_is_site=label_is_site, keep=keep),
-        heads=_heads(config, index),
+        heads=_heads(config, -1 if part.site.manifest.unlabelled else index),
     )
 
 

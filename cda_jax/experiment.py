@@ -16,7 +16,7 @@ from cda_jax.data.examples import Batch, Examples, is_kept
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.position import DataPosition, identify
-from cda_jax.data.sites import Part, Site, check_classes, open_part, open_sites
+from cda_jax.data.sites import Part, Site, check_classes, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
@@ -44,9 +44,10 @@ def build_experiment(config: Config) -> Experiment:
         InputError: The data, a loss or a schedule of the config cannot be used.
     """
     sites = open_sites(config.data_dir, config.sites)
-    check_image_size(config, sites)
+    check_image_size(sites, config.image_size)
     if config.target == 'label':
         check_classes(sites)
+        _check_unlabelled(config, sites)
     parts = [open_part(site, 'train', config.validation_fraction) for site in sites]
     sizes = tuple(float(len(part.records)) for part in parts)
     epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
@@ -172,18 +173,12 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
     )
 
 
-def check_image_size(config: Config, sites: list[Site]) -> None:
-    """Checks that the network's input can be cut from the records.
-
-    Raises:
-        InputError: The records are too small.
-    """
+def _check_unlabelled(config: Config, sites: list[Site]) -> None:
+    mixes = config.mixup and config.mixup_within == 'batch'
+    field = 'group_dro' if config.group_dro else "mixup within a 'batch'" if mixes else ''
     for site in sites:
-        if site.manifest.image_size < config.image_size:
-            raise InputError(
-                f'config field image_size is {config.image_size}, but the records of '
-                f'{Path(site.folder)} are {site.manifest.image_size} pixels wide; expected no more'
-            )
+        if field and site.manifest.unlabelled:
+            raise InputError(f'{site.folder}: has no labels, which config field {field} needs')
 
 
 def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:

@@ -10,6 +10,8 @@ With x_i a picture, y_i its one-hot label, z_i its site and n the samples of the
 
 R is the gradient reversal: d descends L_d, while f and g feel it times -lambda_1 and -lambda_2.
 Without d, lambda_1 times a distance between the sites' features may stand in the place of L_d.
+
+Samples without a label count in L_d alone, with what the network predicts in the place of y_i.
 """
 
 from collections.abc import Callable, Sequence
@@ -86,8 +88,8 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
-        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B]; after
-            mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
+        batch: `image` float[B, S, S, 3], `label` int32[B] (-1: none), `site` int32[B], `mask`
+            bool[B]; after mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
@@ -118,13 +120,14 @@ def objective(
         mutable=['batch_stats'],
     )
     context = {'axis_name': axis_name, 'progress': progress}
-    n = _count(batch['mask'], axis_name)
+    labelled = with_labels(batch, model)
+    n, n_labelled = _count(batch['mask'], axis_name), _count(labelled['mask'], axis_name)
 
     # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
-    errors, own = emotion_errors(outputs, batch, model, losses, **context)
+    errors, own = emotion_errors(outputs, labelled, model, losses, **context)
     if group_weights is None:
-        weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
-        emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+        weights = (n_labelled / _count(own, axis_name)) ** (1 - losses.site_size_power)
+        emotion = jnp.sum(weights * errors.sum(axis=1) / n_labelled)
     else:
         emotion, group_weights = group_dro_loss(
             errors.sum(axis=0),
@@ -139,7 +142,7 @@ def objective(
     label = jnp.float32(0)
     if model.has_label_extractor:
         distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
-        label = jnp.where(batch['mask'], distances, 0).sum() / n
+        label = jnp.where(labelled['mask'], distances, 0).sum() / n_labelled
 
     # L_d: how badly the dataset classifier names the sites; or how far the sites lie apart.
     alignment = jnp.float32(0)
@@ -192,6 +195,11 @@ def emotion_errors(
     return jnp.stack(errors), own
 
 
+def with_labels(batch: dict[str, Array], model: CDA) -> dict[str, Array]:
+    """The batch with a mask that leaves out the samples without a label."""
+    return batch | {'mask': batch['mask'] & (batch['label'] >= 0)} if model.unlabelled else batch
+
+
 def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
     """The samples that each emotion classifier is trained on: its site's, or all of them."""
     heads = jnp.arange(model.num_heads)[:, None]
@@ -200,8 +208,12 @@ def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
 
 
 def head_columns(model: CDA) -> list[np.ndarray | slice]:
-    """Where the classes that each emotion classifier answers for are among all."""
-    return [slice(None) if own.all() else np.flatnonzero(own) for own in model.classes_of_heads]
+    """Where the classes that each emotion classifier answers for are among all.
+
+    One that answers for none, and has no samples, has all: no loss knows what to do without any.
+    """
+    heads = model.classes_of_heads
+    return [np.flatnonzero(own) if own.any() and not own.all() else slice(None) for own in heads]
 
 
 def loss_of_rows(

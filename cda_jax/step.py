@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
-from cda_jax.objective import Losses, objective
+from cda_jax.objective import Losses, objective, with_labels
 from cda_jax.rivals.mixup import mix
 from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import Schedule
@@ -127,8 +127,8 @@ def train_step(
 
     Args:
         state: The same on every device.
-        batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
-            `mask` bool[B].
+        batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B] (-1: none), `site`
+            int32[B], `mask` bool[B].
         axis_name: The mapped axis over which the batch is spread.
 
     Returns:
@@ -194,8 +194,9 @@ def train_step(
 
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
-    metrics |= step_metrics.site_accuracies(outputs, batch, model, recipe.sites, axis_name)
-    metrics |= step_metrics.hit_rates(outputs, batch, model, axis_name)
+    labelled = with_labels(batch, model)
+    metrics |= step_metrics.site_accuracies(outputs, labelled, model, recipe.sites, axis_name)
+    metrics |= step_metrics.hit_rates(outputs, labelled, model, axis_name)
     metrics |= step_metrics.gradient_shares(
         at_features['to_emotions'], batch, recipe.sites, axis_name
     )

@@ -225,8 +225,9 @@ def _announce(logs, experiment, step):
     )
     for site in (part.site for part in experiment.parts):
         lacking = set(site.class_names) - set(site.manifest.class_names)
+        lacking = ['labels'] if site.manifest.unlabelled else sorted(lacking)
         if lacking and experiment.config.target == 'label':
-            logs.say(f'{site.name} has no {", ".join(sorted(lacking))}')
+            logs.say(f'{site.name} has no {", ".join(lacking)}')
     start = f'going on after step {step}' if step else 'starting'
     logs.say(
         f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch'

@@ -156,7 +156,7 @@ def _check(record: Record, part: Part, row: int) -> None:
     name = record.id if record.id.isprintable() else ascii(record.id)
     where = f'{part.site.folder}: record {part.records[row]} ({name})'
     num_classes = len(part.site.manifest.class_names)
-    if not 0 <= record.label < num_classes:
+    if not 0 <= record.label < num_classes and not part.site.manifest.unlabelled:
         raise InputError(f'{where} has label {record.label}, expected 0 to {num_classes - 1}')
     if (record.label, record.photo_hash) != (part.index.label[row], part.index.photo_hash[row]):
         raise InputError(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cda_jax.data.manifest import Index, Manifest, check_records, read_index, read_manifest
+from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 
 # Beside a site's manifest where not only the annotators' labels but also the true ones are known: a
@@ -37,8 +38,8 @@ class Site(NamedTuple):
 
     @property
     def own_classes(self) -> list[int]:
-        """Places in the run's classes of those that the site has, in order."""
-        return sorted(set(self.places.tolist()) - {-1})
+        """Places in the run's classes of those that its training examples may have, in order."""
+        return [] if self.manifest.unlabelled else sorted(set(self.places.tolist()) - {-1})
 
     def spread(self, counts: Sequence[int]) -> np.ndarray:
         """Counts by the manifest's classes as float64[C] by the run's, NaN for those it lacks."""
@@ -58,8 +59,8 @@ class Part(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """int32[N], the records' labels as places in the run's class names."""
-        return self.site.places[self.index.label]
+        """int32[N], the records' labels as places in the run's class names, or UNLABELLED."""
+        return _in_run(self.site, self.index.label)
 
 
 def open_sites(
@@ -78,7 +79,9 @@ def open_sites(
                 f'{folder}/manifest.json: image_size is {manifest.image_size}, expected {expected} '
                 f'as in {folders[0]}: sites that are used together must agree'
             )
-    class_names = class_names or union_of_classes([each.class_names for each in manifests])
+    if not class_names:
+        labelled = [each for each in manifests if not each.unlabelled] or manifests
+        class_names = union_of_classes([each.class_names for each in labelled])
     return [Site(*each, class_names) for each in zip(names, folders, manifests, strict=True)]
 
 
@@ -98,13 +101,28 @@ def union_of_classes(of_sites: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def check_classes(sites: Sequence[Site]) -> None:
-    """Raises InputError where a site has no class in common with the others."""
-    for site in reversed(sites):
-        others = set().union(*(each.manifest.class_names for each in sites if each is not site))
+    """Raises InputError where a labelled site has no class in common with the others."""
+    labelled = [site for site in sites if not site.manifest.unlabelled]
+    if not labelled:
+        raise InputError(
+            f'{sites[0].folder}: has no labels, like all sites; expected some to learn'
+        )
+    for site in reversed(labelled):
+        others = set().union(*(each.manifest.class_names for each in labelled if each is not site))
         if others and others.isdisjoint(site.manifest.class_names):
             raise InputError(
                 f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, none of '
                 f'which another site has ({", ".join(sorted(others))}); expected some in common'
+            )
+
+
+def check_image_size(sites: Sequence[Site], image_size: int) -> None:
+    """Raises InputError where the network's input cannot be cut from the records."""
+    for site in sites:
+        if site.manifest.image_size < image_size:
+            raise InputError(
+                f'config field image_size is {image_size}, but the records of {site.folder} are '
+                f'{site.manifest.image_size} pixels wide; expected no more'
             )
 
 
@@ -120,7 +138,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     content = site.manifest.splits[stored_split]
     check_records(site.folder, content)
     index = read_index(site.folder, stored_split)
-    chosen = site.places[index.label] >= 0
+    chosen = (_in_run(site, index.label) >= 0) | (index.label == UNLABELLED)
     if split != 'test':
         # Mixed, because a reader may have separated train from test by the size of the same hash.
         mixed = index.photo_hash * np.uint64(0x9E3779B97F4A7C15)
@@ -132,12 +150,15 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
             f'{site.folder}: no records in the {split} split at validation_fraction '
             f'{validation_fraction}; expected at least one of {", ".join(site.class_names)}'
         )
+    labels = _in_run(site, index.label[records])
     return Part(
         site=site,
         files=tuple(site.folder / shard.file for shard in content.shards),
         records=records,
         index=Index(index.label[records], index.photo_hash[records]),
-        class_counts=np.bincount(
-            site.places[index.label[records]], minlength=len(site.class_names)
-        ),
+        class_counts=np.bincount(labels[labels >= 0], minlength=len(site.class_names)),
     )
+
+
+def _in_run(site: Site, labels: np.ndarray) -> np.ndarray:
+    return np.append(site.places, np.int32(UNLABELLED))[labels]  # which is the last one's place

@@ -56,8 +56,8 @@ class CDA(nn.Module):
             ('conditional_adversary'); or no d: a distance ('coral', 'mmd'), or nothing ('none').
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
         dataset_classifier_dropout: Of d, which the paper has not.
-        site_classes: The classes that each site has, and its own classifier answers for; empty:
-            every site has all of them.
+        site_classes: The classes that each site has, and its own classifier answers for: none where
+            the site is unlabelled. Empty: every site has all of them.
     """
 
     feature_extractor: nn.Module
@@ -78,6 +78,11 @@ class CDA(nn.Module):
     def num_heads(self) -> int:
         """H, the number of emotion classifiers."""
         return self.num_site_heads + self.common_head
+
+    @property
+    def unlabelled(self) -> list[int]:
+        """The sites without labels."""
+        return [site for site, own in enumerate(self.site_classes) if not own]
 
     @property
     def classes_of_sites(self) -> Bool[np.ndarray, 'K C']:
@@ -137,19 +142,27 @@ class CDA(nn.Module):
 
         Args:
             images: Scaled to about -1 to 1.
+            labels: Zeros where there is none: what the network predicts takes its place.
             lambda_1: Strength of the reversal between d and f.
             lambda_2: Strength of the reversal between d and g.
             sites: Needed by the conditional adversary.
         """
         features = self.feature_extractor(images, train=True)
+        is_labelled = labels.any(axis=-1, keepdims=True)
+        if self.unlabelled:
+            predicted = self.mean_of_sites(jax.nn.softmax(self._emotions(features)))
+            labels = jnp.where(is_labelled, labels, jax.lax.stop_gradient(predicted))
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
         if self.has_dataset_classifier:
             # d descends its loss at full weight; f and g, or f and e, feel it reversed.
             seen = self.perturb('to_reversal', features)
             if self.alignment == 'conditional_adversary':
-                own = own_logits(self._emotions(seen), sites, self.num_site_heads)
-                products = seen[:, :, None] * jax.nn.softmax(own)[:, None]
+                logits = self._emotions(seen)
+                own = jax.nn.softmax(own_logits(logits, sites, self.num_site_heads))
+                if self.unlabelled:
+                    own = jnp.where(is_labelled, own, self.mean_of_sites(jax.nn.softmax(logits)))
+                products = seen[:, :, None] * own[:, None]
                 seen = reverse_gradient(products.reshape(len(products), -1), lambda_1)
             else:
                 seen_codes = reverse_gradient(label_codes, lambda_2)
