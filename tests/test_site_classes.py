@@ -17,6 +17,7 @@ from cda_jax.evaluate import evaluate
 from cda_jax.losses import adjust_logits, find_loss
 from cda_jax.models.cda import Outputs, own_logits
 from cda_jax.objective import Losses, emotion_errors, head_columns, head_masks
+from cda_jax.runtime.results import format_results
 from cda_jax.train import train
 from cda_jax.trained import config_of_run, load_trained
 
@@ -192,6 +193,9 @@ def test_three_sites_with_eight_classes_train_together(data_dir, tmp_path, capsy
         own = results.test_sites[site]['own']
         assert own.recall[absent] is own.precision[absent] is None
         assert not np.array(own.confusion)[:, absent].any()
+    rows = [line.split() for line in format_results(results).splitlines()]
+    _, *shares = (row[-1] for row in rows if row[:2] == ['rafdb', 'own'])
+    assert shares == ['-', '-']  # recall and precision of contempt
     assert np.isfinite(results.average.macro_f1)
 
     # The checkpoint knows which classifier answers for what.
