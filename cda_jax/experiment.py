@@ -178,7 +178,9 @@ def _check_unlabelled(config: Config, sites: list[Site]) -> None:
     field = 'group_dro' if config.group_dro else "mixup within a 'batch'" if mixes else ''
     for site in sites:
         if field and site.manifest.unlabelled:
-            raise InputError(f'{site.folder}: has no labels, which config field {field} needs')
+            raise InputError(
+                f'{site.folder}: has no labels, which config field {field} needs; expected 0'
+            )
 
 
 def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
