@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import numpy as np
 from cda_jax.config import NETWORK, Config, as_fields
 from cda_jax.data.examples import Examples, is_kept
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, open_part, open_sites
+from cda_jax.data.sites import Part, Site, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.experiment import agreement_facts, check_image_size, class_names, reading
+from cda_jax.experiment import agreement_facts, class_names, reading
 from cda_jax.features import (
     EvaluationSet,
     Features,
@@ -144,21 +145,35 @@ def open_sets(
 ) -> list[EvaluationSet]:
     """Opens the test or validation data of the sites of these names, by default the test sites.
 
+    Examples of classes other than the expected ones are left out, which a warning says. A site
+    without labels takes part with labelled test examples alone.
+
     Raises:
         InputError: Some of the data is missing or does not fit.
     """
-    opened = open_sites(config.data_dir, names or config.test_sites or config.sites)
-    check_image_size(config, opened)
+    names = names or config.test_sites or config.sites
+    opened = open_sites(config.data_dir, names, expected_classes)
+    check_image_size(opened, config.image_size)
+    opened = [site for site in opened if _has_labels(site, split)]
+    if not opened:
+        raise InputError(f'no labels in the {split} data of {", ".join(names)}; expected some')
     for site in opened:
-        if site.manifest.class_names != expected_classes:
-            raise InputError(
-                f'{site.folder}/manifest.json: class_names is {site.manifest.class_names}, '
-                f'expected {expected_classes} as in training'
+        others = set(site.manifest.class_names) - set(expected_classes)
+        if others and jax.process_index() == 0:
+            print(
+                f'warning: {site.folder}: examples of {", ".join(sorted(others))} are left out, '
+                'because no site of the training has that class',
+                file=sys.stderr,
             )
     parts = [open_part(site, split, config.validation_fraction) for site in opened]
     # Test sets are read once.
     keep = split != 'test' and is_kept(config.keep_decoded, parts, jax.process_count())
     return [_evaluation_set(config, part, keep) for part in parts]
+
+
+def _has_labels(site: Site, split: str) -> bool:
+    tests = site.manifest.splits['test'].num_examples
+    return not site.manifest.unlabelled or (split == 'test' and tests > 0)
 
 
 def evaluate_weights(
@@ -185,8 +200,8 @@ def evaluate_weights(
         entry.part.site.name: {head: of_set[number] for head, number in entry.heads.items()}
         for entry, of_set in zip(sets, counts, strict=True)
     }
-    label_names = sets[0].part.site.manifest.class_names
-    return score_confusions(confusions, class_names(config, label_names), step)
+    names = class_names(config, sets[0].part.site.class_names)
+    return score_confusions(confusions, names, step)
 
 
 def score_confusions(
@@ -249,7 +264,7 @@ def _evaluation_set(config: Config, part: Part, keep: bool) -> EvaluationSet:
     return EvaluationSet(
         part=part,
         examples=Examples([part], [index], label_is_site=label_is_site, keep=keep),
-        heads=_heads(config, index),
+        heads=_heads(config, -1 if part.site.manifest.unlabelled else index),
     )
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ from cda_jax.data.examples import Batch, Examples, is_kept
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.position import DataPosition, identify
-from cda_jax.data.sites import Part, Site, open_part, open_sites
+from cda_jax.data.sites import Part, Site, check_classes, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
-from cda_jax.objective import Losses
+from cda_jax.objective import Losses, head_columns
 from cda_jax.optimizer import build_optimizer
 from cda_jax.runtime.devices import AXIS
 from cda_jax.schedules import reversal_strength, share_done, steps_per_epoch, warmup_cosine
@@ -44,7 +44,10 @@ def build_experiment(config: Config) -> Experiment:
         InputError: The data, a loss or a schedule of the config cannot be used.
     """
     sites = open_sites(config.data_dir, config.sites)
-    check_image_size(config, sites)
+    check_image_size(sites, config.image_size)
+    if config.target == 'label':
+        check_classes(sites)
+        _check_unlabelled(config, sites)
     parts = [open_part(site, 'train', config.validation_fraction) for site in sites]
     sizes = tuple(float(len(part.records)) for part in parts)
     epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
@@ -85,8 +88,15 @@ def class_names(config: Config, label_names: tuple[str, ...]) -> tuple[str, ...]
     return config.sites if config.target == 'site' else label_names
 
 
-def build_model(config: Config, num_classes: int) -> CDA:
-    """The network of a config, with so many classes for its emotion classifiers."""
+def site_classes(config: Config, parts: Sequence[Part]) -> list[list[int]]:
+    """Places of the classes that each site has; empty where every site has all of them."""
+    own = [part.site.own_classes for part in parts]
+    every = [*range(len(parts[0].site.class_names))]
+    return [] if config.target == 'site' or own == [every] * len(own) else own
+
+
+def build_model(config: Config, num_classes: int, of_sites: Sequence[Sequence[int]] = ()) -> CDA:
+    """The network of a config, with so many classes, and `site_classes` of them for the sites."""
     return CDA(
         feature_extractor=ResNet(
             depth=config.resnet_depth,
@@ -112,6 +122,7 @@ def build_model(config: Config, num_classes: int) -> CDA:
         dataset_classifier_dropout=config.dataset_classifier_dropout,
         negative_slope=config.negative_slope,
         transition_matrices=config.transition_matrices,
+        site_classes=tuple(map(tuple, of_sites)),
     )
 
 
@@ -158,32 +169,30 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
         batch_size=experiment.config.batch_size,
         seed=experiment.config.seed,
         site_shares=list(experiment.site_shares),
-        class_names=list(experiment.parts[0].site.manifest.class_names),
+        class_names=list(experiment.parts[0].site.class_names),
         head_class_counts=[
             counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
         ],
         sites={part.site.name: identify(part) for part in experiment.parts},
         class_balance=experiment.config.class_balance,
+        site_classes=site_classes(experiment.config, experiment.parts),
     )
 
 
-def check_image_size(config: Config, sites: list[Site]) -> None:
-    """Checks that the network's input can be cut from the records.
-
-    Raises:
-        InputError: The records are too small.
-    """
+def _check_unlabelled(config: Config, sites: list[Site]) -> None:
+    mixes = config.mixup and config.mixup_within == 'batch'
+    field = 'group_dro' if config.group_dro else "mixup within a 'batch'" if mixes else ''
     for site in sites:
-        if site.manifest.image_size < config.image_size:
+        if field and site.manifest.unlabelled:
             raise InputError(
-                f'config field image_size is {config.image_size}, but the records of '
-                f'{Path(site.folder)} are {site.manifest.image_size} pixels wide; expected no more'
+                f'{site.folder}: has no labels, which config field {field} needs; expected 0'
             )
 
 
 def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
     total_steps = epoch * config.num_epochs
-    label_names = parts[0].site.manifest.class_names
+    classes = class_names(config, parts[0].site.class_names)
+    model = build_model(config, len(classes), site_classes(config, parts))
     learning_rate = warmup_cosine(
         peak=config.learning_rate * config.batch_size / 256,
         warmup_steps=round(config.warmup_epochs * epoch),
@@ -197,9 +206,9 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
 
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
     return Recipe(
-        model=build_model(config, len(class_names(config, label_names))),
+        model=model,
         optimizer=build_optimizer(config, learning_rate),
-        losses=_build_losses(config, parts),
+        losses=_build_losses(config, parts, model),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
         progress=share_done(total_steps),
@@ -215,18 +224,25 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
     )
 
 
-def _build_losses(config: Config, parts: list[Part]) -> Losses:
+def _build_losses(config: Config, parts: list[Part], model: CDA) -> Losses:
     emotion = functools.partial(
         _build_loss, 'emotion_loss', config.emotion_loss, config.emotion_loss_args
     )
+    shared = config.shared_statistics
+    if shared and model.site_classes and config.emotion_loss_args.get('label_smoothing'):
+        raise InputError(
+            f'config field shared_statistics is {shared} beside label_smoothing, which would then '
+            'smooth over classes that a site has not; expected 0'
+        )
+    heads = zip(head_class_counts(config, parts), head_columns(model), strict=True)
     return Losses(
-        emotion=[emotion(counts) for counts in head_class_counts(config, parts)],
+        emotion=[emotion(counts[own]) for counts, own in heads],
         dataset=_build_loss(
             'dataset_loss', config.dataset_loss, config.dataset_loss_args, _sizes(parts)
         ),
         of_all_sites=emotion(_counts_of_all(config, parts)),
         site_size_power=config.site_size_power,
-        shared_statistics=config.shared_statistics,
+        shared_statistics=shared,
         site_smoothing=config.site_smoothing,
         group_dro=config.group_dro,
     )

@@ -84,7 +84,7 @@ def extract(
         photo_hash=np.concatenate([part.index.photo_hash for part in parts]),
         id=np.concatenate([_read_ids(part) for part in parts]),
         site_names=tuple(part.site.name for part in parts),
-        class_names=class_names(config, parts[0].site.manifest.class_names),
+        class_names=class_names(config, parts[0].site.class_names),
         step=step,
         source=digest_source(config, weights, step, parts),
     )
@@ -120,7 +120,7 @@ def predict_set(
 
 def confuse(entry: EvaluationSet, probabilities: np.ndarray, config: Config) -> np.ndarray:
     """How many examples of each class every head took for each class, int64[H + 1, C, C]."""
-    size = len(class_names(config, entry.part.site.manifest.class_names))
+    size = len(class_names(config, entry.part.site.class_names))
     cells = entry.examples.labels * size + probabilities.argmax(axis=-1)
     counts = [np.bincount(of_head, minlength=size**2) for of_head in cells]
     return np.reshape(counts, (-1, size, size))

@@ -10,6 +10,8 @@ With x_i a picture, y_i its one-hot label, z_i its site and n the samples of the
 
 R is the gradient reversal: d descends L_d, while f and g feel it times -lambda_1 and -lambda_2.
 Without d, lambda_1 times a distance between the sites' features may stand in the place of L_d.
+
+Samples without a label count in L_d alone, with what the network predicts in the place of y_i.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +19,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Key
 
@@ -40,7 +43,8 @@ class Losses(NamedTuple):
 
     Attributes:
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
-            they differ in the class counts that are bound.
+            they differ in the class counts that are bound. Each sees the classes that its
+            classifier answers for, and no others.
         dataset: Per-sample loss of the dataset classifier.
         of_all_sites: Per-sample loss with the class counts of all sites; needed where
             `shared_statistics` is not 0.
@@ -84,8 +88,8 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
-        batch: `image` float[B, S, S, 3], `label` int32[B], `site` int32[B], `mask` bool[B]; after
-            mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
+        batch: `image` float[B, S, S, 3], `label` int32[B] (-1: none), `site` int32[B], `mask`
+            bool[B]; after mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
@@ -116,13 +120,14 @@ def objective(
         mutable=['batch_stats'],
     )
     context = {'axis_name': axis_name, 'progress': progress}
-    n = _count(batch['mask'], axis_name)
+    labelled = with_labels(batch, model)
+    n, n_labelled = _count(batch['mask'], axis_name), _count(labelled['mask'], axis_name)
 
     # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
-    errors, own = emotion_errors(outputs, batch, model, losses, **context)
+    errors, own = emotion_errors(outputs, labelled, model, losses, **context)
     if group_weights is None:
-        weights = (n / _count(own, axis_name)) ** (1 - losses.site_size_power)
-        emotion = jnp.sum(weights * errors.sum(axis=1) / n)
+        weights = (n_labelled / _count(own, axis_name)) ** (1 - losses.site_size_power)
+        emotion = jnp.sum(weights * errors.sum(axis=1) / n_labelled)
     else:
         emotion, group_weights = group_dro_loss(
             errors.sum(axis=0),
@@ -137,7 +142,7 @@ def objective(
     label = jnp.float32(0)
     if model.has_label_extractor:
         distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
-        label = jnp.where(batch['mask'], distances, 0).sum() / n
+        label = jnp.where(labelled['mask'], distances, 0).sum() / n_labelled
 
     # L_d: how badly the dataset classifier names the sites; or how far the sites lie apart.
     alignment = jnp.float32(0)
@@ -170,20 +175,29 @@ def emotion_errors(
     Returns:
         Errors, 0 for the samples of other classifiers, and a mask of the classifier's own samples.
     """
-    targets = pseudo_labels(outputs.label_codes, model.pseudo_label)
+    classes = jnp.array(model.classes_of_sites)[batch['site']] if model.site_classes else None
+    targets = pseudo_labels(outputs.label_codes, model.pseudo_label, classes)
     own = head_masks(batch, model)
     errors = [
-        loss_of_rows(loss, logits, targets, mask, **context)
-        for loss, logits, mask in zip(losses.emotion, outputs.emotion_logits, own, strict=True)
+        loss_of_rows(loss, logits[:, columns], targets[:, columns], mask, **context)
+        for loss, logits, columns, mask in zip(
+            losses.emotion, outputs.emotion_logits, head_columns(model), own, strict=True
+        )
     ]
     shared = losses.shared_statistics
     if shared and model.num_site_heads:
         # One loss for the samples of all sites, each judged by its own site's classifier.
         judged = own_logits(outputs.emotion_logits, batch['site'], model.num_site_heads)
+        targets = targets if classes is None else jnp.where(classes, targets, 0)
         error = loss_of_rows(losses.of_all_sites, judged, targets, batch['mask'], **context)
         for head in range(model.num_site_heads):
             errors[head] = (1 - shared) * errors[head] + shared * jnp.where(own[head], error, 0)
     return jnp.stack(errors), own
+
+
+def with_labels(batch: dict[str, Array], model: CDA) -> dict[str, Array]:
+    """The batch with a mask that leaves out the samples without a label."""
+    return batch | {'mask': batch['mask'] & (batch['label'] >= 0)} if model.unlabelled else batch
 
 
 def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
@@ -196,6 +210,15 @@ def head_masks(batch: dict[str, Array], model: CDA) -> Bool[Array, 'H B']:
     if not model.transition_matrices:
         is_own |= heads >= model.num_site_heads
     return is_own & batch['mask']
+
+
+def head_columns(model: CDA) -> list[np.ndarray | slice]:
+    """Where the classes that each emotion classifier answers for are among all.
+
+    One that answers for none, and has no samples, has all: no loss knows what to do without any.
+    """
+    heads = model.classes_of_heads
+    return [np.flatnonzero(own) if own.any() and not own.all() else slice(None) for own in heads]
 
 
 def loss_of_rows(

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
-from cda_jax.objective import Losses, objective
+from cda_jax.objective import Losses, objective, with_labels
 from cda_jax.rivals.mixup import mix
 from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import Schedule
@@ -133,8 +133,8 @@ def train_step(
 
     Args:
         state: The same on every device.
-        batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B], `site` int32[B],
-            `mask` bool[B].
+        batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B] (-1: none), `site`
+            int32[B], `mask` bool[B].
         axis_name: The mapped axis over which the batch is spread.
 
     Returns:
@@ -200,8 +200,9 @@ def train_step(
 
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
-    metrics |= step_metrics.site_accuracies(outputs, batch, model, recipe.sites, axis_name)
-    metrics |= step_metrics.hit_rates(outputs, batch, model, axis_name)
+    labelled = with_labels(batch, model)
+    metrics |= step_metrics.site_accuracies(outputs, labelled, model, recipe.sites, axis_name)
+    metrics |= step_metrics.hit_rates(outputs, labelled, model, axis_name)
     metrics |= step_metrics.gradient_shares(
         at_features['to_emotions'], batch, recipe.sites, axis_name
     )
@@ -279,13 +280,12 @@ def predict(
         adjust: What to do to the emotion logits, or None.
 
     Returns:
-        Features, and the probabilities by each head, last the mean of those by the sites'.
+        Features, and the probabilities by each head, last those by `CDA.mean_of_sites`.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, batch['site'], method='classify')
     probabilities = jax.nn.softmax(logits if adjust is None else adjust(logits))
-    of_sites = probabilities[: model.num_site_heads or 1]
-    return features, jnp.concatenate([probabilities, of_sites.mean(axis=0, keepdims=True)])
+    return features, jnp.concatenate([probabilities, model.mean_of_sites(probabilities)[None]])
 
 
 def _draw_keys(

@@ -53,12 +53,19 @@ def hit_rates(
 def site_accuracies(
     outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
 ) -> dict[str, Array]:
-    """The share of each site's samples that their own classifier gets right; NaN without any."""
+    """The share of each labelled site's samples that their own classifier gets right.
+
+    NaN where the site has no samples.
+    """
     of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
     own_hits = of_sites * _own_hits(outputs, batch, model)[:, None]
     hits, samples = jax.lax.psum((own_hits.sum(axis=0), of_sites.sum(axis=0)), axis_name)
     rates = jnp.where(samples > 0, hits / jnp.maximum(samples, 1), jnp.nan)
-    return {f'accuracy_{site}': rate for site, rate in zip(sites, rates, strict=True)}
+    return {
+        f'accuracy_{site}': rates[number]
+        for number, site in enumerate(sites)
+        if number not in model.unlabelled
+    }
 
 
 def gradient_shares(

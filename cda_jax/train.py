@@ -84,7 +84,7 @@ def _train_and_evaluate(config, workdir, stop):
     # All data first, so that a fault in them shows before anything is written or trained.
     with together():
         experiment = build_experiment(config)
-        classes = experiment.parts[0].site.manifest.class_names
+        classes = experiment.parts[0].site.class_names
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
         if config.validation_fraction:
@@ -236,6 +236,11 @@ def _announce(logs, experiment, step):
     logs.say(
         f'{jax.device_count()} device(s) ({jax.devices()[0].device_kind}), training images: {sizes}'
     )
+    for site in (part.site for part in experiment.parts):
+        lacking = set(site.class_names) - set(site.manifest.class_names)
+        lacking = ['labels'] if site.manifest.unlabelled else sorted(lacking)
+        if lacking and experiment.config.target == 'label':
+            logs.say(f'{site.name} has no {", ".join(lacking)}')
     source = experiment.config.init_from
     start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
     logs.say(

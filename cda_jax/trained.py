@@ -63,7 +63,7 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
             # The newest knows how far training came, whichever is chosen.
             training = read_position(checkpoints.position(checkpoints.latest_step()))
             names = class_names(config, tuple(training.class_names))
-            model = build_model(config, len(names))
+            model = build_model(config, len(names), training.site_classes)
             untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
             weights = restore_weights(checkpoints, step, jax.eval_shape(untrained), config)
             return model, weights, step, names, config, training

@@ -69,7 +69,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     train, state = devices.lift_train_step(step), devices.replicate(jax.jit(make_state)())
     counts = experiment.head_class_counts(config, run.parts)
     evaluation = evaluate.over_devices(run.recipe.model, config, counts)
-    sets = evaluate.open_sets(config, run.parts[0].site.manifest.class_names)
+    sets = evaluate.open_sets(config, run.parts[0].site.class_names)
     sets = [_beginning(config, entry, steps * config.batch_size) for entry in sets]
 
     def train_on(batch: dict) -> dict:

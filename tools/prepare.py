@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
 from cda_jax.prepare import readers
+from cda_jax.prepare.dataset import without_labels
 from cda_jax.prepare.run import prepare
 from cda_jax.runtime.program import run
 
@@ -36,6 +37,9 @@ _PROCESSES = flags.DEFINE_integer('processes', None, 'By default one per process
 _MAX_SKIPPED_SHARE = flags.DEFINE_float(
     'max_skipped_share', 0.05, 'The share of rows that may prove unusable.'
 )
+_UNLABELLED = flags.DEFINE_bool(
+    'unlabelled', False, 'Forget the labels of the training pictures; test pictures keep theirs.'
+)
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
@@ -55,6 +59,8 @@ def main() -> None:
     dataset = readers.read(_DATASET.value, _ROOT.value, **options)
     if 'test_photos' in options:  # The list's folder says nothing, and may differ elsewhere.
         options['test_photos'] = Path(options['test_photos']).name
+    if _UNLABELLED.value:
+        dataset, options = without_labels(dataset), options | {'unlabelled': True}
     manifest = prepare(
         dataset,
         _OUT.value,
@@ -77,8 +83,10 @@ def main() -> None:
 def summarise(manifest: Manifest) -> str:
     """Lays out the counts of a prepared dataset in several lines."""
     counts = [manifest.splits[split].class_counts for split in SPLITS]
-    table = [*zip(manifest.class_names, *counts, strict=True), ('all', *map(sum, counts))]
+    totals = [manifest.splits[split].num_examples for split in SPLITS]
+    table = [*zip(manifest.class_names, *counts, strict=True), ('all', *totals)]
     lines = [tabulate(table, (manifest.name, *SPLITS), tablefmt='plain', intfmt=',')]
+    lines += ['the training pictures have no labels'] * manifest.unlabelled
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

@@ -70,11 +70,11 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
     """Figure 3 of the paper: class distributions of prepared sites."""
     opened = open_sites(data_dir, tuple(sites))
     counts = {
-        site.name: {k: np.array(split.class_counts) for k, split in site.manifest.splits.items()}
+        site.name: {k: site.spread(v.class_counts) for k, v in site.manifest.splits.items()}
         for site in opened
     }
     return Picture(
-        class_distributions(counts, opened[0].manifest.class_names),
+        class_distributions(counts, opened[0].class_names),
         'Share of each class in the training and test data of every site, with the number of '
         'examples (figure 3 of the paper).',
         'Bars of the class shares of every site.',

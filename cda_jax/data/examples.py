@@ -50,7 +50,7 @@ class Examples:
         self._part = np.repeat(np.arange(len(parts)), self.sizes)
         self._site = np.repeat(np.array(sites, np.int32), self.sizes)
         # From the index, against which every record is checked when it is read.
-        label = np.concatenate([part.index.label for part in parts]).astype(np.int32)
+        label = np.concatenate([part.labels for part in parts])
         self.labels = self._site if label_is_site else label
         self._sources = [
             grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
@@ -156,7 +156,7 @@ def _check(record: Record, part: Part, row: int) -> None:
     name = record.id if record.id.isprintable() else ascii(record.id)
     where = f'{part.site.folder}: record {part.records[row]} ({name})'
     num_classes = len(part.site.manifest.class_names)
-    if not 0 <= record.label < num_classes:
+    if not 0 <= record.label < num_classes and not part.site.manifest.unlabelled:
         raise InputError(f'{where} has label {record.label}, expected 0 to {num_classes - 1}')
     if (record.label, record.photo_hash) != (part.index.label[row], part.index.photo_hash[row]):
         raise InputError(

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from cda_jax.data.arrays import read_npz
-from cda_jax.data.records import Encoding, count_records
+from cda_jax.data.records import UNLABELLED, Encoding, count_records
 from cda_jax.errors import InputError
 from cda_jax.runtime.files import read_json, replacing
 
@@ -105,6 +105,12 @@ class Manifest(Settings, kw_only=True):
     format: Literal['cda_jax prepared dataset'] = 'cda_jax prepared dataset'
     version: Literal[1] = 1
 
+    @property
+    def unlabelled(self) -> bool:
+        """Whether nobody has said the classes of the training examples."""
+        train = self.splits.get('train')
+        return train is not None and train.num_examples > 0 == sum(train.class_counts)
+
 
 class _Layout(msgspec.Struct):
     """Read first, because another version explains why other fields differ."""
@@ -116,7 +122,7 @@ class _Layout(msgspec.Struct):
 class Index(NamedTuple):
     """Labels and photo hashes of a split, in the order of its records, without opening shards."""
 
-    label: np.ndarray  # int32[N]
+    label: np.ndarray  # int32[N], or UNLABELLED
     photo_hash: np.ndarray  # uint64[N], from `records.hash_photo`
 
 
@@ -139,7 +145,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
             f'{MAX_IMAGE_SIZE}, found {manifest.face_size} and {manifest.image_size}'
         )
     names = manifest.class_names
-    if not names or len(set(names)) != len(names):
+    if len(set(names)) != len(names) or not (names or manifest.unlabelled):
         raise InputError(f'{path}: class_names: expected different names, at least one')
     _check_counts(path, manifest)
     for split in SPLITS:
@@ -155,7 +161,8 @@ def _check_counts(path: Path, manifest: Manifest) -> None:
     for name, split in manifest.splits.items():
         where = f'{path}: splits.{name}'
         _expect(f'{where}.class_counts', len(split.class_counts), len(manifest.class_names), 'long')
-        _expect(f'{where}.class_counts', sum(split.class_counts), split.num_examples, 'in all')
+        if name != 'train' or any(split.class_counts):  # there, all may be unlabelled
+            _expect(f'{where}.class_counts', sum(split.class_counts), split.num_examples, 'in all')
         total = sum(shard.num_examples for shard in split.shards)
         _expect(f'{where}.shards', total, split.num_examples, 'examples in all')
     files = [shard.file for split in manifest.splits.values() for shard in split.shards]
@@ -211,8 +218,9 @@ def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
             raise InputError(f'{path}: {name}: expected {expected}, found {found}')
     index = Index(arrays['label'], arrays['photo_hash'])
     counts = content.class_counts
-    in_range = np.all((index.label >= 0) & (index.label < len(counts)))
-    if not in_range or np.bincount(index.label, minlength=len(counts)).tolist() != list(counts):
+    labels = index.label[index.label != UNLABELLED]
+    in_range = np.all((labels >= 0) & (labels < len(counts)))
+    if not in_range or np.bincount(labels, minlength=len(counts)).tolist() != list(counts):
         raise InputError(f'{path}: label: the numbers of each class are not those of the manifest')
     return index
 

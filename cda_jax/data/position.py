@@ -30,6 +30,8 @@ class DataPosition(msgspec.Struct, frozen=True):
     head_class_counts: list[list[int]]  # training examples, by emotion classifier and class
     sites: dict[str, SiteIdentity]  # by name, in their order
     class_balance: float = 0.0  # how evenly a site's classes are drawn
+    # Of each site, places in `class_names`; empty where every site has all of them.
+    site_classes: list[list[int]] = []
 
 
 def identify(part: Part) -> SiteIdentity:

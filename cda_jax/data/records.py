@@ -15,6 +15,9 @@ from cda_jax.errors import InputError
 
 Encoding = Literal['jpeg', 'raw']
 
+# The label of a training example whose class nobody has said.
+UNLABELLED = -1
+
 # Pixels as they are stored, whatever EXIF data say.
 _JPEG_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -23,7 +26,7 @@ class Record(NamedTuple):
     """A prepared example."""
 
     image: np.ndarray  # uint8[side, side, 3], RGB; read-only where it comes from a raw record
-    label: int  # index into the dataset's class names
+    label: int  # index into the dataset's class names, or UNLABELLED
     id: str  # name of the row that the example came from
     photo_hash: int  # `hash_photo` of its photo; splits go by it, so that no photo is torn apart
     pixel_hash: bytes  # `hash_pixels` of the crop before it was encoded

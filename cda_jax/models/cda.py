@@ -6,7 +6,8 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.models.mlp import Classifier, LabelExtractor
@@ -14,13 +15,18 @@ from cda_jax.rivals.transition import near_identity, site_log_probabilities
 
 PSEUDO_LABELS = ('hard', 'soft', 'none')
 
+# The logit of a class that a classifier does not answer for: its probability is exactly 0, and yet
+# nothing that is computed from it is infinite.
+_ABSENT = -1e9
+
 
 class Outputs(NamedTuple):
     """What a training pass puts out.
 
     Attributes:
         features: f(x).
-        emotion_logits: e_h(f(x)) of every head.
+        emotion_logits: e_h(f(x)) of every head; of a class that it does not answer for, a number
+            so low that the class has probability 0.
         label_codes: What g makes of the label: its raw output ('hard'), that output's softmax
             ('soft'), or the label itself without g ('none').
         dataset_logits: d(R(f(x)), R(g(y))), or d(R(f(x) p)) with the outer product of the features
@@ -53,6 +59,8 @@ class CDA(nn.Module):
             ('conditional_adversary'); or no d: a distance ('coral', 'mmd'), or nothing ('none').
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
         dataset_classifier_dropout: Of d, which the paper has not.
+        site_classes: The classes that each site has, and its own classifier answers for: none where
+            the site is unlabelled. Empty: every site has all of them.
     """
 
     feature_extractor: nn.Module
@@ -68,11 +76,30 @@ class CDA(nn.Module):
     dataset_classifier_dropout: float = 0.0
     negative_slope: float = 0.2
     transition_matrices: bool = False
+    site_classes: Sequence[Sequence[int]] = ()
 
     @property
     def num_heads(self) -> int:
         """H, the number of emotion classifiers."""
         return self.num_site_heads + self.common_head
+
+    @property
+    def unlabelled(self) -> list[int]:
+        """The sites without labels."""
+        return [site for site, own in enumerate(self.site_classes) if not own]
+
+    @property
+    def classes_of_sites(self) -> Bool[np.ndarray, 'K C']:
+        """Which classes each site has."""
+        every = range(self.num_classes)
+        of_sites = self.site_classes or [every] * self.num_sites
+        return np.array([[label in own for label in every] for own in of_sites])
+
+    @property
+    def classes_of_heads(self) -> Bool[np.ndarray, 'H C']:
+        """Which classes each emotion classifier answers for; a common one for all."""
+        own = self.classes_of_sites[: self.num_site_heads]
+        return np.concatenate([own, np.ones((int(self.common_head), self.num_classes), bool)])
 
     @property
     def has_label_extractor(self) -> bool:
@@ -123,19 +150,27 @@ class CDA(nn.Module):
 
         Args:
             images: Scaled to about -1 to 1.
+            labels: Zeros where there is none: what the network predicts takes its place.
             lambda_1: Strength of the reversal between d and f.
             lambda_2: Strength of the reversal between d and g.
             sites: Needed by the conditional adversary and by batch norm by site.
         """
         features = self.feature_extractor(images, sites, train=True)
+        is_labelled = labels.any(axis=-1, keepdims=True)
+        if self.unlabelled:
+            predicted = self.mean_of_sites(jax.nn.softmax(self._emotions(features)))
+            labels = jnp.where(is_labelled, labels, jax.lax.stop_gradient(predicted))
         label_codes = self._encode(labels, dropout_keys)
         dataset_logits = None
         if self.has_dataset_classifier:
             # d descends its loss at full weight; f and g, or f and e, feel it reversed.
             seen = self.perturb('to_reversal', features)
             if self.alignment == 'conditional_adversary':
-                own = own_logits(self._emotions(seen), sites, self.num_site_heads)
-                products = seen[:, :, None] * jax.nn.softmax(own)[:, None]
+                logits = self._emotions(seen)
+                own = jax.nn.softmax(own_logits(logits, sites, self.num_site_heads))
+                if self.unlabelled:
+                    own = jnp.where(is_labelled, own, self.mean_of_sites(jax.nn.softmax(logits)))
+                products = seen[:, :, None] * own[:, None]
                 seen = reverse_gradient(products.reshape(len(products), -1), lambda_1)
             else:
                 seen_codes = reverse_gradient(label_codes, lambda_2)
@@ -155,12 +190,25 @@ class CDA(nn.Module):
         features = self.feature_extractor(images, sites, train=False)
         return features, self._emotions(features)
 
+    def mean_of_sites(self, probabilities: Float[Array, 'H B C']) -> Float[Array, 'B C']:
+        """The probabilities by the mean of the sites' classifiers, or by the one that they share.
+
+        Of each class, the mean over the classifiers that answer for it.
+        """
+        count = self.num_site_heads or 1
+        probabilities, answers = probabilities[:count], self.classes_of_heads[:count]
+        if answers.all():
+            return probabilities.mean(axis=0)
+        mean = (probabilities * answers[:, None]).sum(axis=0) / answers.sum(axis=0)[None]
+        return mean / mean.sum(axis=-1, keepdims=True)
+
     def _emotions(self, features):
         logits = jnp.stack([classify(features) for classify in self.emotion_classifiers])
         if self.transition_matrices:
             of_sites = site_log_probabilities(logits[0], self.transitions)
             logits = jnp.concatenate([of_sites, logits])
-        return logits
+        answers = self.classes_of_heads
+        return logits if answers.all() else jnp.where(answers[:, None], logits, _ABSENT)
 
     def _encode(self, labels, dropout_keys):
         if not self.has_label_extractor:
@@ -177,13 +225,16 @@ def own_logits(
     return emotion_logits[heads, jnp.arange(len(sites))]
 
 
-def pseudo_labels(label_codes: Float[Array, 'B C'], kind: str) -> Float[Array, 'B C']:
+def pseudo_labels(
+    label_codes: Float[Array, 'B C'], kind: str, classes: Bool[Array, 'B C'] | None = None
+) -> Float[Array, 'B C']:
     """The targets of the emotion classifiers, constants to differentiation.
 
     They are the one-hot of the largest of the `label_codes` in `Outputs` where the kind is 'hard',
-    and the codes as they are otherwise.
+    and the codes as they are otherwise. `classes` are those that a hard one may name.
     """
     codes = jax.lax.stop_gradient(label_codes)
     if kind == 'hard':
+        codes = codes if classes is None else jnp.where(classes, codes, -jnp.inf)
         return jax.nn.one_hot(jnp.argmax(codes, axis=-1), codes.shape[-1])
     return codes

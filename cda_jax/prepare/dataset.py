@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cda_jax.data.manifest import Split
+from cda_jax.data.records import UNLABELLED
 
 
 class Box(NamedTuple):
@@ -23,7 +24,7 @@ class Example(NamedTuple):
     photo: str  # name of the picture that the row comes from; its rows stay in one split
     path: Path | None  # of the picture; None where `data` holds it
     box: Box | None  # around the face; None for the whole picture
-    label: int  # index into the dataset's class names
+    label: int  # index into the dataset's class names; UNLABELLED in all of train or in none
     split: Split
     data: bytes | None = None  # the encoded picture, where it has no file of its own
 
@@ -58,3 +59,14 @@ class Dataset(NamedTuple):
     sources: tuple[Path, ...]  # label files, not pictures; the manifest keeps their hashes
     rows: Iterable[Example | Skipped]  # every row once, in an order that never changes
     test_photos: tuple[str, ...] | None = None  # of the test split, where the reader drew it
+
+
+def without_labels(dataset: Dataset) -> Dataset:
+    """The dataset as if nobody had said the classes of its training pictures."""
+
+    def rows() -> Iterator[Example | Skipped]:
+        for row in dataset.rows:
+            is_training = isinstance(row, Example) and row.split == 'train'
+            yield row._replace(label=UNLABELLED) if is_training else row
+
+    return dataset._replace(rows=ReadAnew(rows))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from cda_jax.data.manifest import SPLITS, SkippedRow, Split
+from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Example, Skipped
 
@@ -25,14 +26,19 @@ class Survey(NamedTuple):
 
 
 def survey(rows: Rows, num_classes: int) -> Survey:
-    """Goes through all rows once; raises InputError if a label or split is out of range."""
+    """Goes through all rows once; raises InputError if a label or split is out of range.
+
+    Training examples may be unlabelled, but then all of them.
+    """
+    kinds = set()  # of labels of training examples: known or not
     counts: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     excluded: Counter[str] = Counter()
     skipped = []
     digest = hashlib.sha256()
     for row in rows:
         if isinstance(row, Example):
-            if not 0 <= row.label < num_classes:
+            is_known = row.split != 'train' or row.label != UNLABELLED
+            if is_known and not 0 <= row.label < num_classes:
                 raise InputError(
                     f'row {row.id}: label {row.label}: expected 0 to {num_classes - 1}, an index '
                     'into the class names'
@@ -40,6 +46,8 @@ def survey(rows: Rows, num_classes: int) -> Survey:
             if row.split not in SPLITS:
                 raise InputError(f'row {row.id}: split {row.split!r}: expected train or test')
             counts[row.split] += 1
+            if row.split == 'train':
+                kinds.add(row.label == UNLABELLED)
             box = None if row.box is None else [float(edge) for edge in row.box]
             hashed = [as_text(row.id), as_text(row.photo), box, int(row.label), row.split, row.data]
         else:
@@ -49,6 +57,8 @@ def survey(rows: Rows, num_classes: int) -> Survey:
             else:
                 excluded[row.reason] += 1
         digest.update(msgspec.msgpack.encode(hashed))
+    if len(kinds) > 1:
+        raise InputError('some training rows have a label and others have none; expected all to')
     return Survey(counts, excluded, tuple(skipped), digest.hexdigest())
 
 
@@ -98,8 +108,12 @@ def check_usable(
     excluded: Mapping[str, int],
     skipped: Sequence[SkippedRow],
     max_skipped_share: float,
+    has_no_classes: bool = False,
 ) -> None:
-    """Raises InputError if a split is empty or too many rows are unusable; it says why they are."""
+    """Raises InputError if a split is empty or too many rows are unusable; it says why they are.
+
+    Without classes there need not be a test split.
+    """
     reasons, total = count_reasons(skipped), sum(counts.values()) + len(skipped)
     if len(skipped) > max_skipped_share * total:
         example = skipped[0]
@@ -110,7 +124,7 @@ def check_usable(
             f'for example {example.id}: {example.reason}{detail}'
         )
     for split, count in counts.items():
-        if count == 0:
+        if count == 0 and not (has_no_classes and split == 'test'):
             left_out = _listed({**excluded, **reasons}) or 'none'
             raise InputError(f'no examples for the {split} split; rows left out: {left_out}')
 

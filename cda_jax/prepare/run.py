@@ -133,7 +133,8 @@ def _begin(out: Path, settings: Settings, found: Survey, max_skipped_share: floa
     if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
         raise InputError(f'{out}: holds other files; expected a new or an empty folder')
     # Refused before anything is written, so that nothing hinders another attempt.
-    check_usable(found.counts, found.excluded, found.skipped, max_skipped_share)
+    has_no_classes = not settings.class_names
+    check_usable(found.counts, found.excluded, found.skipped, max_skipped_share, has_no_classes)
     shutil.rmtree(shards.scratch_of(out), ignore_errors=True)
     shards.scratch_of(out).mkdir(parents=True)
     write_json(settings_file, settings)
@@ -178,7 +179,8 @@ def _write_shards(
 def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_share: float) -> None:
     counts = {split: content.num_examples for split, content in manifest.splits.items()}
     try:
-        check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share)
+        has_no_classes = not manifest.class_names
+        check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share, has_no_classes)
     except InputError:
         # The next attempt has to read these pictures again, because they may be repaired by then.
         for name, shard in (written['train'] | written['test']).items():

@@ -23,7 +23,14 @@ from cda_jax.data.manifest import (
     SplitContent,
     Stored,
 )
-from cda_jax.data.records import Record, encode_record, hash_photo, hash_pixels, record_file
+from cda_jax.data.records import (
+    UNLABELLED,
+    Record,
+    encode_record,
+    hash_photo,
+    hash_pixels,
+    record_file,
+)
 from cda_jax.prepare.crop import crop_face, decode
 from cda_jax.prepare.dataset import Example
 from cda_jax.prepare.rows import Survey, as_text, count_reasons, skipped_row
@@ -179,7 +186,8 @@ def make_index(shards: dict[str, WrittenShard]) -> Index:
 
 def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
     labels = make_index(shards).label
-    counts = tuple(np.bincount(labels, minlength=num_classes).tolist())
+    known = labels[labels != UNLABELLED]
+    counts = tuple(np.bincount(known, minlength=num_classes).tolist())
     files = tuple(
         Shard(
             file=shard_file(Path(), name).name,

@@ -46,6 +46,11 @@ def test_distributions_show_shares_and_numbers():
     assert axes.yaxis_inverted()  # first class on top
     empty = class_distributions({'u': {'test': np.zeros(2, int)}}, ['a', 'b']).axes[0]
     assert [bar.get_width() for bar in empty.containers[0]] == [0, 0]
+    lacking = class_distributions({'u': {'test': np.array([3, np.nan, 1])}}, ['a', 'b', 'c']).axes[
+        0
+    ]
+    assert [bar.get_width() for bar in lacking.containers[0]] == [75, 0, 25]
+    assert [text.get_text() for text in lacking.texts] == ['3', '-', '1']
 
 
 def test_confusion_cells_say_share_and_number():

@@ -55,6 +55,7 @@ def folder(prepared, tmp_path):
         (['splits', 'train', 'shards', 1], 5, 'Expected `object`, got `int` - at `$.splits[...]'),
         (['splits', 'train', 'class_counts'], [1, 2], 'class_counts: expected 3 long, found 2'),
         (['splits', 'train', 'class_counts'], [1, 1, 0], 'class_counts: expected 3 in all'),
+        (['splits', 'test', 'class_counts'], [0, 0, 0], 'class_counts: expected 1 in all'),
         (['splits', 'train', 'class_counts'], [4, -1, 0], 'Expected `int` >= 0 - at `$.splits'),
         (['splits', 'train', 'shards', 0, 'num_examples'], 1, 'shards: expected 3 examples'),
         (['splits', 'train', 'shards', 0, 'file'], SECOND, '3 different shards'),

@@ -55,6 +55,21 @@ def test_every_file_of_the_class_folders_is_a_row(tmp_path, test_folder):
     ]
 
 
+def test_training_pictures_in_no_class_folder_have_no_label(tmp_path):
+    def example(name, label, split):
+        return Example(name, name, tmp_path / name, None, label, split)
+
+    touch(tmp_path, 'train/b.png', 'train/a.jpg', 'train/list.txt')
+    rows = [example(f'train/{name}', -1, 'train') for name in ('a.jpg', 'b.png')]
+    rows.append(Skipped('train/list.txt', 'not a picture file'))
+    dataset = read('folders', tmp_path)
+    assert (dataset.class_names, list(dataset.rows)) == ((), rows)
+    touch(tmp_path, 'test/dog/a.bmp')
+    dataset = read('folders', tmp_path)
+    assert dataset.class_names == ('dog',)
+    assert list(dataset.rows) == [*rows, example('test/dog/a.bmp', 0, 'test')]
+
+
 def test_folders_of_the_seven_expressions_come_in_the_common_order(tmp_path):
     touch(tmp_path, *(f'train/{name.lower()}/a.png' for name in EXPRESSIONS))
     touch(tmp_path, *(f'test/{name.upper()}/a.png' for name in EXPRESSIONS))

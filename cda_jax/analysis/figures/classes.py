@@ -21,7 +21,8 @@ def class_distributions(
 ) -> Figure:
     """Draws the share and the number of each class, site by site.
 
-    The counts are int[C], by site and by split; every site has the same splits.
+    The counts are float[C], by site and by split, NaN for a class that the site has not; every site
+    has the same splits.
 
     Source: Han et al. (2020), figure 3.
     """
@@ -31,11 +32,12 @@ def class_distributions(
     figure, grid = panels(len(counts), _MAX_COLUMNS, height, sharex=True, sharey=True)
     for axes, (site, by_split) in zip(grid, counts.items(), strict=True):
         for number, (split, numbers) in enumerate(by_split.items()):
-            shares = 100 * numbers / max(numbers.sum(), 1)
+            shares = np.nan_to_num(100 * numbers / max(np.nansum(numbers), 1))
             look = {'label': split, 'color': COLOURS[0]} | _FILLS[number % len(_FILLS)]
             middles = places + (number + 0.5) * thickness - _ROOM / 2
             bars = axes.barh(middles, shares, thickness, **look)
-            axes.bar_label(bars, [f'{n:,}' for n in numbers], padding=2, size=6.5)
+            texts = ['-' if np.isnan(n) else f'{n:,.0f}' for n in numbers]
+            axes.bar_label(bars, texts, padding=2, size=6.5)
         axes.set_yticks(places, class_names)
         axes.set(title=site, xlabel='share of the split (%)')
         axes.margins(x=0.25)
@@ -65,7 +67,8 @@ def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) ->
     """Draws recall matrices with the precision of each class below.
 
     The titles give the mean recall and the population's standard deviation over the classes. A
-    class without examples has dashes for recall; a class never predicted has a precision of 0.
+    class without examples has dashes for recall; a class never predicted has a precision of 0, or a
+    dash if it has no examples either.
 
     Source: Han et al. (2020), figure 6.
     """

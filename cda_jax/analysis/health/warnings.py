@@ -20,8 +20,8 @@ class Setup(NamedTuple):
 
     Attributes:
         num_sites: K, the sites that the dataset classifier tells apart; 0 without one.
-        batch_size: Over all devices.
-        site_shares: Of the samples of a batch, by site; they sum to 1.
+        batch_size: Of labelled samples, over all devices.
+        site_shares: Of the labelled samples of a batch, by site; they sum to 1.
         head_shares: The share of the largest class in the samples of an emotion classifier, by the
             metric that is its accuracy.
         early_steps: Steps after which, while training goes on, it can be said what was learned.
@@ -37,6 +37,8 @@ class Setup(NamedTuple):
     def of_run(cls, config: Config, training: DataPosition) -> 'Setup':
         """That of a run, by its config and what it was trained on."""
         shares, counts = training.site_shares, training.head_class_counts
+        own = training.site_classes or shares  # none of an unlabelled site
+        labelled = [share if each else 0.0 for share, each in zip(shares, own, strict=True)]
         heads = {}
         if config.target == 'site':
             heads = {'accuracy_emotion': shares}
@@ -50,8 +52,8 @@ class Setup(NamedTuple):
         warmup = config.warmup_epochs / config.num_epochs
         return cls(
             num_sites=len(config.sites) if 'adversary' in config.alignment else 0,
-            batch_size=config.batch_size,
-            site_shares={k: x / sum(shares) for k, x in zip(config.sites, shares, strict=True)},
+            batch_size=round(config.batch_size * sum(labelled) / sum(shares)),
+            site_shares={k: x / sum(labelled) for k, x in zip(config.sites, labelled, strict=True)},
             head_shares={field: max(of) / sum(of) for field, of in heads.items() if sum(of)},
             early_steps=training.total_steps * max(warmup, _EARLY),
         )

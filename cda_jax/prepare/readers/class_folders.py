@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from cda_jax.data.manifest import Split
+from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, Skipped
 from cda_jax.prepare.readers import row_checks
@@ -23,18 +24,24 @@ def read(root: Path) -> Dataset:
 
     Without `test/`, `val/` or `validation/` takes its place. Classes are the folders of both
     splits, in the order of `class_order`. There is a row per file that is not hidden; its id is the
-    path below root.
+    path below root. Where `train/` has files and no folders, its pictures have no labels, and there
+    need not be a test split.
     """
-    folders = {}
-    for split, names in SPLIT_FOLDERS.items():
-        folders[split] = first_folder(root / name for name in names)
-        if folders[split] is None:
+    folders = {
+        split: first_folder(root / name for name in names) for split, names in SPLIT_FOLDERS.items()
+    }
+    visible = {split: _visible(folder) if folder else ([], []) for split, folder in folders.items()}
+    is_unlabelled = bool(visible['train'][1]) and not visible['train'][0]
+    for split, folder in folders.items():
+        if folder is None and not (is_unlabelled and split == 'test'):
             raise InputError(f'{root}: no folder for the {split} split; expected {LAYOUT}')
-    visible = {split: _visible(folder) for split, folder in folders.items()}
     class_names, labels = class_order(name for classes, _ in visible.values() for name in classes)
     rows: list[Example | Skipped] = []
     for split, (classes, strays) in visible.items():
         folder = folders[split]
+        if split == 'train' and is_unlabelled:
+            rows += _class_rows(root, folder, UNLABELLED, split)
+            continue
         rows += [Skipped(f'{folder.name}/{name}', 'not in a class folder') for name in strays]
         for name in classes:
             rows += _class_rows(root, folder / name, labels[name], split)
@@ -49,7 +56,7 @@ def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Exam
     listing = row_checks.list_files(folder, root)
     rows: list[Example | Skipped] = []
     for name in sorted(subfolders + files):
-        row_id = f'{folder.parent.name}/{folder.name}/{name}'
+        row_id = f'{folder.relative_to(root).as_posix()}/{name}'
         if name in listing.outside:
             rows.append(Skipped(row_id, row_checks.OUTSIDE_ROOT))
         elif name in listing.inside and name.lower().endswith(PICTURE_SUFFIXES):
