@@ -47,19 +47,28 @@ def open_sites(data_dir: str | Path, names: tuple[str, ...]) -> list[Site]:
     return sites
 
 
+def with_validation(sites: list[Site], validation_fraction: float) -> tuple[str, ...]:
+    """The names of the sites that have validation data: a split of their own, or a fraction."""
+    return tuple(
+        site.name for site in sites if validation_fraction or 'validation' in site.manifest.splits
+    )
+
+
 def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     """Finds the records of a split: 'train', 'validation' or 'test'.
 
-    Validation holds out a fraction of the training photos, from 0 to below 1. A hash of the photo's
-    name alone selects them, so they are the same in every run. Raises InputError if the index or a
-    shard does not match the manifest, or if nothing is left.
+    Validation is the site's own split of that name. Where it has none, a fraction of the training
+    photos is held out, from 0 to below 1. A hash of the photo's name alone selects them, so they
+    are the same in every run. Raises InputError if the index or a shard does not match the
+    manifest, or if nothing is left.
     """
-    stored_split = 'test' if split == 'test' else 'train'
+    has_own = 'validation' in site.manifest.splits
+    stored_split = 'train' if split == 'validation' and not has_own else split
     content = site.manifest.splits[stored_split]
     check_records(site.folder, content)
     index = read_index(site.folder, stored_split)
     chosen = np.ones(len(index.label), bool)
-    if split != 'test':
+    if split != 'test' and not has_own:
         # Mixed, because a reader may have separated train from test by the size of the same hash.
         mixed = index.photo_hash * np.uint64(0x9E3779B97F4A7C15)
         held_out = mixed / 2.0**64 < validation_fraction
