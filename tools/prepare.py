@@ -125,10 +125,11 @@ def summarise(manifest: Manifest) -> str:
     sources: dict[str, list[str]] = {}
     for name, new in manifest.class_changes.items():
         sources.setdefault(new, []).append(name)
+    said: dict[str, list[str]] = {}
     for new, names in sources.items():
-        what = 'merged' if len(names) > 1 else 'renamed'
-        what = f'{what} into {new}' if new else 'dropped'
-        lines.append(f'  {", ".join(map(repr, names))} {what}')
+        what = 'dropped' if not new else 'merged' if len(names) > 1 else 'renamed'
+        said.setdefault(what, []).append(', '.join(map(repr, names)) + (f' to {new!r}' * bool(new)))
+    lines += [f'  classes {what}: {"; ".join(texts)}' for what, texts in said.items()]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):
