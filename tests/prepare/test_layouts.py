@@ -31,8 +31,8 @@ def found(dataset):
     ]
 
 
-def folders(root, classes, splits=('train', 'test'), **options):
-    touch(root, *(f'{split}/{name}/a.jpg' for split in splits for name in classes))
+def folders(root, names, **options):
+    touch(root, *(f'{split}/{name}/a.jpg' for split in ('train', 'test') for name in names))
     return read('folders', root, **options)
 
 
@@ -50,7 +50,7 @@ def folders(root, classes, splits=('train', 'test'), **options):
         (
             ('Dog', 'dog', 'dog ', 'cat'),
             {},
-            ('cat', 'Dog'),
+            ('Dog', 'cat'),
             dict.fromkeys(('Dog', 'dog', 'dog '), 'Dog'),
         ),
         (
@@ -112,7 +112,7 @@ def test_names_by_hand_come_from_text_or_a_file(tmp_path):
     expected = {'a': 'B', 'x=y': '', 'c': 'D e'}
     assert parse_classes('a=B,x=y=, c = D e') == expected
     assert parse_classes(str(write(tmp_path / 'names', 'a=B\n\nx=y=\nc=D e\n'))) == expected
-    with pytest.raises(InputError, match="expected NAME=NEW_NAME, .* found 'other'"):
+    with pytest.raises(InputError, match=r"expected NAME=NEW_NAME, .* found 'other'"):
         parse_classes('a=b,other')
 
 
@@ -167,7 +167,9 @@ def test_without_a_split_one_is_drawn_and_persons_stay_whole(tmp_path, group):
         split_of(photo(row.id), 0.4) for row in dataset.rows
     ]
     assert {row.split for row in dataset.rows} == {'train', 'test'}
-    with pytest.raises(InputError, match='--test_fraction=0.2 draws a test split; found contempt/'):
+    with pytest.raises(
+        InputError, match=r'--test_fraction=0\.2 draws a test split; found contempt/'
+    ):
         read('folders', tmp_path)
 
 
@@ -190,8 +192,8 @@ def test_a_csv_needs_no_split_and_may_have_validation_and_further_columns(tmp_pa
     path = write(tmp_path / 'x.csv', 'who,label,path\nann,Dog,a.jpg\nbob,cat,b.jpg\n')
     rows = list(read('csv', path, test_fraction=0.5, group='who').rows)
     assert [(row.photo, row.label, row.split) for row in rows] == [
-        ('ann', 1, split_of('ann', 0.5)),
-        ('bob', 0, split_of('bob', 0.5)),
+        ('ann', 0, split_of('ann', 0.5)),
+        ('bob', 1, split_of('bob', 0.5)),
     ]
     with pytest.raises(InputError, match='line 1: expected a column split; without one, --test_f'):
         read('csv', path)
