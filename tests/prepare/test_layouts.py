@@ -233,10 +233,11 @@ def test_every_folder_of_sites_is_a_site_split_by_its_lists(tmp_path):
     pictures = [f'{name}/{i}.jpg' for name in ('dog', 'elk') for i in range(3)]
     touch(tmp_path, *(f'{site}/{picture}' for site in ('art', 'photo') for picture in pictures))
     lines = [f'art/{picture} {1 + i // 3}' for i, picture in enumerate(pictures)]
-    write(tmp_path / 'art_train_kfold.txt', '\n'.join(lines[:2]))
-    write(tmp_path / 'art_crossval_kfold.txt', '\n'.join(lines[2:5]))
-    write(tmp_path / 'art_test_kfold.txt', '\n'.join(lines[:5]))
-    sites = read_each('sites', tmp_path, test_fraction=0.5)
+    lists = tmp_path / 'lists'
+    write(lists / 'art_train_kfold.txt', '\n'.join(lines[:2]))
+    write(lists / 'art_crossval_kfold.txt', '\n'.join(lines[2:5]))
+    write(lists / 'art_test_kfold.txt', '\n'.join(lines[:5]))
+    sites = read_each('sites', tmp_path, split_lists=str(lists), test_fraction=0.5)
     assert [*sites] == ['art', 'photo']
     assert found(sites['art']) == [
         ('dog/0.jpg', 'dog', 'train'),
@@ -249,7 +250,7 @@ def test_every_folder_of_sites_is_a_site_split_by_its_lists(tmp_path):
     assert [(row.id, row.split) for row in sites['photo'].rows] == [
         (picture, split_of(picture, 0.5)) for picture in pictures
     ]
-    write(tmp_path / 'art_train_kfold.txt', 'art/dog/9.jpg 1')
+    write(tmp_path / 'art_train_kfold.txt', 'art/dog/9.jpg 1')  # in the root, found by itself
     with pytest.raises(InputError, match=r'art_train_kfold\.txt, line 1: expected "art/CLASS'):
         read_each('sites', tmp_path, test_fraction=0.5)
 

@@ -16,7 +16,7 @@ LISTS: dict[str, Split] = {'train': 'train', 'crossval': 'validation', 'test': '
 
 def read_sites(
     root: Path,
-    split_lists: Path | None = None,
+    split_lists: str | Path | None = None,
     test_fraction: float | None = None,
     group: str | None = None,
     follow_links: bool = False,
@@ -32,12 +32,15 @@ def read_sites(
     Raises:
         InputError: There are no sites, one has another layout, or a list names no picture of it.
     """
-    names, _ = class_folders.visible(root)
+    visible = class_folders.visible
+    names = [name for name in visible(root)[0] if visible(root / name)[0]]  # not those of lists
     if not names:
-        raise InputError(f'{root}: expected a folder for each site{found_in(root)}')
+        raise InputError(
+            f'{root}: expected a folder with class folders for each site{found_in(root)}'
+        )
     for name in names:
         lists = {
-            split: (split_lists or root) / f'{name}_{kind}_kfold.txt'
+            split: Path(split_lists or root) / f'{name}_{kind}_kfold.txt'
             for kind, split in LISTS.items()
         }
         lists = {split: path for split, path in lists.items() if path.is_file()}
