@@ -173,6 +173,15 @@ def test_without_a_split_one_is_drawn_and_persons_stay_whole(tmp_path, group):
         read('folders', tmp_path)
 
 
+def test_at_least_one_group_is_drawn(tmp_path):
+    touch(tmp_path, 'dog/a_1.jpg', 'dog/a_2.jpg', 'dog/b_1.jpg')
+    rows = read('folders', tmp_path, test_fraction=1e-9, group='^[^_]+').rows
+    first = min('ab', key=hash_photo)
+    assert [row.split for row in rows] == [
+        'test' if row.photo == first else 'train' for row in rows
+    ]
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -1,7 +1,7 @@
 """Splits: what folders and lists call them, and a test set drawn where there is none."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from cda_jax.data.manifest import Split
@@ -24,29 +24,35 @@ HOW_TO_DRAW = '--test_fraction=0.2 draws a test split'
 
 
 def draw_test(
-    rows: Iterable[Example | Skipped],
+    rows: list[Example | Skipped],
     fraction: float | None,
     group_of: Callable[[Example], str] | None = None,
 ) -> list[Example | Skipped]:
     """Puts a fraction of the photos into the test split, and all others into training.
 
-    A hash of the photo's name alone decides, so that more pictures change nothing for those that
-    are there. With `group_of`, the rows of a group (of one person, for example) count as those of
+    A hash of the photo's name decides, so that more pictures change nothing for those that are
+    there; where it draws none, the first by this hash is drawn. With `group_of`, the rows of a group (of one person, for example) count as those of
     one photo, also where part of the training split is held out later. Without a fraction, rows
     stay in their splits.
     """
     if fraction is not None and not 0 < fraction < 1:
         raise InputError(f'test_fraction: expected more than 0 and less than 1, found {fraction}')
-    drawn = []
-    for row in rows:
-        if isinstance(row, Example):
-            if group_of is not None:
-                row = row._replace(photo=group_of(row))
-            if fraction is not None:
-                is_test = hash_photo(row.photo) / 2.0**64 < fraction
-                row = row._replace(split='test' if is_test else 'train')
-        drawn.append(row)
-    return drawn
+    if group_of is not None:
+        rows = [
+            row._replace(photo=group_of(row)) if isinstance(row, Example) else row for row in rows
+        ]
+    if fraction is None:
+        return rows
+    places = {row.photo: hash_photo(row.photo) / 2**64 for row in rows if isinstance(row, Example)}
+    test = {photo for photo, place in places.items() if place < fraction}
+    if places and not test:
+        test = {min(places, key=places.get)}
+    return [
+        row._replace(split='test' if row.photo in test else 'train')
+        if isinstance(row, Example)
+        else row
+        for row in rows
+    ]
 
 
 def group_by_name(pattern: str) -> Callable[[Example], str]:
