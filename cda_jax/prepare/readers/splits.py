@@ -31,9 +31,9 @@ def draw_test(
     """Puts a fraction of the photos into the test split, and all others into training.
 
     A hash of the photo's name decides, so that more pictures change nothing for those that are
-    there; where it draws none, the first by this hash is drawn. With `group_of`, the rows of a group (of one person, for example) count as those of
-    one photo, also where part of the training split is held out later. Without a fraction, rows
-    stay in their splits.
+    there; where it draws none, the first by this hash is drawn. With `group_of`, the rows of a
+    group (of one person, for example) count as those of one photo, also where part of the training
+    split is held out later. Without a fraction, rows stay in their splits.
     """
     if fraction is not None and not 0 < fraction < 1:
         raise InputError(f'test_fraction: expected more than 0 and less than 1, found {fraction}')
