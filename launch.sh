@@ -2,6 +2,7 @@
 # Sets up .venv beside this file, then runs:
 #   ./launch.sh                              the demonstration: what adaptation does on stand-in data
 #   ./launch.sh test [pytest arguments]      linter and tests
+#   ./launch.sh prepare --dataset=NAME ...   tools/prepare.py: a dataset's folder into records
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
 #   ./launch.sh sweep --config=FILE ...      tools/sweep.py: random search over config fields
@@ -99,6 +100,10 @@ case ${1:-} in
   test)
     install "$device,dev,report,embedding,pretrained,sweep"
     run_tests "${@:2}"
+    ;;
+  prepare)
+    install "$device"
+    exec "$venv/bin/python" "$root/tools/prepare.py" "${@:2}"
     ;;
   reproduce | report | bench)
     install "$device,report,embedding"

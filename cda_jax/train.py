@@ -14,6 +14,7 @@ import numpy as np
 from cda_jax import evaluate
 from cda_jax.analysis.health import Setup, Watch, read_metrics
 from cda_jax.config import CHANGEABLE, Config, as_fields
+from cda_jax.data.sites import with_validation
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
     Experiment,
@@ -87,8 +88,9 @@ def _train_and_evaluate(config, workdir, stop):
         classes = experiment.parts[0].site.class_names
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
-        if config.validation_fraction:
-            held_out = evaluate.open_sets(config, classes, 'validation', config.sites)
+        sites = [part.site for part in experiment.parts]
+        if names := with_validation(sites, config.validation_fraction):
+            held_out = evaluate.open_sets(config, classes, 'validation', names)
     pretrained = _pretrained(experiment, workdir, class_names(config, classes))
     is_writer = jax.process_index() == 0
     evaluation = evaluate.over_devices(

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
     config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
-    config.validation_fraction = 0.0  # share of the training photos held out to select on
+    config.validation_fraction = 0.0  # of training photos, to select on; where no split is for it
     config.select_by = 'accuracy'  # score of the best checkpoint; or 'mean_recall', 'macro_f1'
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
@@ -101,5 +101,5 @@ def get_config() -> ConfigDict:
     config.log_every_steps = 20
     config.checkpoint_every_steps = 500
     config.keep_checkpoints = 2  # the latest; the best in validation is kept besides
-    config.validate_every_epochs = 1  # where validation_fraction is not 0
+    config.validate_every_epochs = 1  # where there is validation data
     return config

@@ -1,6 +1,7 @@
 """Turns a dataset's own folder into records to train on.
 
 python tools/prepare.py --dataset=rafdb --root=/data/basic --out=/data/prepared/rafdb
+python tools/prepare.py --dataset=sites --root=/data/PACS --test_fraction=0.2 --out=/data/prepared
 
 It may be stopped at any moment; the same command then continues. Training finds the result by the
 name of the --out folder.
@@ -13,22 +14,34 @@ from pathlib import Path
 from absl import flags
 from tabulate import tabulate
 
-from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
+from cda_jax.data.manifest import MANIFEST, Manifest
 from cda_jax.prepare import readers
-from cda_jax.prepare.dataset import without_labels
+from cda_jax.prepare.dataset import Dataset, without_labels
+from cda_jax.prepare.readers.classes import parse_classes
 from cda_jax.prepare.run import prepare
 from cda_jax.runtime.program import run
 
 _DATASET = flags.DEFINE_string(
     'dataset',
     None,
-    'The reader: rafdb, expw, affectnet, fer2013, folders (ROOT/{train,test}/CLASS/*), csv '
-    '(path,label,split[,x0,y0,x1,y1]) or tfds:NAME.',
+    'The reader: rafdb, expw, affectnet, fer2013, muxspace, folders (ROOT/{train,val,test}/CLASS/* '
+    'or ROOT/CLASS/*), csv (path,label[,split][,x0,y0,x1,y1]), tfds:NAME, or sites '
+    '(ROOT/SITE/CLASS/*), which prepares every site into a folder of --out.',
     required=True,
 )
 _ROOT = flags.DEFINE_string('root', None, 'The folder of the dataset.', required=True)
 _OUT = flags.DEFINE_string('out', None, 'The folder to write: new, or half done.', required=True)
 _NAME = flags.DEFINE_string('name', None, 'Name for tables; by default that of the --out folder.')
+_CLASSES = flags.DEFINE_string(
+    'classes',
+    None,
+    'New names of classes, as NAME=NEW,NAME=NEW or a file of such lines; NAME= drops a class.',
+)
+_CLASS_ORDER = flags.DEFINE_string(
+    'class_order',
+    None,
+    'What numbers as names of classes mean: rafdb, affectnet, expw, fer2013 or NAME,NAME,...',
+)
 _FACE_SIZE = flags.DEFINE_integer('face_size', 100, 'Side of the face box in pixels.')
 _ENCODING = flags.DEFINE_enum('encoding', 'jpeg', ['jpeg', 'raw'], 'How images are kept.')
 _QUALITY = flags.DEFINE_integer('quality', 95, 'JPEG quality, 1 to 100.')
@@ -46,25 +59,54 @@ _READER_OPTIONS = (
     flags.DEFINE_integer('num_test', None, 'expw: at most so many faces in the test split.'),
     flags.DEFINE_string('test_photos', None, 'expw: file that lists the photos of the test split.'),
     flags.DEFINE_string(
-        'public_test', None, 'fer2013, PublicTest: exclude (default), train, test.'
+        'public_test', None, 'fer2013, PublicTest: exclude (default), train, validation, test.'
     ),
+    flags.DEFINE_string('annotator', None, 'muxspace: whose labels; by default those of all.'),
+    flags.DEFINE_float(
+        'test_fraction',
+        None,
+        'folders, csv, sites: the share of photos that become the test split where there is none, '
+        'by a hash of their names; muxspace: of persons (0.2).',
+    ),
+    flags.DEFINE_string(
+        'group',
+        None,
+        'folders, csv, sites: whose pictures stay in one split: the part of a file name that this '
+        "regular expression matches, such as '^[^_]+', or a column of the CSV.",
+    ),
+    flags.DEFINE_string(
+        'split_lists', None, 'sites: folder of SITE_{train,crossval,test}_kfold.txt; default ROOT.'
+    ),
+    flags.DEFINE_bool('follow_links', None, 'Read pictures that symbolic links lead to.'),
 )
 
 
 def main() -> None:
     """Runs the tool."""
-    start = time.monotonic()
-    was_complete = (Path(_OUT.value) / MANIFEST).exists()
     options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
-    dataset = readers.read(_DATASET.value, _ROOT.value, **options)
-    if 'test_photos' in options:  # The list's folder says nothing, and may differ elsewhere.
-        options['test_photos'] = Path(options['test_photos']).name
+    classes = parse_classes(_CLASSES.value or '')
+    named = {'classes': classes, 'class_order': _CLASS_ORDER.value}
+    found = readers.read_each(_DATASET.value, _ROOT.value, **named, **options)
+    for option in {'test_photos', 'split_lists'} & options.keys():
+        options[option] = Path(options[option]).name  # Its folder may differ elsewhere.
+    if classes:
+        options['classes'] = ','.join(f'{name}={new}' for name, new in classes.items())
+    if _CLASS_ORDER.value:
+        options['class_order'] = _CLASS_ORDER.value
     if _UNLABELLED.value:
-        dataset, options = without_labels(dataset), options | {'unlabelled': True}
+        options['unlabelled'] = True
+    for site, dataset in found.items():
+        dataset = without_labels(dataset) if _UNLABELLED.value else dataset
+        _prepare(dataset, Path(_OUT.value) / site, options)
+
+
+def _prepare(dataset: Dataset, out: Path, options: dict[str, str | int | float | bool]) -> None:
+    start = time.monotonic()
+    was_complete = (out / MANIFEST).exists()
     manifest = prepare(
         dataset,
-        _OUT.value,
-        name=_NAME.value or Path(_OUT.value).resolve().name,
+        out,
+        name=_NAME.value or out.resolve().name,
         reader=_DATASET.value,
         reader_options=options,
         face_size=_FACE_SIZE.value,
@@ -82,11 +124,20 @@ def main() -> None:
 
 def summarise(manifest: Manifest) -> str:
     """Lays out the counts of a prepared dataset in several lines."""
-    counts = [manifest.splits[split].class_counts for split in SPLITS]
-    totals = [manifest.splits[split].num_examples for split in SPLITS]
+    counts = [content.class_counts for content in manifest.splits.values()]
+    totals = [content.num_examples for content in manifest.splits.values()]
     table = [*zip(manifest.class_names, *counts, strict=True), ('all', *totals)]
-    lines = [tabulate(table, (manifest.name, *SPLITS), tablefmt='plain', intfmt=',')]
+    lines = [tabulate(table, (manifest.name, *manifest.splits), tablefmt='plain', intfmt=',')]
     lines += ['the training pictures have no labels'] * manifest.unlabelled
+    lines += [f'layout: {manifest.layout}'] * bool(manifest.layout)
+    sources: dict[str, list[str]] = {}
+    for name, new in manifest.class_changes.items():
+        sources.setdefault(new, []).append(name)
+    said: dict[str, list[str]] = {}
+    for new, names in sources.items():
+        what = 'dropped' if not new else 'merged' if len(names) > 1 else 'renamed'
+        said.setdefault(what, []).append(', '.join(map(repr, names)) + (f' to {new!r}' * bool(new)))
+    lines += [f'  classes {what}: {"; ".join(texts)}' for what, texts in said.items()]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

@@ -14,6 +14,7 @@ from cda_jax.analysis.report import Page, Picture, Section, environment
 from cda_jax.analysis.selection import mean_entropy, soft_neighbourhood_density
 from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
+from cda_jax.data.manifest import SPLITS
 from cda_jax.data.sites import open_sites
 from cda_jax.features import Features
 from cda_jax.runtime.results import Results
@@ -70,7 +71,7 @@ def data_figure(data_dir: str, sites: Sequence[str]) -> Picture:
     """Figure 3 of the paper: class distributions of prepared sites."""
     opened = open_sites(data_dir, tuple(sites))
     counts = {
-        site.name: {k: site.spread(v.class_counts) for k, v in site.manifest.splits.items()}
+        site.name: {k: site.spread(site.manifest.splits[k].class_counts) for k in SPLITS}
         for site in opened
     }
     return Picture(

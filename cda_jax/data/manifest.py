@@ -12,11 +12,12 @@ from cda_jax.data.records import UNLABELLED, Encoding, count_records
 from cda_jax.errors import InputError
 from cda_jax.runtime.files import read_json, replacing
 
-Split = Literal['train', 'test']
+Split = Literal['train', 'validation', 'test']
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 MANIFEST = 'manifest.json'
-SPLITS: tuple[Split, ...] = ('train', 'test')
+SPLITS: tuple[Split, ...] = ('train', 'test')  # of every prepared dataset
+ALL_SPLITS: tuple[Split, ...] = ('train', 'validation', 'test')  # of those with three
 # In pixels; with larger images, a single batch would fill the memory.
 MAX_IMAGE_SIZE = 4096
 # Far more than the size of a manifest that lists millions of rows.
@@ -102,6 +103,9 @@ class Manifest(Settings, kw_only=True):
     skipped: dict[str, int]  # rows that could not be used, by reason
     skipped_rows: tuple[SkippedRow, ...]
     duplicates: Duplicates
+    layout: str = ''  # which of its dataset's layouts the folder had, in words
+    # What became of the classes that the source names otherwise; '' where a class was dropped.
+    class_changes: dict[str, str] = {}
     format: Literal['cda_jax prepared dataset'] = 'cda_jax prepared dataset'
     version: Literal[1] = 1
 
@@ -148,14 +152,14 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     if len(set(names)) != len(names) or not (names or manifest.unlabelled):
         raise InputError(f'{path}: class_names: expected different names, at least one')
     _check_counts(path, manifest)
-    for split in SPLITS:
-        for shard in manifest.splits[split].shards:
+    for content in manifest.splits.values():
+        for shard in content.shards:
             _check_shard(folder, shard)
     return manifest
 
 
 def _check_counts(path: Path, manifest: Manifest) -> None:
-    if set(manifest.splits) != set(SPLITS):
+    if set(manifest.splits) - {'validation'} != set(SPLITS):
         found = ', '.join(manifest.splits)[:80] or 'none'
         raise InputError(f'{path}: splits: expected {" and ".join(SPLITS)}, found {found}')
     for name, split in manifest.splits.items():

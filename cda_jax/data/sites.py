@@ -16,7 +16,7 @@ from cda_jax.errors import InputError
 TRUE_LABELS_FILE = 'true_labels.csv'
 
 # The order of expressions where sites have different ones.
-_COMMON_ORDER = (
+COMMON_ORDER = (
     *('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral'),
     'Contempt',
 )
@@ -95,8 +95,8 @@ def union_of_classes(of_sites: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """
     if len(set(of_sites)) == 1:
         return of_sites[0]
-    names, last = dict.fromkeys(itertools.chain(*of_sites)), len(_COMMON_ORDER)
-    order = {name: place for place, name in enumerate(_COMMON_ORDER)}
+    names, last = dict.fromkeys(itertools.chain(*of_sites)), len(COMMON_ORDER)
+    order = {name: place for place, name in enumerate(COMMON_ORDER)}
     return tuple(sorted(names, key=lambda name: order.get(name, last)))
 
 
@@ -126,20 +126,28 @@ def check_image_size(sites: Sequence[Site], image_size: int) -> None:
             )
 
 
+def with_validation(sites: list[Site], validation_fraction: float) -> tuple[str, ...]:
+    """The names of the sites that have validation data: a split of their own, or a fraction."""
+    return tuple(
+        site.name for site in sites if validation_fraction or 'validation' in site.manifest.splits
+    )
+
+
 def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     """Finds the records of a split: 'train', 'validation' or 'test'.
 
-    Validation holds out a fraction of the training photos, from 0 to below 1. A hash of the photo's
-    name alone selects them, so they are the same in every run. Examples of a class that the
-    run has not are left out. Raises InputError if the index or a shard does not match the manifest,
-    or if nothing is left.
+    Validation is the site's own split of that name. Where it has none, a fraction of the training
+    photos is held out, from 0 to below 1. A hash of the photo's name alone selects them, so they
+    are the same in every run. Examples of a class that the run has not are left out. Raises
+    InputError if the index or a shard does not match the manifest, or if nothing is left.
     """
-    stored_split = 'test' if split == 'test' else 'train'
+    has_own = 'validation' in site.manifest.splits
+    stored_split = 'train' if split == 'validation' and not has_own else split
     content = site.manifest.splits[stored_split]
     check_records(site.folder, content)
     index = read_index(site.folder, stored_split)
     chosen = (_in_run(site, index.label) >= 0) | (index.label == UNLABELLED)
-    if split != 'test':
+    if split != 'test' and not has_own:
         # Mixed, because a reader may have separated train from test by the size of the same hash.
         mixed = index.photo_hash * np.uint64(0x9E3779B97F4A7C15)
         held_out = mixed / 2.0**64 < validation_fraction

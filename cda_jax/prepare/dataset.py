@@ -1,7 +1,8 @@
 """What a reader returns: a dataset, and its rows, which are used or left out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cda_jax.data.manifest import Split
@@ -59,6 +60,8 @@ class Dataset(NamedTuple):
     sources: tuple[Path, ...]  # label files, not pictures; the manifest keeps their hashes
     rows: Iterable[Example | Skipped]  # every row once, in an order that never changes
     test_photos: tuple[str, ...] | None = None  # of the test split, where the reader drew it
+    layout: str = ''  # which of its layouts the folder has, in words
+    class_changes: Mapping[str, str] = MappingProxyType({})  # as in `Manifest`
 
 
 def without_labels(dataset: Dataset) -> Dataset:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cda_jax.data.manifest import SPLITS, SkippedRow, Split
+from cda_jax.data.manifest import ALL_SPLITS, SPLITS, SkippedRow, Split
 from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Example, Skipped
@@ -19,7 +19,7 @@ Rows = Iterable[Example | Skipped]
 class Survey(NamedTuple):
     """What is known of all rows before a picture is opened."""
 
-    counts: dict[Split, int]  # of examples
+    counts: dict[Split, int]  # of examples; of validation only where there are some
     excluded: Counter[str]  # rows left out on purpose, by reason
     skipped: tuple[SkippedRow, ...]  # those that the reader found unusable
     sha256: str  # of all rows in order; without paths, because a dataset may move
@@ -31,7 +31,7 @@ def survey(rows: Rows, num_classes: int) -> Survey:
     Training examples may be unlabelled, but then all of them.
     """
     kinds = set()  # of labels of training examples: known or not
-    counts: dict[Split, int] = dict.fromkeys(SPLITS, 0)
+    counts: Counter[Split] = Counter()
     excluded: Counter[str] = Counter()
     skipped = []
     digest = hashlib.sha256()
@@ -43,8 +43,10 @@ def survey(rows: Rows, num_classes: int) -> Survey:
                     f'row {row.id}: label {row.label}: expected 0 to {num_classes - 1}, an index '
                     'into the class names'
                 )
-            if row.split not in SPLITS:
-                raise InputError(f'row {row.id}: split {row.split!r}: expected train or test')
+            if row.split not in ALL_SPLITS:
+                raise InputError(
+                    f'row {row.id}: split {row.split!r}: expected {", ".join(ALL_SPLITS)}'
+                )
             counts[row.split] += 1
             if row.split == 'train':
                 kinds.add(row.label == UNLABELLED)
@@ -59,13 +61,14 @@ def survey(rows: Rows, num_classes: int) -> Survey:
         digest.update(msgspec.msgpack.encode(hashed))
     if len(kinds) > 1:
         raise InputError('some training rows have a label and others have none; expected all to')
-    return Survey(counts, excluded, tuple(skipped), digest.hexdigest())
+    by_split = {split: counts[split] for split in ALL_SPLITS if split in SPLITS or counts[split]}
+    return Survey(by_split, excluded, tuple(skipped), digest.hexdigest())
 
 
 def slices(rows: Rows, size: int) -> Iterator[tuple[str, list[Example]]]:
     """Cuts the examples of each split into slices; yields the name of a shard and its examples."""
-    begun: dict[Split, list[Example]] = {split: [] for split in SPLITS}
-    numbers = {split: itertools.count() for split in SPLITS}
+    begun: dict[Split, list[Example]] = {split: [] for split in ALL_SPLITS}
+    numbers = {split: itertools.count() for split in ALL_SPLITS}
     for row in rows:
         if isinstance(row, Example):
             begun[row.split].append(row)
@@ -124,7 +127,7 @@ def check_usable(
             f'for example {example.id}: {example.reason}{detail}'
         )
     for split, count in counts.items():
-        if count == 0 and not (has_no_classes and split == 'test'):
+        if count == 0 and split in SPLITS and not (has_no_classes and split == 'test'):
             left_out = _listed({**excluded, **reasons}) or 'none'
             raise InputError(f'no examples for the {split} split; rows left out: {left_out}')
 

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from cda_jax.data.manifest import (
     MANIFEST,
     MAX_IMAGE_SIZE,
-    SPLITS,
     Manifest,
     Settings,
     Source,
@@ -96,7 +95,9 @@ def prepare(
     with writing(out):
         _begin(out, settings, found, max_skipped_share)
         written = _write_shards(dataset.rows, out, settings, found, num_processes)
-        manifest = shards.make_manifest(settings, found, written)
+        manifest = shards.make_manifest(
+            settings, found, written, dataset.layout, dict(dataset.class_changes)
+        )
         _check_limits(manifest, written, out, max_skipped_share)
         _finish(dataset, manifest, written, out)
     return manifest
@@ -161,7 +162,7 @@ def _write_shards(
     rows: Rows, out: Path, settings: Settings, found: Survey, num_processes: int
 ) -> shards.Shards:
     sizes = shard_sizes(found.counts, settings.shard_size)
-    every = sizes['train'] | sizes['test']
+    every = {name: size for of_split in sizes.values() for name, size in of_split.items()}
     missing = {name: size for name, size in every.items() if not shards.is_complete(out, name)}
     tasks = (
         (name, examples, out, settings)
@@ -173,7 +174,7 @@ def _write_shards(
     with tqdm(total=sum(missing.values()), unit=' rows', mininterval=seconds) as progress:
         for count in work_off(shards.write_shard, tasks, min(num_processes, len(missing))):
             progress.update(count)
-    return {split: {name: shards.read_note(out, name) for name in sizes[split]} for split in SPLITS}
+    return {split: {name: shards.read_note(out, name) for name in sizes[split]} for split in sizes}
 
 
 def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_share: float) -> None:
@@ -183,7 +184,7 @@ def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_sha
         check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share, has_no_classes)
     except InputError:
         # The next attempt has to read these pictures again, because they may be repaired by then.
-        for name, shard in (written['train'] | written['test']).items():
+        for name, shard in (item for of_split in written.values() for item in of_split.items()):
             if shard.skipped:
                 shards.note_file(out, name).unlink()
         raise
@@ -191,8 +192,8 @@ def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_sha
 
 def _finish(dataset: Dataset, manifest: Manifest, written: shards.Shards, out: Path) -> None:
     """Writes the files beside the shards, the manifest last."""
-    for split in SPLITS:
-        write_index(out, split, shards.make_index(written[split]))
+    for split, of_split in written.items():
+        write_index(out, split, shards.make_index(of_split))
     if dataset.test_photos is not None:
         text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
         with replacing(out / 'test_photos.txt') as temporary:

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from cda_jax.data.manifest import (
-    SPLITS,
     Duplicates,
     Index,
     Manifest,
@@ -159,11 +158,14 @@ def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | _
         return _Fault(str(error), f'box ({edges}) on a picture of {width}x{height}')
 
 
-def make_manifest(settings: Settings, found: Survey, shards: Shards) -> Manifest:
+def make_manifest(
+    settings: Settings, found: Survey, shards: Shards, layout: str, class_changes: dict[str, str]
+) -> Manifest:
     """Sums up what happened to all rows."""
-    splits = {split: _content(shards[split], len(settings.class_names)) for split in SPLITS}
-    every = [*shards['train'].values(), *shards['test'].values()]
-    skipped = found.skipped + tuple(row for shard in every for row in shard.skipped)
+    splits = {split: _content(shards[split], len(settings.class_names)) for split in shards}
+    skipped = found.skipped + tuple(
+        row for of_split in shards.values() for shard in of_split.values() for row in shard.skipped
+    )
     written = sum(content.num_examples for content in splits.values())
     left_out = {'excluded': found.excluded.total(), 'skipped': len(skipped)}
     return Manifest(
@@ -174,6 +176,8 @@ def make_manifest(settings: Settings, found: Survey, shards: Shards) -> Manifest
         skipped=count_reasons(skipped),
         skipped_rows=skipped,
         duplicates=_find_duplicates(shards),
+        layout=layout,
+        class_changes=class_changes,
     )
 
 
@@ -201,10 +205,10 @@ def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
 
 
 def _find_duplicates(shards: Shards) -> Duplicates:
-    first_ids: dict[Split, dict[str, str]] = {split: {} for split in SPLITS}
-    within = dict.fromkeys(SPLITS, 0)
+    first_ids: dict[Split, dict[str, str]] = {split: {} for split in shards}
+    within = dict.fromkeys(shards, 0)
     pairs = []
-    for split in SPLITS:  # the training set comes first
+    for split in shards:  # the training set comes first
         for shard in shards[split].values():
             for row_id, pixel_hash in zip(shard.ids, shard.pixel_hashes, strict=True):
                 within[split] += pixel_hash in first_ids[split]

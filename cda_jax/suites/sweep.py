@@ -24,7 +24,7 @@ from cda_jax.analysis.health import read_metrics
 from cda_jax.analysis.report import Page, Picture, Section, environment, write_report
 from cda_jax.analysis.tables import Column, Table, as_text, show_percent
 from cda_jax.config import CHANGEABLE, Config, as_fields, read_config
-from cda_jax.data.sites import open_part, open_sites
+from cda_jax.data.sites import open_part, open_sites, with_validation
 from cda_jax.errors import InputError
 from cda_jax.runtime.results import read_results
 from cda_jax.runtime.workdir import RESULTS, check_owner, claim, occupied
@@ -152,10 +152,11 @@ def _check(request: Request, spaces: Mapping[str, BaseDistribution]) -> None:
             f'--search={min(found)}: expected another field, because the scores of all trials must '
             'be of the same data'
         )
-    if not config.validation_fraction:
+    sites = open_sites(config.data_dir, config.sites)
+    if len(with_validation(sites, config.validation_fraction)) < len(sites):
         raise InputError(
             'config field validation_fraction is 0.0, expected more: a sweep is scored on '
-            'validation data'
+            'validation data, and not every site has a validation split of its own'
         )
     if request.select == 'leave-one-site-out' and len(config.sites) < 2:
         raise InputError(f'config field sites is {config.sites}, expected two or more to leave out')
@@ -163,7 +164,7 @@ def _check(request: Request, spaces: Mapping[str, BaseDistribution]) -> None:
         for value in getattr(space, 'choices', None) or (space.low, space.high):
             for site in request.left_out:
                 read_config(as_fields(config) | request.fields({field: _as_value(value)}, site))
-    for site in open_sites(config.data_dir, config.sites):
+    for site in sites:
         open_part(site, 'validation', config.validation_fraction)
 
 

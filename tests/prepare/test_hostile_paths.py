@@ -10,6 +10,7 @@ from cda_jax.prepare.dataset import Example
 from cda_jax.prepare.readers import read
 
 OUTSIDE = 'path outside the root'
+LINK = 'link out of the root (--follow_links follows it)'
 MISSING = 'missing picture'
 
 # What a row may say, beside the files that `lay_traps` makes, and what is to become of it.
@@ -18,9 +19,9 @@ NAMES = {
     'link_inside.jpg': None,
     'sub/good.jpg': None,
     'folder_inside/good.jpg': None,
-    'link_outside.jpg': OUTSIDE,
+    'link_outside.jpg': LINK,
     'link_to_device.jpg': MISSING,
-    'folder_outside/secret.jpg': OUTSIDE,
+    'folder_outside/secret.jpg': LINK,
     '../secret.jpg': OUTSIDE,
     'sub/../../secret.jpg': OUTSIDE,
     '/etc/passwd': OUTSIDE,
@@ -71,6 +72,8 @@ def test_csv_manifest(tmp_path, root):
     lines = [f'"{name}",red,{split}' for split in ('train', 'test') for name in NAMES]
     (tmp_path / 'root/manifest.csv').write_text('path,label,split\n' + '\n'.join(lines))
     assert outcomes(read('csv', tmp_path / root)) == [*NAMES.values()] * 2
+    followed = [None if outcome == LINK else outcome for outcome in NAMES.values()]
+    assert outcomes(read('csv', tmp_path / root, follow_links=True)) == followed * 2
 
 
 def test_rafdb(tmp_path):
@@ -82,7 +85,7 @@ def test_rafdb(tmp_path):
     # Names begin with the split, so that the traps are reached by links of such names only.
     names = {
         'good.jpg': None,
-        'link_outside.jpg': OUTSIDE,
+        'link_outside.jpg': LINK,
         'link_in_a_circle.jpg': MISSING,
         'pipe.jpg': MISSING,
     }
@@ -96,7 +99,7 @@ def test_rafdb(tmp_path):
         (boxes / f'{split}_boxed.txt').symlink_to('/etc/passwd')
         lines += [f'{split}_boxed.jpg 1', f'{split}/../../secret.jpg 1']
     (root / 'EmoLabel/list_patition_label.txt').write_text('\n'.join(lines))
-    assert outcomes(read('rafdb', root)) == [*names.values(), OUTSIDE, OUTSIDE] * 2
+    assert outcomes(read('rafdb', root)) == [*names.values(), LINK, OUTSIDE] * 2
 
 
 def test_affectnet_npy(tmp_path):
@@ -111,7 +114,7 @@ def test_affectnet_npy(tmp_path):
             np.save(annotations / f'{number}_exp.npy', np.array(1))
         (images / '1.jpg').symlink_to(tmp_path / 'secret.jpg')
         (annotations / '2_exp.npy').symlink_to(tmp_path / 'secret.npy')
-    assert outcomes(read('affectnet', tmp_path / 'root')) == [None, OUTSIDE, OUTSIDE] * 2
+    assert outcomes(read('affectnet', tmp_path / 'root')) == [None, LINK, LINK] * 2
 
 
 def test_class_folders(tmp_path):
@@ -130,7 +133,7 @@ def test_class_folders(tmp_path):
     found = dict(zip(names, outcomes(dataset), strict=True))
     assert {name: found[name] for name in found if not name.startswith('test/')} == {
         **{f'red/{name}': 'not a picture file' for name in ('circle', 'pipe.jpg', *links)},
-        **dict.fromkeys(['blue/secret.jpg', 'red/link_outside.jpg'], OUTSIDE),
+        **dict.fromkeys(['blue/secret.jpg', 'red/link_outside.jpg'], LINK),
         **dict.fromkeys(['green/good.jpg', 'red/good.jpg', 'red/link_inside.jpg']),
     }
 
@@ -140,4 +143,5 @@ def test_a_folder_of_pictures_may_not_lie_elsewhere(tmp_path):
     (tmp_path / 'root').mkdir()
     (tmp_path / 'root/origin').symlink_to(tmp_path / 'elsewhere')
     (tmp_path / 'root/label.lst').write_text('good.jpg 0 1 2 3 4 5 6')
-    assert outcomes(read('expw', tmp_path / 'root')) == [OUTSIDE]
+    assert outcomes(read('expw', tmp_path / 'root')) == [LINK]
+    assert outcomes(read('expw', tmp_path / 'root', num_test=0, follow_links=True)) == [None]

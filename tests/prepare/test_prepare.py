@@ -9,6 +9,7 @@ from helpers.files import records_of, write
 
 from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.records import hash_photo
+from cda_jax.data.sites import open_part, open_sites, with_validation
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.run import prepare
@@ -257,3 +258,25 @@ def test_label_out_of_range_and_missing_source_are_named(tmp_path):
         run([*rows[:3], rows[3]._replace(label=3)], tmp_path / 'out')
     with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):
         run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])
+
+
+def test_a_validation_split_of_its_own_replaces_the_fraction(tmp_path):
+    rows = make_rows(tmp_path / 'photos')
+    run(rows, tmp_path / 'plain')
+    rows[2:5] = [row._replace(split='validation') for row in rows[2:5]]
+    manifest = run(rows, tmp_path / 'own', shard_size=2)
+    counts = {split: content.num_examples for split, content in manifest.splits.items()}
+    assert counts == {'train': 7, 'validation': 3, 'test': 5}
+    assert ids_of(tmp_path / 'own', 'validation') == ['002.png', '003.png', '004.png']
+    sites = open_sites(tmp_path, ('plain', 'own'))
+    assert with_validation(sites, 0.0) == ('own',)
+    assert with_validation(sites, 0.2) == ('plain', 'own')
+    assert len(open_part(sites[1], 'train', 0.9).records) == 7
+    part = open_part(sites[1], 'validation', 0.0)
+    assert [file.name for file in part.files] == [
+        'validation-00000.array_record',
+        'validation-00001.array_record',
+    ]
+    assert part.records.tolist() == [0, 1, 2]
+    with pytest.raises(InputError, match=r'no records in the validation split'):
+        open_part(sites[0], 'validation', 0.0)

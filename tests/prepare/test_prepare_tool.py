@@ -88,7 +88,7 @@ def test_tool_summarises_what_it_did(tmp_path):
 def test_tool_says_what_is_wrong_in_one_line(tmp_path):
     done = call(tmp_path / 'nowhere', tmp_path / 'out')
     assert done.returncode == 1
-    assert done.stderr.startswith(f'error: {tmp_path / "nowhere"}: expected a CSV file, or a fol')
+    assert done.stderr.startswith(f'error: {tmp_path / "nowhere"}: no such file or folder')
     assert done.stderr.count('\n') == 1
     done = call(tmp_path / 'nowhere', tmp_path / 'out', '--dataset=nosuch')
     assert (done.returncode, done.stderr.count('\n')) == (1, 1)

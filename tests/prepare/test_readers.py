@@ -14,7 +14,7 @@ from cda_jax.prepare.readers.row_checks import Listing, UnusableRowError, list_f
 def test_an_unknown_dataset_lists_the_known_ones(tmp_path, dataset):
     message = (
         f'unknown dataset {dataset!r}; expected one of '
-        'rafdb, expw, affectnet, fer2013, folders, csv, tfds:NAME'
+        'rafdb, expw, affectnet, fer2013, muxspace, folders, csv, sites, tfds:NAME'
     )
     with pytest.raises(InputError, match=f'^{re.escape(message)}$'):
         read(dataset, tmp_path)
@@ -26,14 +26,23 @@ def test_an_unknown_dataset_lists_the_known_ones(tmp_path, dataset):
         ('rafdb', 'not a folder of RAF-DB; expected EmoLabel/list_patition_label.txt in it'),
         ('expw', 'not a folder of ExpW; expected label/label.lst and image/origin/ in it, or lab'),
         ('affectnet', 'not a folder of AffectNet; expected training.csv, validation.csv and Manu'),
+        (
+            'muxspace',
+            'not a folder of muxspace/facial_expressions; expected images/ and data/leg',
+        ),
         ('fer2013', 'not a folder of FER2013; expected fer2013.csv or icml_face_data.csv in it'),
         ('folders', 'no folder for the train split; expected train/CLASS/ and test/CLASS/'),
         ('csv', 'expected a CSV file, or a folder with manifest.csv in it'),
     ],
 )
 def test_another_root_or_none_is_named_with_the_layout(tmp_path, dataset, message):
-    for root in (tmp_path, tmp_path / 'none', tmp_path / ('x' * 300)):
-        with pytest.raises(InputError, match=f'^{re.escape(f"{root}: {message}")}'):
+    (tmp_path / 'other').mkdir()
+    with pytest.raises(
+        InputError, match=f'^{re.escape(f"{tmp_path}: {message}")}.*; found other/$'
+    ):
+        read(dataset, tmp_path)
+    for root in (tmp_path / 'none', tmp_path / ('x' * 300)):
+        with pytest.raises(InputError, match=f'^{re.escape(f"{root}: no such file or folder")}'):
             read(dataset, root)
 
 

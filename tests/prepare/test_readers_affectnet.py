@@ -186,9 +186,15 @@ def test_a_malformed_label_file_is_named(tmp_path, content, message):
 
 def test_other_files_and_missing_folders_of_the_npy_release_are_named(tmp_path):
     make_npy(tmp_path)
-    write(tmp_path / 'val_set/images/face.jpg')
-    with pytest.raises(InputError, match=r'images/face\.jpg: expected only files named NUMBER'):
-        read('affectnet', tmp_path)
+    for name in ('Thumbs.db', 'face.jpg', '9.txt', '8.png', '11.PNG'):
+        write(tmp_path / 'val_set/images' / name)
+    np.save(tmp_path / 'val_set/annotations/11_exp.npy', 0)
+    rows = list(read('affectnet', tmp_path).rows)
+    assert [row.path.name for row in rows[-5:-2]] == ['7.jpg', '8.jpg', '11.PNG']
+    assert rows[-2:] == [
+        Skipped('val_set/images/9.txt', 'not named NUMBER.jpg'),
+        Skipped('val_set/images/face.jpg', 'not named NUMBER.jpg'),
+    ]
     (tmp_path / 'val_set').rename(tmp_path / 'elsewhere')
     with pytest.raises(InputError, match='val_set/ not found'):
         read('affectnet', tmp_path)

@@ -78,12 +78,14 @@ def test_the_later_copy_has_blanks_and_another_order(tmp_path):
     np.testing.assert_array_equal(image, face(1))
 
 
-@pytest.mark.parametrize('public_test', ['train', 'test'])
+@pytest.mark.parametrize('public_test', ['train', 'validation', 'test'])
 def test_the_public_test_set_can_join_either_split(tmp_path, public_test):
     path = write(tmp_path, HEADER, *every_emotion_and_usage())
     splits = [row.split for row in read('fer2013', path, public_test=public_test).rows]
     assert splits == ['train'] * 7 + [public_test] * 7 + ['test'] * 7
-    with pytest.raises(InputError, match="public_test: expected exclude, train, test, found 'all'"):
+    with pytest.raises(
+        InputError, match='public_test: expected exclude, train, validation, test, found'
+    ):
         read('fer2013', tmp_path, public_test='all')
 
 

@@ -82,6 +82,16 @@ def test_every_example_is_a_row_with_its_encoded_picture(tmp_path, test_split):
     assert list(read(f'tfds:{NAME}:1.2.3', tmp_path).rows) == rows
 
 
+def test_validation_beside_a_test_split_is_a_split_of_its_own(tmp_path):
+    prepare(tmp_path, sizes={'train': 2, 'test': 1, 'validation': 1})
+    assert [(row.id, row.split) for row in read(f'tfds:{NAME}', tmp_path).rows] == [
+        ('train:0', 'train'),
+        ('train:1', 'train'),
+        ('test:0', 'test'),
+        ('validation:0', 'validation'),
+    ]
+
+
 def test_a_dataset_that_is_not_there_says_how_to_prepare_it(tmp_path):
     with pytest.raises(InputError, match=r"not prepared there; .*\.builder\('mnist', data_dir="):
         read('tfds:mnist', tmp_path)

@@ -1,4 +1,4 @@
-"""AffectNet in its two releases, which are told apart by their files.
+"""AffectNet in its two releases and as class folders, which are told apart by their files.
 
 The first has two CSV lists with a row per face and pictures in numbered folders; that of 2021 has
 numbered face crops and one small npy file per label. In both, the validation set is the test split,
@@ -7,18 +7,19 @@ as in the paper.
 
 import math
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from pathlib import Path
 
 from cda_jax.data.arrays import read_npy
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
-from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_files import csv_rows, first_file, first_folder
+from cda_jax.prepare.readers import class_folders, row_checks
+from cda_jax.prepare.readers.classes import fold, name_classes
+from cda_jax.prepare.readers.expressions import EXPRESSIONS, SYNONYMS, native_labels
+from cda_jax.prepare.readers.label_files import csv_rows, first_file, first_folder, found_in
 
-COMMON_LABELS = {3: 0, 4: 1, 5: 2, 1: 3, 2: 4, 6: 5, 0: 6}
+COMMON_LABELS = {int(number): label for number, label in native_labels('affectnet').items()}
 UNUSED_CLASSES = {7: 'contempt', 8: 'none', 9: 'uncertain', 10: 'no face'}
 
 CSV_LAYOUT = 'training.csv, validation.csv and Manually_Annotated_Images/'
@@ -44,17 +45,17 @@ SET_FOLDERS: dict[Split, tuple[str, ...]] = {
     'test': ('val_set', 'valid_set'),
 }
 LABEL_SUFFIX = '_exp.npy'
-PICTURE_SUFFIX = '.jpg'
 _MAX_LABEL_BYTES = 4096
 
 
-def read(root: Path) -> Dataset:
+def read(root: Path, follow_links: bool = False) -> Dataset:
     """Lists the rows of AffectNet from the folder of either release.
 
     The first has a row per line of the CSV lists, with the id `training.csv:LINE` or
     `validation.csv:LINE`; for a class outside the seven, nothing else in the row is checked. The
     later one has a row per number that has a picture, a label or both, with the id
     `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
+    Copies as class folders have `train/CLASS/`, where the classes are numbers or names.
     """
     lists = {name: first_file(root / folder / name for folder in LIST_FOLDERS) for name in LISTS}
     folders = {
@@ -65,12 +66,14 @@ def read(root: Path) -> Dataset:
             f'{root}: holds both releases of AffectNet (training.csv and train_set/); expected one'
         )
     if any(lists.values()):
-        return _read_csv_release(root, lists)
+        return _read_csv_release(root, lists, follow_links)
     if any(folders.values()):
-        return _read_npy_release(root, folders)
+        return _read_npy_release(root, folders, follow_links)
+    if class_folders.is_split(root):
+        return _read_class_folders(root, follow_links)
     raise InputError(
         f'{root}: not a folder of AffectNet; expected {CSV_LAYOUT} (first release), or '
-        f'{NPY_LAYOUT} (2021 release)'
+        f'{NPY_LAYOUT} (2021 release), or train/0/ and so on{found_in(root)}'
     )
 
 
@@ -89,12 +92,14 @@ def _common_label(expression: str, where: str) -> int:
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
-def _read_csv_release(root: Path, lists: dict[str, Path | None]) -> Dataset:
+def _read_csv_release(root: Path, lists: dict[str, Path | None], follow_links: bool) -> Dataset:
     images = first_folder(root / name for name in IMAGE_FOLDERS)
     found = lists | {f'{IMAGE_FOLDERS[0]}/': images}
     if missing := ' and '.join(name for name, path in found.items() if path is None):
-        raise InputError(f'{root}: expected {CSV_LAYOUT} of AffectNet; {missing} not found')
-    check_picture = row_checks.picture_check(images, root)
+        raise InputError(
+            f'{root}: expected {CSV_LAYOUT} of AffectNet; {missing} not found{found_in(root)}'
+        )
+    check_picture = row_checks.picture_check(images, root, follow_links)
     photo_prefix = images.relative_to(root).as_posix()
 
     def example(row_id: str, fields: list[str], where: str, split: Split) -> Example:
@@ -111,7 +116,7 @@ def _read_csv_release(root: Path, lists: dict[str, Path | None]) -> Dataset:
         for path, split in zip(lists.values(), LISTS.values(), strict=True)
         for number, fields in _data_rows(path)
     ]
-    return Dataset(EXPRESSIONS, tuple(lists.values()), rows)
+    return Dataset(EXPRESSIONS, tuple(lists.values()), rows, layout='first release (CSV lists)')
 
 
 def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -133,32 +138,57 @@ def _box(fields: list[str], where: str) -> Box:
     return row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(fields))
 
 
-def _read_npy_release(root: Path, folders: dict[Split, Path | None]) -> Dataset:
+def _read_class_folders(root: Path, follow_links: bool) -> Dataset:
+    dataset = class_folders.read(root, follow_links=follow_links)
+    names, unused = dataset.class_names, {*map(str, UNUSED_CLASSES), *UNUSED_CLASSES.values()}
+    dropped = [name for name in names if fold(SYNONYMS.get(fold(name), name)) in unused]
+    is_numbered = all(fold(name).isdecimal() for name in names)
+    return name_classes(dataset, dict.fromkeys(dropped, ''), is_numbered and 'affectnet')
+
+
+def _read_npy_release(root: Path, folders: dict[Split, Path | None], follow_links: bool) -> Dataset:
     rows: list[Example | Skipped] = []
     for split, folder in folders.items():
         if folder is None:
             missing = SET_FOLDERS[split][0]
-            raise InputError(f'{root}: expected {NPY_LAYOUT} of AffectNet; {missing}/ not found')
-        rows += _set_rows(root, folder, split)
-    return Dataset(EXPRESSIONS, (), rows)
+            raise InputError(
+                f'{root}: expected {NPY_LAYOUT} of AffectNet; {missing}/ not found{found_in(root)}'
+            )
+        rows += _set_rows(root, folder, split, follow_links)
+    return Dataset(EXPRESSIONS, (), rows, layout='2021 release (npy labels)')
 
 
-def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]:
+def _set_rows(
+    root: Path, folder: Path, split: Split, follow_links: bool
+) -> list[Example | Skipped]:
     images, annotations = folder / 'images', folder / 'annotations'
     for part in (images, annotations):
         if not part.is_dir():
-            raise InputError(f'{folder}: expected {NPY_LAYOUT}; {part.name}/ not found')
-    pictures = row_checks.list_files(images, root)
-    labels = row_checks.list_files(annotations, root)
-    label_names = {n for n in labels.inside | labels.outside if n.endswith(LABEL_SUFFIX)}
-    numbers = _numbers(images, PICTURE_SUFFIX, pictures.inside | pictures.outside)
-    numbers |= _numbers(annotations, LABEL_SUFFIX, label_names)
+            raise InputError(
+                f'{folder}: expected {NPY_LAYOUT}; {part.name}/ not found{found_in(folder)}'
+            )
+    pictures = row_checks.list_files(images, root, follow_links)
+    labels = row_checks.list_files(annotations, root, follow_links)
+    # Most copies have jpg, some png; of two for one number the first in order counts.
+    picture_of, strays = {}, []
+    for name in sorted(pictures.inside | pictures.outside, reverse=True):
+        stem, _, suffix = name.rpartition('.')
+        if re.fullmatch('[0-9]+', stem) and f'.{suffix.lower()}' in class_folders.PICTURE_SUFFIXES:
+            picture_of[stem] = name
+        elif not class_folders.is_left_behind(name):
+            strays.append(Skipped(f'{folder.name}/images/{name}', 'not named NUMBER.jpg'))
+    label_name_of = {
+        match[1]: name
+        for name in labels.inside | labels.outside
+        if (match := re.fullmatch(f'([0-9]+){re.escape(LABEL_SUFFIX)}', name))
+    }
 
     def example(row_id: str, number: str) -> Example:
-        picture, label_name = f'{number}{PICTURE_SUFFIX}', f'{number}{LABEL_SUFFIX}'
+        picture = picture_of.get(number, f'{number}.jpg')
+        label_name = label_name_of.get(number, f'{number}{LABEL_SUFFIX}')
         for name, listing in ((label_name, labels), (picture, pictures)):
             if name in listing.outside:
-                raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, name)
+                raise row_checks.UnusableRowError(row_checks.LINK_OUTSIDE, name)
         if label_name not in labels.inside:
             raise row_checks.UnusableRowError('missing label file', label_name)
         label_file = annotations / label_name
@@ -168,23 +198,12 @@ def _set_rows(root: Path, folder: Path, split: Split) -> list[Example | Skipped]
         photo = f'{folder.name}/images/{picture}'
         return Example(row_id, photo, images / picture, None, label, split)
 
-    return [
+    numbers = picture_of.keys() | label_name_of.keys()
+    rows = [
         row_checks.attempt(example, f'{folder.name}/{number}', number)
         for number in sorted(numbers, key=lambda number: (int(number), number))
     ]
-
-
-def _numbers(folder: Path, suffix: str, names: Set[str]) -> set[str]:
-    """The N of every file named N + suffix; only hidden files may have other names."""
-    numbers = set()
-    for name in names:
-        if name.startswith('.'):
-            continue
-        match = re.fullmatch(f'([0-9]+){re.escape(suffix)}', name)
-        if match is None:
-            raise InputError(f'{folder / name}: expected only files named NUMBER{suffix}')
-        numbers.add(match[1])
-    return numbers
+    return rows + strays[::-1]
 
 
 def _expression(path: Path) -> str:

@@ -1,78 +1,184 @@
-"""A folder of folders: `train/CLASS/` and `test/CLASS/`, with pictures of anything."""
+"""Folders named after classes, with pictures of anything, in splits or without any."""
 
 import os
 from pathlib import Path
 
-from cda_jax.data.manifest import Split
+from cda_jax.data.manifest import ALL_SPLITS, SPLITS, Split
 from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, Skipped
 from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import class_order
-from cda_jax.prepare.readers.label_files import first_folder
+from cda_jax.prepare.readers.classes import fold, sorted_names
+from cda_jax.prepare.readers.label_files import found_in
+from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
-LAYOUT = 'train/CLASS/ and test/CLASS/ (or val/ or validation/ for test/) with pictures in them'
-SPLIT_FOLDERS: dict[Split, tuple[str, ...]] = {
-    'train': ('train',),
-    'test': ('test', 'val', 'validation'),
-}
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+LAYOUT = 'train/CLASS/ and test/CLASS/ (val/CLASS/ beside or instead of it) with pictures in them'
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.tif', '.tiff', '.webp')
+PICTURE_SUFFIXES += ('.gif',)
+# What file managers and archives leave behind, in lower case; names with a dot in front are hidden.
+LEFT_BEHIND = ('__macosx', 'thumbs.db', 'desktop.ini')
+# How pictures begin, whatever their names end in.
+_BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'II*\0', b'MM\0*')
+# Archives wrap what they pack into a folder, and some that into another.
+_MAX_WRAPPERS = 3
 
 
-def read(root: Path) -> Dataset:
+def read(
+    root: Path,
+    test_fraction: float | None = None,
+    group: str | None = None,
+    follow_links: bool = False,
+) -> Dataset:
     """Lists the pictures in folders named after their classes.
 
-    Without `test/`, `val/` or `validation/` takes its place. Classes are the folders of both
-    splits, in the order of `class_order`. There is a row per file that is not hidden; its id is the
-    path below root. Where `train/` has files and no folders, its pictures have no labels, and there
-    need not be a test split.
+    The folders of the splits are `train/`, `val/` (or `valid/`, `validation/`) and `test/`, in any
+    case. Where there is no `test/`, `val/` takes its place. There is a row per file that is neither
+    hidden nor left behind by a system; its id is the path below root or below the one folder in it.
+    Classes are the folders with pictures, numbers by their value and before names. Where `train/`
+    has files and no folders, its pictures have no labels, and there need not be a test split.
+
+    Args:
+        test_fraction: Where there is no test split: the share of photos that make one, as of
+            `splits.draw_test`.
+        group: The part of a file's name that says whose picture it is, as of `group_by_name`.
+        follow_links: Whether symbolic links may lead out of the root.
     """
-    folders = {
-        split: first_folder(root / name for name in names) for split, names in SPLIT_FOLDERS.items()
-    }
-    visible = {split: _visible(folder) if folder else ([], []) for split, folder in folders.items()}
-    is_unlabelled = bool(visible['train'][1]) and not visible['train'][0]
-    for split, folder in folders.items():
-        if folder is None and not (is_unlabelled and split == 'test'):
-            raise InputError(f'{root}: no folder for the {split} split; expected {LAYOUT}')
-    class_names, labels = class_order(name for classes, _ in visible.values() for name in classes)
+    base = _unwrapped(root)
+    folders = split_folders(base)
+    layout = f'class folders in {", ".join(f"{folder.name}/" for folder in folders.values())}'
+    if 'train' in folders and 'test' not in folders and 'validation' in folders:
+        folders['test'] = folders.pop('validation')
+        layout += f' ({folders["test"].name}/ is the test split)'
+    is_unlabelled = 'train' in folders and _has_only_files(folders['train'])
+    missing = [split for split in SPLITS if split not in folders]
+    if 'test' in missing and test_fraction is not None:
+        folders = folders if 'train' in folders else {'train': base}
+        what = 'photo' if group is None else 'group'
+        layout = f'class folders, test split by a hash of the {what}'
+    elif missing and not (is_unlabelled and missing == ['test']):
+        raise InputError(
+            f'{base}: no folder for the {missing[0]} split; expected {LAYOUT}, or class folders, '
+            f'of which {HOW_TO_DRAW}{found_in(base)}'
+        )
+    elif test_fraction is not None:
+        raise InputError(
+            f'{folders["test"]}: is the test split; expected none where test_fraction draws one'
+        )
     rows: list[Example | Skipped] = []
-    for split, (classes, strays) in visible.items():
-        folder = folders[split]
-        if split == 'train' and is_unlabelled:
-            rows += _class_rows(root, folder, UNLABELLED, split)
-            continue
-        rows += [Skipped(f'{folder.name}/{name}', 'not in a class folder') for name in strays]
-        for name in classes:
-            rows += _class_rows(root, folder / name, labels[name], split)
-    return Dataset(class_names, (), rows)
+    unlabelled: list[Example | Skipped] = []
+    if is_unlabelled:
+        layout += ' (train/ without labels)'
+        unlabelled = _class_rows(root, base, folders.pop('train'), 'train', follow_links)
+    for split in folders:
+        rows += _split_rows(root, base, folders[split], split, follow_links)
+    group_of = None if group is None else group_by_name(group)
+    rows = draw_test(rows, test_fraction, group_of)
+    names = sorted_names(row.path.parent.name for row in rows if isinstance(row, Example))
+    if not names and not unlabelled:
+        raise InputError(f'{base}: no pictures in class folders; expected {LAYOUT}{found_in(base)}')
+    rows = [
+        row._replace(label=names.index(row.path.parent.name)) if isinstance(row, Example) else row
+        for row in rows
+    ]
+    return Dataset(tuple(names), (), unlabelled + rows, layout=layout)
 
 
-def _class_rows(root: Path, folder: Path, label: int, split: Split) -> list[Example | Skipped]:
-    subfolders, files = _visible(folder)
+def _has_only_files(folder: Path) -> bool:
+    subfolders, files = visible(folder)
+    return bool(files) and not subfolders
+
+
+def is_split(root: Path) -> bool:
+    """Whether a folder has the layout of class folders in splits."""
+    return 'train' in split_folders(_unwrapped(root))
+
+
+def split_folders(base: Path) -> dict[Split, Path]:
+    """The folders whose names are those of splits, in any case, in the order of the splits."""
+    found: dict[Split, Path] = {}
+    for name in visible(base)[0]:
+        if split := SPLIT_NAMES.get(fold(name)):
+            if split in found:
+                raise InputError(
+                    f'{base}: {found[split].name}/ and {name}/ are both the {split} split; '
+                    'expected one'
+                )
+            found[split] = base / name
+    return {split: found[split] for split in ALL_SPLITS if split in found}
+
+
+def _unwrapped(root: Path) -> Path:
+    """The root, or the one folder in it that the rest is in."""
+    folder = root
+    for _ in range(_MAX_WRAPPERS):
+        subfolders, _ = visible(folder)
+        if len(subfolders) != 1 or fold(subfolders[0]) in SPLIT_NAMES:
+            break
+        if not visible(folder / subfolders[0])[0]:
+            break
+        folder = folder / subfolders[0]
+    return folder
+
+
+def _split_rows(
+    root: Path, base: Path, folder: Path, split: Split, follow_links: bool
+) -> list[Example | Skipped]:
+    rows: list[Example | Skipped] = []
+    classes, strays = visible(folder)
+    for name in strays:
+        # Beside class folders without a split lie lists and the like.
+        if folder != base or name.lower().endswith(PICTURE_SUFFIXES):
+            row_id = (folder / name).relative_to(base).as_posix()
+            rows.append(Skipped(row_id, 'not in a class folder'))
+    for name in classes:
+        rows += _class_rows(root, base, folder / name, split, follow_links)
+    return rows
+
+
+def _class_rows(
+    root: Path, base: Path, folder: Path, split: Split, follow_links: bool
+) -> list[Example | Skipped]:
+    subfolders, files = visible(folder)
     for name in subfolders:
         if not name.lower().endswith(PICTURE_SUFFIXES):
             raise InputError(f'{folder / name}: is a folder; expected pictures there')
-    listing = row_checks.list_files(folder, root)
+    listing = row_checks.list_files(folder, root, follow_links)
     rows: list[Example | Skipped] = []
     for name in sorted(subfolders + files):
-        row_id = f'{folder.relative_to(root).as_posix()}/{name}'
+        row_id = (folder / name).relative_to(base).as_posix()
         if name in listing.outside:
-            rows.append(Skipped(row_id, row_checks.OUTSIDE_ROOT))
-        elif name in listing.inside and name.lower().endswith(PICTURE_SUFFIXES):
-            rows.append(Example(row_id, row_id, folder / name, None, label, split))
+            rows.append(Skipped(row_id, row_checks.LINK_OUTSIDE))
+        elif name in listing.inside and is_picture(folder / name):
+            rows.append(Example(row_id, row_id, folder / name, None, UNLABELLED, split))
         else:
             rows.append(Skipped(row_id, 'not a picture file'))
     return rows
 
 
-def _visible(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of a folder's subfolders and of its files, sorted and without hidden ones."""
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by the end of its name, or else by its first bytes."""
+    if path.name.lower().endswith(PICTURE_SUFFIXES):
+        return True
+    try:
+        with path.open('rb') as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start.startswith(_BEGINNINGS) or (start[:4] == b'RIFF' and start[8:] == b'WEBP')
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file or folder is hidden, or of a system's making."""
+    return name.startswith('.') or name.lower() in LEFT_BEHIND
+
+
+def visible(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of a folder's subfolders and of its files, sorted, without what is left behind."""
     names: dict[bool, list[str]] = {True: [], False: []}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith('.'):
+                if not is_left_behind(entry.name):
                     entry.name.encode()
                     # A link that leads in a circle would make is_dir() raise.
                     is_dir = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()

@@ -1,99 +1,119 @@
-"""A CSV file with a line per picture or per box: `path,label,split[,x0,y0,x1,y1]`."""
+"""A CSV file with a line per picture or per box: `path,label[,split][,x0,y0,x1,y1][,...]`."""
 
-import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from cda_jax.data.manifest import SPLITS
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import class_order
-from cda_jax.prepare.readers.label_files import csv_rows, first_file
+from cda_jax.prepare.readers.classes import fold, sorted_names
+from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
+from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
 HEADER = ['path', 'label', 'split']
 BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
 DEFAULT_NAME = 'manifest.csv'
-_MAX_DIGITS = 18
 
 
 class _Line(NamedTuple):
     number: int
     picture: str
     label: str
-    split: str
+    split: Split
     edges: list[str]
+    group: str | None
 
 
-def read(root: Path) -> Dataset:
+def read(
+    root: Path,
+    test_fraction: float | None = None,
+    group: str | None = None,
+    follow_links: bool = False,
+) -> Dataset:
     """Lists the rows of a CSV file, or of `manifest.csv` in a folder, with ids `NAME.csv:LINE`.
 
-    Paths are relative to the file's folder and have forward slashes. Labels are class names, which
-    come in the order of `class_order`, or the integers 0..C-1, which are then the class names.
-    Where all four edges of a box are empty, the row stands for the whole picture.
+    Columns have any order, and there may be others. Paths are relative to the file's folder and
+    have forward slashes. Labels are names or numbers. Where all four edges of a box are empty, the
+    row stands for the whole picture. Where no row is of the test split, validation takes its place.
+
+    Args:
+        test_fraction: Where there is no column split: the share of photos that make the test split,
+            as of `splits.draw_test`.
+        group: The column that says whose picture it is, or the part of a file's name that does, as
+            of `group_by_name`.
+        follow_links: Whether symbolic links may lead out of the file's folder.
     """
     path = first_file([root, root / DEFAULT_NAME])
     if path is None:
-        raise InputError(f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it')
-    lines = _lines(path)
-    class_names, labels = _classes(path, {line.label for line in lines})
-    check_picture = row_checks.picture_check(path.parent, path.parent)
+        raise InputError(
+            f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it{found_in(root)}'
+        )
+    header = next(csv_rows(path), (1, []))[1]
+    _check_header(path, header, test_fraction)
+    lines = _lines(path, header, group)
+    layout = 'CSV' if 'split' in header else f'CSV, test split by a hash of the {group or "photo"}'
+    splits = {line.split for line in lines}
+    if 'validation' in splits and 'test' not in splits:
+        layout = 'CSV (validation is the test split)'
+        lines = [
+            line._replace(split='test') if line.split == 'validation' else line for line in lines
+        ]
+    names = sorted_names(line.label for line in lines)
+    labels = {name: label for label, name in enumerate(names)}
+    check_picture = row_checks.picture_check(path.parent, path.parent, follow_links)
 
     def example(row_id: str, line: _Line) -> Example:
-        photo = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
-        check_picture(photo)
+        picture = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
+        check_picture(picture)
         label, box = labels[line.label], _box(path, line)
-        return Example(row_id, photo, path.parent / photo, box, label, line.split)
+        photo = picture if line.group is None else line.group
+        return Example(row_id, photo, path.parent / picture, box, label, line.split)
 
     rows = [row_checks.attempt(example, f'{path.name}:{line.number}', line) for line in lines]
-    return Dataset(class_names, (path,), rows)
+    by_name = group is not None and group not in header
+    rows = draw_test(rows, test_fraction, group_by_name(group) if by_name else None)
+    return Dataset(tuple(names), (path,), rows, layout=layout)
 
 
-def _lines(path: Path) -> list[_Line]:
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
-    if header not in (HEADER, HEADER + BOX_HEADER):
+def _check_header(path: Path, header: list[str], test_fraction: float | None) -> None:
+    boxes = [name for name in BOX_HEADER if name in header]
+    if not {'path', 'label'} <= set(header) or boxes not in ([], BOX_HEADER):
         raise InputError(
             f'{path}, line 1: expected the header {",".join(HEADER)} or '
             f'{",".join(HEADER + BOX_HEADER)}, found {",".join(header)[:80]!r}'
         )
+    if ('split' in header) != (test_fraction is None):
+        expected = f'a column split; without one, {HOW_TO_DRAW}'
+        if 'split' in header:
+            expected = 'no column split where test_fraction draws one'
+        raise InputError(f'{path}, line 1: expected {expected}; found {",".join(header)[:80]!r}')
+
+
+def _lines(path: Path, header: list[str], group: str | None) -> list[_Line]:
+    rows = csv_rows(path)
+    next(rows)
     lines = []
     for number, fields in rows:
+        where = f'{path}, line {number}'
         if len(fields) != len(header):
             raise InputError(
-                f'{path}, line {number}: expected the {len(header)} fields {",".join(header)}, '
+                f'{where}: expected the {len(header)} fields {",".join(header)[:80]}, '
                 f'found {len(fields)}'
             )
-        line = _Line(number, *fields[:3], fields[3:])
-        for name in ('picture', 'label'):
-            if not getattr(line, name).strip():
-                raise InputError(f'{path}, line {number}: the {name} is empty')
-        if line.split not in SPLITS:
+        row = dict(zip(header, fields, strict=True))
+        for name in ('path', 'label', *({group} & row.keys())):
+            if not row[name].strip():
+                raise InputError(f'{where}: the {name} is empty')
+        split = SPLIT_NAMES.get(fold(row.get('split', 'train')))
+        if split is None:
             raise InputError(
-                f"{path}, line {number}: expected the split 'train' or 'test', "
-                f'found {line.split[:40]!r}'
+                f"{where}: expected the split 'train', 'validation' or 'test', "
+                f'found {row["split"][:40]!r}'
             )
-        lines.append(line)
+        edges = [row[name] for name in BOX_HEADER if name in row]
+        lines.append(_Line(number, row['path'], row['label'], split, edges, row.get(group)))
     return lines
-
-
-def _classes(path: Path, labels: set[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    if not all(re.fullmatch('-?[0-9]+', label) for label in labels):
-        return class_order(labels)
-    longest = max(labels, key=len, default='')
-    if len(longest) > _MAX_DIGITS:
-        raise InputError(
-            f'{path}: expected integers of at most {_MAX_DIGITS} characters as labels, '
-            f'found {longest[:40]!r}'
-        )
-    numbers = {int(label) for label in labels}
-    expected = set(range(len(numbers)))
-    if numbers != expected:
-        raise InputError(
-            f'{path}: labels that are integers must be 0..C-1, each at least once; with '
-            f'{len(numbers)} of them {sorted(numbers - expected)[0]} is out of range'
-        )
-    return tuple(map(str, sorted(numbers))), {label: int(label) for label in labels}
 
 
 def _box(path: Path, line: _Line) -> Box | None:

@@ -1,18 +1,44 @@
-"""The seven expressions, and the order of classes that a dataset names itself."""
+"""The expressions of faces: their common names, what else they are called, and their numbers."""
 
-from collections.abc import Iterable
+from cda_jax.data.sites import COMMON_ORDER
 
 # The order of the labels of every face dataset: the rows of figure 6 in Han et al. (2020).
-EXPRESSIONS = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')
+EXPRESSIONS = COMMON_ORDER[:-1]  # datasets that have contempt add it after these
+
+_OTHER_NAMES = {
+    'Surprise': 'surprised surprises astonished astonishment',
+    'Fear': 'fears fearful fearfulness afraid scared',
+    'Disgust': 'disgusted disgusts disgusting',
+    'Happiness': 'happy joy joyful',
+    'Sadness': 'sad',
+    'Anger': 'angry',
+    'Neutral': 'neutrality neutrals normal',
+    'Contempt': 'contemptuous contempts',
+}
+# By what a folder or a label says, in lower case.
+SYNONYMS = {
+    other: name
+    for name, others in _OTHER_NAMES.items()
+    for other in (name.lower(), *others.split())
+}
+
+# The expressions behind the numbers of datasets, from the first number on.
+NUMBERED: dict[str, tuple[int, tuple[str, ...]]] = {
+    'rafdb': (1, EXPRESSIONS),
+    'affectnet': (
+        0,
+        ('Neutral', 'Happiness', 'Sadness', 'Surprise', 'Fear', 'Disgust', 'Anger', 'Contempt'),
+    ),
+    'expw': (0, ('Anger', 'Disgust', 'Fear', 'Happiness', 'Sadness', 'Surprise', 'Neutral')),
+}
+NUMBERED['fer2013'] = NUMBERED['expw']
 
 
-def class_order(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Sorts class names, or puts them in the common order if they are the seven expressions.
-
-    Beside them it gives the label of each name as it was given; expressions may have any case.
-    """
-    found = sorted(set(names))
-    common = {expression.casefold(): label for label, expression in enumerate(EXPRESSIONS)}
-    if {name.casefold() for name in found} == common.keys():
-        return EXPRESSIONS, {name: common[name.casefold()] for name in found}
-    return tuple(found), {name: label for label, name in enumerate(found)}
+def native_labels(dataset: str) -> dict[str, int]:
+    """The common label of each number, as text, with which a dataset names an expression."""
+    first, names = NUMBERED[dataset]
+    return {
+        str(number): EXPRESSIONS.index(name)
+        for number, name in enumerate(names, first)
+        if name in EXPRESSIONS
+    }

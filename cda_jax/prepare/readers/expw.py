@@ -8,13 +8,12 @@ from pathlib import Path
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
 from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_files import first_file, first_folder, numbered_lines
+from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
+from cda_jax.prepare.readers.label_files import first_file, first_folder, found_in, numbered_lines
 
 LABEL_FILES = ('label/label.lst', 'label.lst', 'image/label.lst')
 IMAGE_FOLDERS = ('image/origin/origin', 'image/origin', 'origin/origin', 'origin')
-# Anger, Disgust, Fear, Happiness, Sadness, Surprise, Neutral in the file.
-LABELS = {'0': 5, '1': 2, '2': 1, '3': 3, '4': 4, '5': 0, '6': 6}
+LABELS = native_labels('expw')
 
 
 def read(
@@ -22,6 +21,7 @@ def read(
     min_confidence: float | None = None,
     num_test: int = 3500,
     test_photos: str | Path | None = None,
+    follow_links: bool = False,
 ) -> Dataset:
     """Lists the faces of ExpW, a row per line of its label list.
 
@@ -37,9 +37,9 @@ def read(
     if label_file is None or images is None:
         raise InputError(
             f'{root}: not a folder of ExpW; expected {LABEL_FILES[0]} and {IMAGE_FOLDERS[1]}/ in '
-            f'it, or {LABEL_FILES[1]} and {IMAGE_FOLDERS[3]}/'
+            f'it, or {LABEL_FILES[1]} and {IMAGE_FOLDERS[3]}/{found_in(root)}'
         )
-    rows, photos = _faces(root, label_file, images, min_confidence)
+    rows, photos = _faces(root, label_file, images, min_confidence, follow_links)
     if test_photos is not None:
         listed = Path(test_photos)
         rows = _with_test(rows, _listed_photos(listed, photos))
@@ -68,10 +68,10 @@ def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]
 
 
 def _faces(
-    root: Path, label_file: Path, images: Path, min_confidence: float | None
+    root: Path, label_file: Path, images: Path, min_confidence: float | None, follow_links: bool
 ) -> tuple[list[Example | Skipped], set[str]]:
     """Every face, in the training split for now, and the names of all photos in the list."""
-    check_picture = row_checks.picture_check(images, root)
+    check_picture = row_checks.picture_check(images, root, follow_links)
 
     def example(row_id: str, photo: str, box: Box, confidence: float, label: int) -> Example:
         check_picture(photo)

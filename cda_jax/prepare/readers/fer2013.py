@@ -9,16 +9,15 @@ import numpy as np
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_files import csv_rows, first_file
+from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
+from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
 
 # The original's archive unpacks into a folder; the last is a later copy of the same rows.
 FILES = ('fer2013.csv', 'fer2013/fer2013.csv', 'icml_face_data.csv')
 COLUMNS = ('emotion', 'pixels', 'Usage')
 SIDE = 48  # pixels
-# Anger, disgust, fear, happiness, sadness, surprise, neutral in the file.
-LABELS = {'0': 5, '1': 2, '2': 1, '3': 3, '4': 4, '5': 0, '6': 6}
-PUBLIC_TEST_CHOICES = ('exclude', 'train', 'test')
+LABELS = native_labels('fer2013')
+PUBLIC_TEST_CHOICES = ('exclude', 'train', 'validation', 'test')
 # One look-up reads and checks a pixel in half the time that int() takes.
 _PIXELS = {str(value): value for value in range(256)}
 
@@ -27,9 +26,8 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
     """Lists the faces of FER2013 (Goodfellow et al., 2013), 48 x 48 pixels in grey.
 
     The test split is `PrivateTest`, which ranked the contest's entries and on which most published
-    accuracies were measured. `PublicTest` served to select models; this package selects on part of
-    the training split (`validation_fraction`), so by default that set is left out; `public_test`
-    can add it to 'train' or 'test'.
+    accuracies were measured. `PublicTest` served to select models; by default it is left out, and
+    `public_test` can make it the validation split or add it to 'train' or 'test'.
 
     The root may also be the file itself, `fer2013.csv` or `icml_face_data.csv`, with the columns
     emotion, pixels and Usage in any order. The rows have the ids `fer2013.csv:LINE` and carry their
@@ -44,6 +42,7 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
     if path is None:
         raise InputError(
             f'{root}: not a folder of FER2013; expected {FILES[0]} or {FILES[2]} in it'
+            f'{found_in(root)}'
         )
     columns = _columns(path)
     splits = {'Training': 'train', 'PublicTest': public_test, 'PrivateTest': 'test'}

@@ -23,6 +23,22 @@ def first_folder(candidates: Iterable[Path]) -> Path | None:
     return next((path for path in candidates if os.path.isdir(path)), None)
 
 
+def found_in(folder: Path, most: int = 12) -> str:
+    """What a folder holds, as the end of an error that expected something else there."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                f'{ascii(entry.name)[1:-1]}/' if entry.is_dir() else ascii(entry.name)[1:-1]
+                for entry in entries
+                if not entry.name.startswith('.')
+            ]
+    except OSError:  # a file
+        return ''
+    more = f' and {len(names) - most:,} more' if len(names) > most else ''
+    names.sort(key=lambda name: (not name.endswith('/'), name))
+    return f'; found {", ".join(names[:most]) or "nothing"}{more}'
+
+
 def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
     """Reads a text file in UTF-8; every line end becomes a single newline."""
     try:

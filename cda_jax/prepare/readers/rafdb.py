@@ -5,35 +5,45 @@ from pathlib import Path
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example
-from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.prepare.readers.label_files import first_file, numbered_lines, read_text
+from cda_jax.prepare.readers import class_folders, row_checks
+from cda_jax.prepare.readers.classes import name_classes
+from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
+from cda_jax.prepare.readers.label_files import first_file, found_in, numbered_lines, read_text
 
 # The authors' archive misspells the name; some copies correct it.
 LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_label.txt')
 # Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
 NESTINGS = ('.', 'basic', 'basic/basic')
 _MAX_BOX_TEXT = 4096
-# The file's ids 1..7 are in the common order.
-LABELS = {str(label + 1): label for label in range(len(EXPRESSIONS))}
+LABELS = native_labels('rafdb')  # ids 1..7
+# As on Kaggle: aligned pictures in folders named after the ids.
+FOLDERS = 'DATASET/train/1/'
 
 
-def read(root: Path, aligned: bool = False) -> Dataset:
+def read(root: Path, aligned: bool = False, follow_links: bool = False) -> Dataset:
     """Lists the pictures of RAF-DB's basic set, each of one face; ids are the names in its list.
 
-    With `aligned`, these are the aligned 100x100 pictures, which need no box.
+    With `aligned`, these are the aligned 100x100 pictures, which need no box. The copy on Kaggle,
+    folders named after the ids, has no others; there ids are paths.
     """
     label_file = first_file(root / nesting / name for nesting in NESTINGS for name in LABEL_FILES)
+    if label_file is None and class_folders.is_split(root):
+        dataset = class_folders.read(root, follow_links=follow_links)
+        dataset = name_classes(dataset, class_order='rafdb')
+        return dataset._replace(layout=f'{dataset.layout}, aligned pictures')
     if label_file is None:
-        raise InputError(f'{root}: not a folder of RAF-DB; expected {LABEL_FILES[0]} in it')
+        raise InputError(
+            f'{root}: not a folder of RAF-DB; expected {LABEL_FILES[0]} in it, or {FOLDERS}'
+            f'{found_in(root)}'
+        )
     base = label_file.parent.parent
     images = base / 'Image' / ('aligned' if aligned else 'original')
     box_folder = base / 'Annotation' / 'boundingbox'
     for folder in (images,) if aligned else (images, box_folder):
         if not folder.is_dir():
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
-    check_picture = row_checks.picture_check(images, root)
-    box_files = row_checks.list_files(box_folder, root)
+    check_picture = row_checks.picture_check(images, root, follow_links)
+    box_files = row_checks.list_files(box_folder, root, follow_links)
     photo_prefix = images.relative_to(root).as_posix()
 
     def example(name: str, label: int) -> Example:
@@ -46,14 +56,15 @@ def read(root: Path, aligned: bool = False) -> Dataset:
         return Example(name, f'{photo_prefix}/{picture}', images / picture, box, label, split)
 
     rows = [row_checks.attempt(example, name, label) for name, label in _labels(label_file)]
-    return Dataset(EXPRESSIONS, (label_file,), rows)
+    layout = f'{label_file.name} and {images.name} pictures'
+    return Dataset(EXPRESSIONS, (label_file,), rows, layout=layout)
 
 
 def _labels(label_file: Path) -> list[tuple[str, int]]:
     labels: dict[str, int] = {}
     for number, line in numbered_lines(label_file):
         match line.split():
-            case [name, text] if text in LABELS and name.startswith(('train', 'test')):
+            case [name, text, *_] if text in LABELS and name.startswith(('train', 'test')):
                 if name in labels:
                     raise InputError(f'{label_file}, line {number}: {name[:80]} is listed twice')
                 labels[name] = LABELS[text]
@@ -69,7 +80,7 @@ def _box(stem: str, folder: Path, present: row_checks.Listing) -> Box:
     candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
     for file in candidates:
         if file in present.outside:
-            raise row_checks.UnusableRowError(row_checks.OUTSIDE_ROOT, file)
+            raise row_checks.UnusableRowError(row_checks.LINK_OUTSIDE, file)
     found = next((file for file in candidates if file in present.inside), None)
     if found is None:
         raise row_checks.UnusableRowError('missing box file', candidates[0])

@@ -13,6 +13,7 @@ from cda_jax.prepare.dataset import Box, Example, Skipped
 
 MISSING_PICTURE = 'missing picture'
 OUTSIDE_ROOT = 'path outside the root'
+LINK_OUTSIDE = 'link out of the root (--follow_links follows it)'
 
 # The errors for a name that cannot be that of a folder.
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
@@ -54,21 +55,22 @@ class Listing(NamedTuple):
     outside: frozenset[str]  # links that lead out of the root
 
 
-def list_files(folder: Path, root: Path) -> Listing:
+def list_files(folder: Path, root: Path, follow_links: bool = False) -> Listing:
     """Lists a folder's files with one scan; a folder that does not exist has none.
 
-    The root may be a link itself, but nothing below it may lead out of it.
+    The root may be a link itself, but nothing below it may lead out of it, unless `follow_links`.
     """
     files, outside = set(), set()
     try:
         real_root = os.path.realpath(root)
-        is_outside = _leaves(folder, real_root)
+        is_outside = not follow_links and _leaves(folder, real_root)
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_link = entry.is_symlink()
                 # A link that leads in a circle would make is_file() raise.
                 if os.path.isfile(entry) if is_link else entry.is_file():
-                    leaves = is_outside or (is_link and _leaves(entry, real_root))
+                    may_leave = is_link and not follow_links
+                    leaves = is_outside or (may_leave and _leaves(entry, real_root))
                     (outside if leaves else files).add(entry.name)
     except ValueError:  # the name holds a NUL character, so it names no folder
         return Listing(frozenset(), frozenset())
@@ -78,7 +80,7 @@ def list_files(folder: Path, root: Path) -> Listing:
     return Listing(frozenset(files), frozenset(outside))
 
 
-def picture_check(folder: Path, root: Path) -> Callable[[str], None]:
+def picture_check(folder: Path, root: Path, follow_links: bool = False) -> Callable[[str], None]:
     """Makes a function that checks the path of a picture below a folder.
 
     It raises UnusableRowError where the path or a link on it leads outside the root, or where there
@@ -88,12 +90,14 @@ def picture_check(folder: Path, root: Path) -> Callable[[str], None]:
 
     @functools.cache
     def listing(subfolder: str) -> Listing:
-        return list_files(folder / subfolder, root)
+        return list_files(folder / subfolder, root, follow_links)
 
     def check(relative: str) -> None:
         subfolder, _, name = relative.rpartition('/')
-        if _climbs(relative) or name in listing(subfolder).outside:
+        if _climbs(relative):
             raise UnusableRowError(OUTSIDE_ROOT, relative)
+        if name in listing(subfolder).outside:
+            raise UnusableRowError(LINK_OUTSIDE, relative)
         if name not in listing(subfolder).inside:
             raise UnusableRowError(MISSING_PICTURE, relative)
 

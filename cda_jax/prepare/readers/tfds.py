@@ -8,6 +8,7 @@ from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, ReadAnew
 
+# Validation is the test split where there is no other.
 SPLIT_NAMES: dict[Split, tuple[str, ...]] = {'train': ('train',), 'test': ('test', 'validation')}
 FILE_FORMAT = 'array_record'
 PREFIX = 'tfds:'
@@ -26,6 +27,8 @@ def read(root: Path, name: str) -> Dataset:
     image, label = _features(tfds, builder, name)
     decoders = {image: tfds.decode.SkipDecoding()}
     splits = {split: _split_name(builder, name, split) for split in SPLIT_NAMES}
+    if 'validation' in set(builder.info.splits) - set(splits.values()):
+        splits['validation'] = 'validation'
     info_file = Path(builder.data_path) / 'dataset_info.json'
 
     def rows() -> Iterator[Example]:
