@@ -36,6 +36,14 @@ _PROCESSES = flags.DEFINE_integer('processes', None, 'By default one per process
 _MAX_SKIPPED_SHARE = flags.DEFINE_float(
     'max_skipped_share', 0.05, 'The share of rows that may prove unusable.'
 )
+_CROP = flags.DEFINE_enum(
+    'crop',
+    'box',
+    ['box', 'detect'],
+    'What a row without a face box of its own stands for: box: the whole picture; detect: the '
+    'largest face that is found on it (pip install -e ".[detect]").',
+)
+_DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.')
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
@@ -67,6 +75,8 @@ def main() -> None:
         shard_size=_SHARD_SIZE.value,
         num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
         max_skipped_share=_MAX_SKIPPED_SHARE.value,
+        crop=_CROP.value,
+        detector=None if _DETECTOR.value is None else Path(_DETECTOR.value),
     )
     print(summarise(manifest))
     if not was_complete:
