@@ -29,9 +29,10 @@ MAY_IMPORT = {
     'standin': {'errors', 'runtime', 'data', 'prepare'},
     'config': {'errors'},
     'experiment': RUN,
-    'trained': RUN | {'experiment'},
+    'trained': RUN | {'experiment', 'predict'},  # as a method, when it is called
     'features': RUN | {'experiment'},
     'evaluate': RUN | {'experiment', 'features', 'trained'},
+    'predict': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
     'train': RUN | {'experiment', 'trained', 'evaluate', 'analysis.health'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
     'analysis': RUN | {'experiment', 'features', 'trained', 'evaluate', 'analysis.health'},
