@@ -35,7 +35,8 @@ MAY_IMPORT = {
     'predict': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
     'train': RUN | {'experiment', 'trained', 'evaluate', 'analysis.health'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
-    'analysis': RUN | {'experiment', 'features', 'trained', 'evaluate', 'analysis.health'},
+    'analysis': RUN
+    | {'experiment', 'features', 'trained', 'evaluate', 'predict', 'analysis.health'},
     'analysis.health': {'errors', 'runtime', 'config', 'data'},
     'suites': RUN
     | {'experiment', 'features', 'evaluate', 'analysis', 'analysis.health', 'prepare', 'standin'},

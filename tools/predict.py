@@ -30,8 +30,8 @@ _OUT = flags.DEFINE_string(
 _HEAD = flags.DEFINE_string(
     'head',
     None,
-    'Who answers: mean (of the sites\' classifiers), common, shared, or a site. By default common or '
-    'shared, where there is one, else mean.',
+    "Who answers: mean (of the sites' classifiers), common, shared, or a site. By default common "
+    'or shared, where there is one, else mean.',
 )
 _CROP = flags.DEFINE_enum(
     'crop',
@@ -93,8 +93,8 @@ def main(sources: list[str]) -> None:
     if confusion.any():
         scores = score_confusions({'pictures': {'answer': confusion}}, names, trained.step).pooled
         report.append(
-            f'{scores.num_examples:,} of a known class: accuracy {100 * scores.accuracy:.2f} %, mean '
-            f'recall {100 * scores.mean_recall:.2f} %, macro F1 {100 * scores.macro_f1:.2f} %'
+            f'{scores.num_examples:,} of a known class: accuracy {100 * scores.accuracy:.2f} %, '
+            f'mean recall {100 * scores.mean_recall:.2f} %, macro F1 {100 * scores.macro_f1:.2f} %'
         )
     print(*report, sep='\n', end='\n' if report else '', file=sys.stderr)
 

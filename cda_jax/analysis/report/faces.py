@@ -21,7 +21,9 @@ def faces_page(predictions: Iterable[Prediction]) -> str:
     figures = ''.join(_figure(each) for each in predictions)
     head = f'<meta charset="utf-8"><title>Predictions</title><style>{_STYLE}</style>'
     view = '<meta name="viewport" content="width=device-width">'
-    return f'<!doctype html><html lang="en"><head>{head}{view}</head><main>{figures}</main></html>\n'
+    return (
+        f'<!doctype html><html lang="en"><head>{head}{view}</head><main>{figures}</main></html>\n'
+    )
 
 
 def _figure(each: Prediction) -> str:
