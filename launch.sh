@@ -6,6 +6,8 @@
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
 #   ./launch.sh sweep --config=FILE ...      tools/sweep.py: random search over config fields
 #   ./launch.sh report --workdir=DIR         tools/report.py: measures and report of a run
+#   ./launch.sh predict --workdir=DIR FILES  tools/predict.py: what a trained network says of pictures
+#   ./launch.sh export --workdir=DIR         tools/export.py: a trained network as a file of its own
 #   ./launch.sh bench --config=FILE          tools/bench.py: how fast a configuration trains
 # Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
 #
@@ -96,7 +98,7 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev,report,embedding,sweep"
+    install "$device,dev,report,embedding,sweep,detect,stablehlo,onnx"
     run_tests "${@:2}"
     ;;
   reproduce | report | bench)
@@ -106,6 +108,14 @@ case ${1:-} in
   sweep)
     install "$device,report,sweep"
     exec "$venv/bin/python" "$root/tools/sweep.py" "${@:2}"
+    ;;
+  predict)
+    install "$device,detect"
+    exec "$venv/bin/python" "$root/tools/predict.py" "${@:2}"
+    ;;
+  export)
+    install "$device,stablehlo,onnx"
+    exec "$venv/bin/python" "$root/tools/export.py" "${@:2}"
     ;;
   -*)
     install "$device"

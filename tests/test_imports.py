@@ -33,6 +33,8 @@ MAY_IMPORT = {
     'features': RUN | {'experiment'},
     'evaluate': RUN | {'experiment', 'features', 'trained'},
     'predict': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
+    'onnx_graph': {'errors', 'models'},
+    'export': RUN | {'experiment', 'trained', 'evaluate', 'predict', 'prepare', 'onnx_graph'},
     'train': RUN | {'experiment', 'trained', 'evaluate', 'analysis.health'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
     'analysis': RUN
