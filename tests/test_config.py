@@ -4,7 +4,7 @@ from helpers.programs import load_config
 from cda_jax.config import read_config
 from cda_jax.errors import InputError
 
-CONFIGS = ('cda', 'cda_robust', 'baseline', 'dataset_id', 'demo')
+CONFIGS = ('cda', 'small', 'cda_robust', 'baseline', 'dataset_id', 'demo')
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -1,5 +1,6 @@
 """One frame for every command: its flags, its errors, its exit codes."""
 
+import itertools
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.runtime.signals import EXIT_CODE, Preempted
+from cda_jax.runtime.workdir import CONFIG
 
 
 def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
@@ -89,6 +91,8 @@ def _settle() -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    if 'config' in flags.FLAGS:
+        argv = _with_config(argv)
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
@@ -96,4 +100,31 @@ def _parse_flags(argv: list[str]) -> list[str]:
         named = re.search(r'\w+', str(error))
         if named and any(named[0] in field.split('.') for field in fields):
             sys.exit(f'error: the config has no field {named[0]!r}; its file shows all fields')
-        sys.exit(f'error: --config: {type(error).__name__}: {error}')
+        sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
+
+
+def _with_config(argv: list[str]) -> list[str]:
+    """The words with the config of a run in a form that the flag can read.
+
+    Without --config that is the run of --workdir, if there is one. Tuples that are given twice are
+    refused: the flag would add them up.
+    """
+    own = list(itertools.takewhile(lambda word: word != '--', argv))
+    rest = argv[len(own) :]
+    tuples = [word.partition('=')[0] for word in own if re.match(r'--config\.[\w.]+=\(', word)]
+    if twice := [name for name in tuples if tuples.count(name) > 1]:
+        sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
+    if not any(re.match('--?config(=|$)', word) for word in own):
+        of_run = os.path.join(_value(own, 'workdir') or '', CONFIG)
+        own = [*own, f'--config={of_run}'] if os.path.isfile(of_run) else own
+    as_python = os.path.join(os.path.dirname(__file__), 'config_of_run.py')
+    own = [re.sub(r'^(--?config=)(.*\.json)$', rf'\1{as_python}:\2', word) for word in own]
+    return own + rest
+
+
+def _value(words: list[str], name: str) -> str | None:
+    """What a flag is given, in one word or in two."""
+    for word, following in zip(words, [*words[1:], ''], strict=True):
+        if found := re.fullmatch(f'--?{name}(=(.*))?', word):
+            return found[2] if found[1] else following
+    return None
