@@ -1,9 +1,8 @@
-"""Cross-dataset adaptation on some thousand pictures of your own, on one GPU or a few hours of CPU.
+"""Cross-dataset adaptation on some thousand pictures of your own: a small network and batch.
 
-    python -m cda_jax.main --config=configs/small.py --workdir=runs/mine \\
-        --config.sites="('mine', 'theirs')"
+    python -m cda_jax.main --config=configs/small.py --workdir=runs/mine
 
-Data: data/mine and data/theirs, made by tools/prepare.py.
+Data: data/mine and data/theirs, made by tools/prepare.py; --config.sites="('a', 'b')" names others.
 """
 
 import runpy

@@ -65,6 +65,8 @@ def test_an_onnx_graph_computes_the_network(depth, image_size, site_heads, head)
     # Every number at random, so that none can be left out unnoticed.
     weights = jax.tree.map(lambda x: x + 0.005 * rng.normal(size=x.shape), untrained)
     weights = jax.tree.map(np.float32, weights)
+    # Without training, a deep network's features are so large that softmax gives 0 and 1 only.
+    weights['params']['feature_extractor']['feature']['kernel'] *= 0.01
     adjust = logit_adjustment(0.7, rng.integers(1, 50, (model.num_heads, 5)))
     shape = 3, image_size + 6, image_size + 6, 3
     pictures = rng.integers(0, np.reshape([60, 150, 256], (3, 1, 1, 1)), shape, np.uint8)
@@ -75,4 +77,4 @@ def test_an_onnx_graph_computes_the_network(depth, image_size, site_heads, head)
     )
     session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
     np.testing.assert_allclose(session.run(None, {'pictures': pictures})[0], wanted, atol=1e-5)
-    assert np.ptp(wanted, axis=0).max() > 1e-4  # pictures differ
+    assert np.ptp(wanted, axis=0).max() > 1e-3  # pictures differ

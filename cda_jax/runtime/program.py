@@ -58,7 +58,8 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
         return holder.value.to_dict()  # here an unreadable file shows
     except (OSError, ImportError, SyntaxError, AttributeError, TypeError) as error:
         raise InputError(
-            f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
+            '--config: expected a Python file with get_config(), or the config.json of a run: '
+            f'{type(error).__name__}: {" ".join(str(error).split())}'
         ) from error
 
 
@@ -116,7 +117,7 @@ def _with_config(argv: list[str]) -> list[str]:
         sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
     if not any(re.match('--?config(=|$)', word) for word in own):
         of_run = os.path.join(_value(own, 'workdir') or '', CONFIG)
-        own = [*own, f'--config={of_run}'] if os.path.isfile(of_run) else own
+        own[1:1] = [f'--config={of_run}'] if os.path.isfile(of_run) else []
     as_python = os.path.join(os.path.dirname(__file__), 'config_of_run.py')
     own = [re.sub(r'^(--?config=)(.*\.json)$', rf'\1{as_python}:\2', word) for word in own]
     return own + rest
