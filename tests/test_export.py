@@ -66,7 +66,8 @@ def test_an_onnx_graph_computes_the_network(depth, image_size, site_heads, head)
     weights = jax.tree.map(lambda x: x + 0.005 * rng.normal(size=x.shape), untrained)
     weights = jax.tree.map(np.float32, weights)
     # Without training, a deep network's features are so large that softmax gives 0 and 1 only.
-    weights['params']['feature_extractor']['feature']['kernel'] *= 0.01
+    feature = weights['params']['feature_extractor']['feature']
+    feature['kernel'] = feature['kernel'] / np.float32(30)
     adjust = logit_adjustment(0.7, rng.integers(1, 50, (model.num_heads, 5)))
     shape = 3, image_size + 6, image_size + 6, 3
     pictures = rng.integers(0, np.reshape([60, 150, 256], (3, 1, 1, 1)), shape, np.uint8)
