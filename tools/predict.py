@@ -54,6 +54,8 @@ def main(sources: list[str]) -> None:
     """Does what the flags say."""
     if not sources:
         raise InputError('no pictures; expected files, folders, CSV files or videos')
+    if _DETECTOR.value and _CROP.value != 'detect':
+        raise InputError('--detector finds faces; expected --crop=detect beside it')
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.evaluate import score_confusions
     from cda_jax.trained import load_trained

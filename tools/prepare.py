@@ -14,6 +14,7 @@ from absl import flags
 from tabulate import tabulate
 
 from cda_jax.data.manifest import MANIFEST, SPLITS, Manifest
+from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.run import prepare
 from cda_jax.runtime.program import run
@@ -57,6 +58,8 @@ _READER_OPTIONS = (
 
 def main() -> None:
     """Runs the tool."""
+    if _DETECTOR.value and _CROP.value != 'detect':
+        raise InputError('--detector finds faces; expected --crop=detect beside it')
     start = time.monotonic()
     was_complete = (Path(_OUT.value) / MANIFEST).exists()
     options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
