@@ -7,6 +7,8 @@
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
 #   ./launch.sh sweep --config=FILE ...      tools/sweep.py: random search over config fields
 #   ./launch.sh report --workdir=DIR         tools/report.py: measures and report of a run
+#   ./launch.sh predict --workdir=DIR FILES  tools/predict.py: what a trained network says of pictures
+#   ./launch.sh export --workdir=DIR         tools/export.py: a trained network as a file of its own
 #   ./launch.sh bench --config=FILE          tools/bench.py: how fast a configuration trains
 # Under SLURM, `srun ./launch.sh --config=...` joins the processes of the step into one training.
 #
@@ -73,6 +75,28 @@ install() {
   exec 9>&-
 }
 
+usage() {
+  sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"
+}
+
+# Finds out before an installation that a command lacks a flag that it needs.
+require() {
+  local command=$1 name names
+  case $command in
+    reproduce) names=suite ;;
+    bench) names=config ;;
+    sweep) names='config' ;;
+    *) names=workdir ;;
+  esac
+  if [[ " ${*:2} " == *' --help'* ]]; then return; fi
+  for name in $names; do
+    if [[ " ${*:2}" != *" --$name"* ]]; then
+      echo "error: --$name is missing; ./launch.sh --help shows what there is" >&2
+      exit 1
+    fi
+  done
+}
+
 run_demo() {
   local jobs=1
   # Two trainings side by side share a CPU better than one after the other.
@@ -90,6 +114,7 @@ run_tests() {
 
 # Large memory pages: every step takes and returns hundreds of megabytes on a CPU.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
+case ${1:-} in -h | --help) usage; exit ;; esac
 python=$(find_python)
 device=$(find_device)
 case ${1:-} in
@@ -98,7 +123,7 @@ case ${1:-} in
     run_demo
     ;;
   test)
-    install "$device,dev,report,embedding,pretrained,sweep"
+    install "$device,dev,report,embedding,pretrained,sweep,detect,stablehlo,onnx"
     run_tests "${@:2}"
     ;;
   prepare)
@@ -106,19 +131,32 @@ case ${1:-} in
     exec "$venv/bin/python" "$root/tools/prepare.py" "${@:2}"
     ;;
   reproduce | report | bench)
+    require "$@"
     install "$device,report,embedding"
     exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
     ;;
   sweep)
+    require "$@"
     install "$device,report,sweep"
     exec "$venv/bin/python" "$root/tools/sweep.py" "${@:2}"
     ;;
+  predict)
+    require "$@"
+    install "$device,detect"
+    exec "$venv/bin/python" "$root/tools/predict.py" "${@:2}"
+    ;;
+  export)
+    require "$@"
+    install "$device,stablehlo,onnx"
+    exec "$venv/bin/python" "$root/tools/export.py" "${@:2}"
+    ;;
   -*)
+    require train "$@"
     install "$device"
     exec "$venv/bin/python" -m cda_jax.main "$@"
     ;;
   *)
-    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"
+    usage
     echo "error: '$1' is none of these" >&2
     exit 1
     ;;

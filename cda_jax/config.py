@@ -200,6 +200,10 @@ def _expected(kind: Any) -> str:
 
 def _check_together(config: Config) -> None:
     sites, schedule = config.sites, config.lambda2_schedule
+    for field, names in (('sites', sites), ('test_sites', config.test_sites)):
+        if any(',' in name for name in names):
+            parts = tuple(','.join(names).split(','))
+            raise InputError(f'config field {field} is {names}; expected names, as "{parts}"')
     if len(set(sites)) != len(sites):
         raise InputError(f'config field sites names a site twice: {sites}')
     if config.site_weights and len(config.site_weights) != len(sites):

@@ -264,11 +264,12 @@ def _evaluation_set(config: Config, part: Part, keep: bool) -> EvaluationSet:
     return EvaluationSet(
         part=part,
         examples=Examples([part], [index], label_is_site=label_is_site, keep=keep),
-        heads=_heads(config, -1 if part.site.manifest.unlabelled else index),
+        heads=site_heads(config, -1 if part.site.manifest.unlabelled else index),
     )
 
 
-def _heads(config: Config, site_index: int) -> dict[str, int]:
+def site_heads(config: Config, site_index: int) -> dict[str, int]:
+    """Who answers for a site, -1 for one that was not trained on, as `EvaluationSet.heads`."""
     if config.shared_head:
         return {'shared': 0}
     num_sites = len(config.sites)

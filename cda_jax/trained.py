@@ -1,8 +1,9 @@
 """A trained network by the path of its run alone: no data are needed."""
 
 import functools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import msgspec
@@ -15,6 +16,9 @@ from cda_jax.models import CDA
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.workdir import CHECKPOINTS, read_fields
 from cda_jax.step import init_weights
+
+if TYPE_CHECKING:
+    from cda_jax.predict import Prediction
 
 
 class Trained(NamedTuple):
@@ -41,6 +45,12 @@ class Trained(NamedTuple):
     config: Config
     training: DataPosition
     faults: dict[int, str]
+
+    def predict(self, pictures: Iterable, **options: Any) -> Iterator['Prediction']:
+        """The class of every face on pictures, as of `cda_jax.predict.predict_pictures`."""
+        from cda_jax.predict import predict_pictures  # which itself needs this module
+
+        return predict_pictures(self, pictures, **options)
 
 
 def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:

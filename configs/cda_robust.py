@@ -1,4 +1,4 @@
-"""Cross-dataset adaptation for small or uneven sites; start here with data of your own.
+"""Cross-dataset adaptation for small or uneven sites; configs/small.py is it for few pictures.
 
     python -m cda_jax.main --config=configs/cda_robust.py --workdir=runs/cda_robust
 

@@ -4,7 +4,10 @@ from helpers.programs import load_config
 from cda_jax.config import read_config
 from cda_jax.errors import InputError
 
-CONFIGS = ('cda', 'cda_robust', 'baseline', 'dataset_id', 'demo', 'unlabelled_target')
+CONFIGS = (
+    *('cda', 'small', 'cda_robust', 'baseline', 'dataset_id', 'demo'),
+    'unlabelled_target',
+)
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -30,13 +30,17 @@ MAY_IMPORT = {
     'config': {'errors'},
     'optimizer': {'errors', 'config', 'losses', 'models', 'schedules'},
     'experiment': RUN | {'optimizer'},
-    'trained': RUN | {'experiment'},
+    'trained': RUN | {'experiment', 'predict'},  # as a method, when it is called
     'features': RUN | {'experiment'},
     'evaluate': RUN | {'experiment', 'features', 'trained'},
+    'predict': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
+    'onnx_graph': {'errors', 'models'},
+    'export': RUN | {'experiment', 'trained', 'evaluate', 'predict', 'prepare', 'onnx_graph'},
     'pretrained': RUN | {'experiment', 'trained'},
     'train': RUN | {'experiment', 'trained', 'pretrained', 'evaluate', 'analysis.health'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
-    'analysis': RUN | {'experiment', 'features', 'trained', 'evaluate', 'analysis.health'},
+    'analysis': RUN
+    | {'experiment', 'features', 'trained', 'evaluate', 'predict', 'analysis.health'},
     'analysis.health': {'errors', 'runtime', 'config', 'data'},
     'suites': RUN
     | {'experiment', 'features', 'evaluate', 'analysis', 'analysis.health', 'prepare', 'standin'},

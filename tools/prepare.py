@@ -15,6 +15,7 @@ from absl import flags
 from tabulate import tabulate
 
 from cda_jax.data.manifest import MANIFEST, Manifest
+from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.dataset import Dataset, without_labels
 from cda_jax.prepare.readers.classes import parse_classes
@@ -53,6 +54,14 @@ _MAX_SKIPPED_SHARE = flags.DEFINE_float(
 _UNLABELLED = flags.DEFINE_bool(
     'unlabelled', False, 'Forget the labels of the training pictures; test pictures keep theirs.'
 )
+_CROP = flags.DEFINE_enum(
+    'crop',
+    'box',
+    ['box', 'detect'],
+    'What a row without a face box of its own stands for: box: the whole picture; detect: the '
+    'largest face that is found on it (pip install -e ".[detect]").',
+)
+_DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.')
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
@@ -83,6 +92,8 @@ _READER_OPTIONS = (
 
 def main() -> None:
     """Runs the tool."""
+    if _DETECTOR.value and _CROP.value != 'detect':
+        raise InputError('--detector finds faces; expected --crop=detect beside it')
     options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
     classes = parse_classes(_CLASSES.value or '')
     named = {'classes': classes, 'class_order': _CLASS_ORDER.value}
@@ -115,6 +126,8 @@ def _prepare(dataset: Dataset, out: Path, options: dict[str, str | int | float |
         shard_size=_SHARD_SIZE.value,
         num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
         max_skipped_share=_MAX_SKIPPED_SHARE.value,
+        crop=_CROP.value,
+        detector=None if _DETECTOR.value is None else Path(_DETECTOR.value),
     )
     print(summarise(manifest))
     if not was_complete:

@@ -51,6 +51,7 @@ class Settings(Stored, kw_only=True):
     shard_size: int  # in rows, including those that prove unusable
     sources: tuple[Source, ...]
     rows_sha256: str  # of all rows as the reader gave them
+    detector: str = ''  # what found the faces where a row has no box; '': the picture was taken
 
 
 class Shard(Stored, kw_only=True):

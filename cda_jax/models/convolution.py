@@ -63,7 +63,7 @@ def convolve(
             for places, (before, _) in zip((height, width), pads, strict=True)
         )
         matrix = _placed(kernel, x.shape[1:3], rows, columns)
-        y = x.reshape(len(x), -1) @ matrix.reshape(-1, height * width * channels)
+        y = x.reshape(x.shape[0], -1) @ matrix.reshape(-1, height * width * channels)
     elif size > 3 and channels <= 16 and height % 2 == width % 2 == 0:
         window = size + stride
         four = _placed(kernel, (window, window), (0, stride), (0, stride))

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from tqdm import tqdm
 
@@ -24,6 +25,7 @@ from cda_jax.errors import InputError
 from cda_jax.prepare import shards
 from cda_jax.prepare.crop import margin_of
 from cda_jax.prepare.dataset import Dataset
+from cda_jax.prepare.detect import face_detector, read_model
 from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_sizes, slices, survey
 from cda_jax.runtime.files import read_json, replacing, write_json, writing
@@ -42,6 +44,8 @@ def prepare(
     shard_size: int = 4096,
     num_processes: int = 1,
     max_skipped_share: float = 0.05,
+    crop: Literal['box', 'detect'] = 'box',
+    detector: Path | None = None,
 ) -> Manifest:
     """Crops every face of a dataset and writes records, indexes and a manifest to `out`.
 
@@ -58,6 +62,9 @@ def prepare(
         quality: JPEG quality from 1 to 100.
         shard_size: Rows per shard; each process works on one shard at a time.
         max_skipped_share: The largest share of unusable rows among those that are meant to be used.
+        crop: What a row without a box of its own stands for: the whole picture, or the largest face
+            that is found on it.
+        detector: An ONNX file of YuNet to find it with, as of `detect.face_detector`.
     """
     out = Path(out)
     image_size = face_size + 2 * margin_of(face_size)
@@ -72,6 +79,9 @@ def prepare(
         shard_size=(shard_size, 1, math.inf),
         processes=(num_processes, 1, math.inf),
     )
+    model = read_model(detector)
+    if crop == 'detect':
+        face_detector(model)  # that it cannot be used shows before anything is written
     found = survey(dataset.rows, len(dataset.class_names))
     settings = Settings(
         name=as_text(name),
@@ -85,6 +95,7 @@ def prepare(
         shard_size=shard_size,
         sources=_hash_sources(dataset.sources),
         rows_sha256=found.sha256,
+        detector=_name_detector(model) if crop == 'detect' else '',
     )
     if (out / MANIFEST).exists():
         manifest = read_manifest(out)
@@ -94,7 +105,7 @@ def prepare(
         return manifest
     with writing(out):
         _begin(out, settings, found, max_skipped_share)
-        written = _write_shards(dataset.rows, out, settings, found, num_processes)
+        written = _write_shards(dataset.rows, out, settings, found, num_processes, model)
         manifest = shards.make_manifest(
             settings, found, written, dataset.layout, dict(dataset.class_changes)
         )
@@ -108,6 +119,10 @@ def _check_ranges(**ranges: tuple[float, float, float]) -> None:
         if not low <= value <= high:
             expected = f'{low} or more' if high == math.inf else f'{low} to {high}'
             raise InputError(f'{name}: expected {expected}, found {value}')
+
+
+def _name_detector(model: bytes | None) -> str:
+    return 'cascade' if model is None else f'yunet {hashlib.sha256(model).hexdigest()}'
 
 
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
@@ -159,13 +174,18 @@ def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
 
 
 def _write_shards(
-    rows: Rows, out: Path, settings: Settings, found: Survey, num_processes: int
+    rows: Rows,
+    out: Path,
+    settings: Settings,
+    found: Survey,
+    num_processes: int,
+    model: bytes | None,
 ) -> shards.Shards:
     sizes = shard_sizes(found.counts, settings.shard_size)
     every = {name: size for of_split in sizes.values() for name, size in of_split.items()}
     missing = {name: size for name, size in every.items() if not shards.is_complete(out, name)}
     tasks = (
-        (name, examples, out, settings)
+        (name, examples, out, settings, model)
         for name, examples in slices(rows, settings.shard_size)
         if name in missing
     )

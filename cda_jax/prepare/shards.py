@@ -32,6 +32,7 @@ from cda_jax.data.records import (
 )
 from cda_jax.prepare.crop import crop_face, decode
 from cda_jax.prepare.dataset import Example
+from cda_jax.prepare.detect import NO_FACE, Detector, face_detector
 from cda_jax.prepare.rows import Survey, as_text, count_reasons, skipped_row
 from cda_jax.runtime.files import read_json, replacing, write_json
 
@@ -82,13 +83,24 @@ def is_complete(out: Path, shard: str) -> bool:
     return num_bytes == 0 or (file.is_file() and file.stat().st_size == num_bytes)
 
 
-def write_shard(shard: str, rows: Sequence[Example], out: Path, settings: Settings) -> int:
-    """Writes a shard, and then the note that it is complete; returns the number of its rows."""
+def write_shard(
+    shard: str,
+    rows: Sequence[Example],
+    out: Path,
+    settings: Settings,
+    detector: bytes | None = None,
+) -> int:
+    """Writes a shard, and then the note that it is complete; returns the number of its rows.
+
+    Args:
+        detector: The model for `detect.face_detector`, where the settings ask for one.
+    """
+    detect = face_detector(detector) if settings.detector else None
     kept: list[Record] = []
     skipped: list[SkippedRow] = []
     file = shard_file(out, shard)
     with replacing(file) as temporary, record_file(temporary) as write:
-        for row in _records(rows, settings):
+        for row in _records(rows, settings, detect):
             if isinstance(row, SkippedRow):
                 skipped.append(row)
             else:
@@ -108,33 +120,42 @@ def write_shard(shard: str, rows: Sequence[Example], out: Path, settings: Settin
     return len(rows)
 
 
-class _Fault(NamedTuple):
+class Fault(NamedTuple):
+    """Why a picture cannot be used, and what was found."""
+
     reason: str
     detail: str
 
 
-def _records(rows: Sequence[Example], settings: Settings) -> Iterator[Record | SkippedRow]:
+def _records(
+    rows: Sequence[Example], settings: Settings, detect: Detector | None
+) -> Iterator[Record | SkippedRow]:
     # Faces of one photo follow each other, so the photo is opened once.
     for source, faces in itertools.groupby(rows, lambda row: (row.path, row.data, row.box is None)):
-        image = _load(*source)
+        image, box = load_picture(*source), None
+        if detect and source[-1] and not isinstance(image, Fault):
+            box = next(iter(detect(image)), None)
+            image = Fault(NO_FACE, '') if box is None else image
         for row in faces:
-            crop = image if isinstance(image, _Fault) else _crop(row, image, settings)
-            if isinstance(crop, _Fault):
+            row = row._replace(box=row.box or box)
+            crop = image if isinstance(image, Fault) else _crop(row, image, settings)
+            if isinstance(crop, Fault):
                 yield skipped_row(row.id, *crop)
             else:
                 pixel_hash = hash_pixels(crop)
                 yield Record(crop, row.label, as_text(row.id), hash_photo(row.photo), pixel_hash)
 
 
-def _load(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | _Fault:
+def load_picture(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | Fault:
+    """Decodes a file, or `data`, to RGB; turned upright by its EXIF data where it `is_whole`."""
     try:
         return decode(_read(path) if data is None else data, upright=is_whole)
     except FileNotFoundError:
-        return _Fault('missing picture', path.name)
+        return Fault('missing picture', path.name)
     except OSError as error:
-        return _Fault('unreadable file', f'{path.name}: {error.strerror}')
+        return Fault('unreadable file', f'{path.name}: {error.strerror}')
     except ValueError as error:
-        return _Fault('unreadable picture', str(error))
+        return Fault('unreadable picture', str(error))
 
 
 def _read(path: Path) -> bytes:
@@ -148,14 +169,14 @@ def _read(path: Path) -> bytes:
         return file.read()
 
 
-def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | _Fault:
+def _crop(row: Example, image: np.ndarray, settings: Settings) -> np.ndarray | Fault:
     margin = (settings.image_size - settings.face_size) // 2
     try:
         return crop_face(image, row.box, face_size=settings.face_size, margin=margin)
     except ValueError as error:
         height, width = image.shape[:2]
         edges = ', '.join(f'{edge:g}' for edge in row.box)
-        return _Fault(str(error), f'box ({edges}) on a picture of {width}x{height}')
+        return Fault(str(error), f'box ({edges}) on a picture of {width}x{height}')
 
 
 def make_manifest(

@@ -53,6 +53,7 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
     if several:
         _initialize(place, timeout)
         several = jax.process_count() > 1  # on a Cloud TPU, only JAX can tell
+    _check_platform()
     try:
         yield
     except (SystemExit, Preempted):  # all processes leave together
@@ -61,6 +62,17 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
         if several:
             _end(error)
         raise
+
+
+def _check_platform() -> None:
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f'JAX finds no device of JAX_PLATFORMS={os.environ.get("JAX_PLATFORMS", "")} '
+            f'({" ".join(str(error).split())[:200] or "nor says why"}); expected one that this '
+            'machine has, and that JAX is installed for'
+        ) from error
 
 
 def was_launched_as_several() -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 import re
 import runpy
@@ -15,6 +16,7 @@ from ml_collections import ConfigDict, config_flags
 
 from cda_jax.errors import DivergenceError, InputError, did_you_mean
 from cda_jax.runtime.signals import EXIT_CODE, Preempted
+from cda_jax.runtime.workdir import CONFIG
 
 
 def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
@@ -59,7 +61,8 @@ def config_fields(holder: flags.FlagHolder) -> dict[str, Any]:
         return holder.value.to_dict()  # here an unreadable file shows
     except (OSError, ImportError, SyntaxError, AttributeError, TypeError) as error:
         raise InputError(
-            f'--config: expected a Python file with get_config(): {type(error).__name__}: {error}'
+            '--config: expected a Python file with get_config(), or the config.json of a run: '
+            f'{type(error).__name__}: {" ".join(str(error).split())}'
         ) from error
 
 
@@ -92,6 +95,8 @@ def _settle() -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    if 'config' in flags.FLAGS:
+        argv = _with_config(argv)
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
@@ -101,7 +106,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
             if named and named[0] in (parts := field.split('.')):
                 alike = _alike(words, parts[: parts.index(named[0]) + 1])
                 sys.exit(f'error: the config has no field {named[0]!r} (its file shows all){alike}')
-        sys.exit(f'error: --config: {type(error).__name__}: {error}')
+        sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
 
 
 def _alike(words: str, parts: list[str]) -> str:
@@ -111,3 +116,30 @@ def _alike(words: str, parts: list[str]) -> str:
         config = runpy.run_path(re.search(r'--config[= ](\S+)', words)[1])['get_config']()
         return did_you_mean(name, functools.reduce(getattr, above, config))
     return ''
+
+
+def _with_config(argv: list[str]) -> list[str]:
+    """The words with the config of a run in a form that the flag can read.
+
+    Without --config that is the run of --workdir, if there is one. Tuples that are given twice are
+    refused: the flag would add them up.
+    """
+    own = list(itertools.takewhile(lambda word: word != '--', argv))
+    rest = argv[len(own) :]
+    tuples = [word.partition('=')[0] for word in own if re.match(r'--config\.[\w.]+=\(', word)]
+    if twice := [name for name in tuples if tuples.count(name) > 1]:
+        sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
+    if not any(re.match('--?config(=|$)', word) for word in own):
+        of_run = os.path.join(_value(own, 'workdir') or '', CONFIG)
+        own[1:1] = [f'--config={of_run}'] if os.path.isfile(of_run) else []
+    as_python = os.path.join(os.path.dirname(__file__), 'config_of_run.py')
+    own = [re.sub(r'^(--?config=)(.*\.json)$', rf'\1{as_python}:\2', word) for word in own]
+    return own + rest
+
+
+def _value(words: list[str], name: str) -> str | None:
+    """What a flag is given, in one word or in two."""
+    for word, following in zip(words, [*words[1:], ''], strict=True):
+        if found := re.fullmatch(f'--?{name}(=(.*))?', word):
+            return found[2] if found[1] else following
+    return None

@@ -1,7 +1,10 @@
 """How a process becomes one of several."""
 
+import shutil
+import subprocess
+
 import pytest
-from helpers.programs import outputs, start_program
+from helpers.programs import REPOSITORY, outputs, start_program
 from helpers.several import free_address
 
 from cda_jax.errors import InputError
@@ -72,3 +75,20 @@ def test_open_mpi_that_does_not_say_where_the_first_process_is(monkeypatch):
     monkeypatch.setenv('OMPI_COMM_WORLD_SIZE', '4')
     with pytest.raises(InputError, match='one of 4 processes of Open MPI'):
         launch.was_launched_as_several()
+
+
+@pytest.mark.parametrize(
+    ('words', 'code', 'message'),
+    [
+        (['--help'], 0, './launch.sh predict --workdir=DIR FILES'),
+        (['--config=configs/demo.py'], 1, 'error: --workdir is missing'),
+        (['predict', 'me.jpg'], 1, 'error: --workdir is missing'),
+        (['reproduce'], 1, 'error: --suite is missing'),
+    ],
+)
+def test_what_a_command_lacks_is_said_before_an_installation(tmp_path, words, code, message):
+    script = shutil.copy(REPOSITORY / 'launch.sh', tmp_path)
+    done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert message in done.stdout + done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['launch.sh']

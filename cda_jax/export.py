@@ -1,0 +1,167 @@
+"""A trained network as a file that runs without this package."""
+
+import functools
+import importlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import msgspec
+import numpy as np
+
+import cda_jax
+from cda_jax.errors import InputError
+from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
+from cda_jax.experiment import build_model
+from cda_jax.onnx_graph import make_onnx
+from cda_jax.predict import head_number, prepared_as
+from cda_jax.prepare.crop import margin_of
+from cda_jax.runtime import devices
+from cda_jax.runtime.files import replacing
+from cda_jax.step import predict
+from cda_jax.trained import Trained
+
+FORMATS = ('stablehlo', 'onnx')
+PLATFORMS = ('cpu', 'cuda', 'tpu')
+
+# What a file may differ by, in a probability.
+TOLERANCE = 1e-4
+
+
+class Agreement(NamedTuple):
+    """How far an exported file is from evaluation on real pictures."""
+
+    num_pictures: int
+    largest_difference: float  # of a probability
+    other_classes: int  # pictures that it takes for another class
+
+
+def export_network(trained: Trained, path: Path, kind: str, head: str | None = None) -> Trained:
+    """Writes a network that takes pictures as records hold them and gives probabilities.
+
+    The centre crop, the scaling, the softmax and the mean over the heads are in the file, and so
+    are the class names in their order. The number of pictures is free.
+
+    Args:
+        kind: 'stablehlo', a zip file with `network.jax` for `jax.export.deserialize` and
+            `about.json`; or 'onnx', which computes in float32 and has the same as metadata.
+        head: Who answers, as of `cda_jax.predict.predict_pictures`.
+
+    Returns:
+        The network as it was exported: in float32 for 'onnx'.
+
+    Raises:
+        InputError: There is no such head, or the package that the kind needs is not installed.
+    """
+    number = head_number(trained.config, head)
+    if kind == 'onnx':
+        config = msgspec.structs.replace(trained.config, compute_dtype='float32')
+        model = build_model(config, len(trained.class_names))
+        trained = trained._replace(config=config, model=model)
+        content = make_onnx(
+            model,
+            trained.weights,
+            number,
+            _adjustment(trained),
+            describe(trained, head),
+            record_size=prepared_as(trained).image_size,
+            image_size=config.image_size,
+        )
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+        return trained
+    side = prepared_as(trained).image_size
+    batch = jax.export.symbolic_shape('b')[0]
+    pictures = jax.ShapeDtypeStruct((batch, side, side, 3), jnp.uint8)
+    exported = jax.export.export(jax.jit(_answer(trained, number)), platforms=PLATFORMS)(pictures)
+    try:
+        serialized = exported.serialize()
+    except ImportError as error:
+        raise InputError(
+            'this needs the package flatbuffers (pip install -e ".[stablehlo]")'
+        ) from error
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
+        file.writestr('about.json', json.dumps(describe(trained, head), indent=2))
+        file.writestr('network.jax', bytes(serialized))
+    return trained
+
+
+def describe(trained: Trained, head: str | None) -> dict[str, Any]:
+    """What a user of the file must know of it."""
+    side = prepared_as(trained).image_size
+    margin = next(margin for margin in range(side) if margin_of(side - 2 * margin) == margin)
+    return {
+        'class_names': list(trained.class_names),
+        'input': f'uint8[b, {side}, {side}, 3], RGB: a face box scaled to {side - 2 * margin} x '
+        f'{side - 2 * margin} pixels, with {margin} more on each side',
+        'output': f'float32[b, {len(trained.class_names)}], the probability of every class',
+        'head': head or 'default',
+        'step': trained.step,
+        'compute_dtype': trained.config.compute_dtype,
+        'cda_jax': cda_jax.__version__,
+    }
+
+
+def open_exported(path: Path, kind: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What an exported file computes, by the libraries that anyone would run it with."""
+    if kind == 'onnx':
+        try:
+            runtime = importlib.import_module('onnxruntime')
+        except ImportError as error:
+            raise InputError(
+                'to check the file needs onnxruntime (pip install -e ".[onnx]")'
+            ) from error
+        session = runtime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        return lambda pictures: session.run(None, {session.get_inputs()[0].name: pictures})[0]
+    with zipfile.ZipFile(path) as file:
+        network = jax.export.deserialize(bytearray(file.read('network.jax')))
+    return lambda pictures: np.asarray(network.call(pictures))
+
+
+def compare(
+    run: Callable[[np.ndarray], np.ndarray], trained: Trained, head: str | None, count: int
+) -> Agreement:
+    """Holds an exported file against evaluation, on so many pictures of each test set, two ways.
+
+    Args:
+        run: The file, as of `open_exported`.
+
+    Raises:
+        InputError: The run's test sets are not where its config says.
+    """
+    config, number = trained.config, head_number(trained.config, head)
+    evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+    largest, others, total = 0.0, 0, 0
+    for entry in open_sets(config, tuple(trained.training.class_names)):
+        numbers = np.arange(min(count, len(entry.examples)))
+        pictures = entry.examples.batch(numbers)['image']
+        padding = -len(pictures) % jax.device_count()
+        padded = np.concatenate([pictures, np.zeros_like(pictures[:1]).repeat(padding, axis=0)])
+        _, scores = evaluation(trained.weights, devices.put_batch({'image': padded}))
+        wanted = np.concatenate(jax.device_get(scores), axis=1)[number, : len(pictures)]
+        # All at once, and in two batches of other sizes.
+        halves = np.concatenate([run(pictures[:1]), run(pictures[1:])])
+        for given in (run(pictures), halves):
+            largest = max(largest, float(np.abs(given - wanted).max()))
+            others += int((given.argmax(axis=-1) != wanted.argmax(axis=-1)).sum())
+        total += len(pictures)
+    return Agreement(total, largest, others)
+
+
+def _adjustment(trained: Trained) -> Callable | None:
+    counts = trained.training.head_class_counts
+    return logit_adjustment(trained.config.posthoc_tau, counts)
+
+
+def _answer(trained: Trained, number: int) -> Callable[[jax.Array], jax.Array]:
+    of_all = functools.partial(
+        predict,
+        model=trained.model,
+        image_size=trained.config.image_size,
+        adjust=_adjustment(trained),
+    )
+    return lambda pictures: of_all(trained.weights, {'image': pictures})[1][number]

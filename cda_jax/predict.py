@@ -1,0 +1,191 @@
+"""A trained network and pictures of any size -> the class of every face on them."""
+
+import collections
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from cda_jax.config import Config
+from cda_jax.data.pipeline import num_processors
+from cda_jax.data.position import SiteIdentity
+from cda_jax.data.records import Record, decode_record, encode_record
+from cda_jax.errors import InputError
+from cda_jax.evaluate import over_devices, site_heads
+from cda_jax.prepare.crop import crop_face, margin_of
+from cda_jax.prepare.dataset import Box
+from cda_jax.prepare.detect import NO_FACE, Detector, face_detector, read_model
+from cda_jax.prepare.pictures import Picture, find_pictures
+from cda_jax.prepare.shards import Fault, load_picture
+from cda_jax.runtime import devices
+from cda_jax.trained import Trained
+
+# Of evaluation's batches those of the paper are the largest; here a few pictures may be all.
+_MAX_BATCH = 128
+
+
+class Prediction(NamedTuple):
+    """What a network says of one face."""
+
+    path: str  # of the picture; of a frame of a video 'VIDEO#NUMBER'
+    box: Box | None  # around the face; None for the whole picture
+    name: str  # of the class; '' where there is a fault
+    probabilities: np.ndarray | None  # float32[C], in the order of the class names
+    label: str | None  # the class as it is known, where it is
+    fault: str  # why there is no answer; '' where there is one
+    crop: np.ndarray | None  # uint8[S, S, 3], what was cut out, where that was asked for
+
+
+class _Face(NamedTuple):
+    box: Box | None
+    crop: np.ndarray | None  # None: there is a fault
+    fault: str = ''
+
+
+def predict_pictures(
+    trained: Trained,
+    pictures: Iterable[str | os.PathLike[str] | np.ndarray | Picture],
+    *,
+    head: str | None = None,
+    crop: Literal['box', 'detect'] = 'box',
+    detector: str | os.PathLike[str] | None = None,
+    faces: Literal['largest', 'all'] = 'largest',
+    every: int = 1,
+    batch_size: int | None = None,
+    keep_crops: bool = False,
+) -> Iterator[Prediction]:
+    """Yields the prediction of every face, picture after picture, in memory that does not grow.
+
+    Pictures are cut, scaled and encoded as those that the network was trained on, so that a test
+    set's own pictures give what evaluation gives. One that cannot be read, or shows no face, has a
+    prediction that says so.
+
+    Args:
+        pictures: As of `cda_jax.prepare.pictures.find_pictures`.
+        head: Who answers: a site of the run, 'common', 'shared', or 'mean', that of the sites'
+            heads; by default who does in evaluation on a site that was not trained on.
+        crop: What is cut out of a picture without a box: all of it, or the faces that are found.
+        detector: An ONNX file of YuNet to find them with.
+        faces: Which of those that are found.
+        every: Of a video, every so many frames.
+        batch_size: Pictures at a time, a multiple of the devices; by default that of the training,
+            at most 128.
+        keep_crops: Whether predictions have what was cut out.
+
+    Raises:
+        InputError: There is no such head, a source cannot be read, or the detector cannot be used.
+    """
+    config = trained.config
+    number = head_number(config, head)
+    count = jax.device_count()
+    size = batch_size or -(-min(config.batch_size, _MAX_BATCH) // count) * count
+    devices.check_batch_size(size)
+    detect = face_detector(read_model(detector and Path(detector))) if crop == 'detect' else None
+    cut = functools.partial(
+        _cut, prepared=prepared_as(trained), detect=detect, every_face=faces == 'all'
+    )
+    evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+
+    def ask(rows: list[tuple[Picture, _Face]]) -> tuple[list, jax.Array]:
+        known = [face.crop for _, face in rows if face.crop is not None]
+        images = np.zeros((size, *known[0].shape), np.uint8)
+        images[: len(known)] = known
+        _, probabilities = evaluation(trained.weights, devices.put_batch({'image': images}))
+        return rows, probabilities[:, number]  # of every device
+
+    def answers(rows: list[tuple[Picture, _Face]], probabilities: jax.Array | None):
+        scores = iter(() if probabilities is None else np.concatenate(probabilities))
+        for picture, face in rows:
+            given = None if face.crop is None else next(scores)
+            name = '' if given is None else trained.class_names[given.argmax()]
+            kept = face.crop if keep_crops else None
+            yield Prediction(picture.path, face.box, name, given, picture.label, face.fault, kept)
+
+    waiting = None  # so that the device works while the next pictures are read
+    for rows in _batches(find_pictures(pictures, every), cut, size):
+        asked = ask(rows) if any(face.crop is not None for _, face in rows) else (rows, None)
+        if waiting:
+            yield from answers(*waiting)
+        waiting = asked
+    if waiting:
+        yield from answers(*waiting)
+
+
+def head_number(config: Config, head: str | None) -> int:
+    """The place of a head among the answers of `cda_jax.step.predict`.
+
+    Raises:
+        InputError: The network has no such head.
+    """
+    heads = {} if config.shared_head else {site: i for i, site in enumerate(config.sites)}
+    of_others = site_heads(config, -1)
+    heads |= of_others
+    head = next(iter(of_others)) if head is None else head
+    if head not in heads:
+        raise InputError(f'head {head!r}: expected one of {", ".join(heads)}')
+    return heads[head]
+
+
+def prepared_as(trained: Trained) -> SiteIdentity:
+    """How the pictures that a network was trained on were prepared, those of its first site."""
+    return next(iter(trained.training.sites.values()))
+
+
+def _batches(
+    pictures: Iterator[Picture], cut: Callable[[Picture], list[_Face]], size: int
+) -> Iterator[list[tuple[Picture, _Face]]]:
+    """Cuts faces out in threads, a few pictures ahead, and groups them in their order."""
+    with ThreadPoolExecutor(num_processors()) as pool:
+
+        def faces() -> Iterator[tuple[Picture, _Face]]:
+            ahead: collections.deque[tuple[Picture, Future]] = collections.deque()
+            for picture in itertools.chain(pictures, itertools.repeat(None)):
+                if picture is not None:
+                    ahead.append((picture, pool.submit(cut, picture)))
+                    if len(ahead) <= 4 * num_processors():
+                        continue
+                elif not ahead:
+                    return
+                first, future = ahead.popleft()
+                # A frame's pixels are needed no more.
+                yield from ((first._replace(pixels=None), face) for face in future.result())
+
+        of_all = faces()
+        while rows := list(itertools.islice(of_all, size)):
+            yield rows
+
+
+def _cut(
+    picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, every_face: bool
+) -> list[_Face]:
+    image = picture.pixels
+    if image is None:
+        image = load_picture(Path(picture.path), None, picture.box is None)
+    if isinstance(image, Fault):
+        return [_Face(None, None, f'{image.reason} ({image.detail})')]
+    boxes = [picture.box]
+    if detect and picture.box is None:
+        boxes = detect(image)[: None if every_face else 1]
+        if not boxes:
+            return [_Face(None, None, NO_FACE)]
+    return [_crop(image, box, prepared) for box in boxes]
+
+
+def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> _Face:
+    """A face as a record holds it: with its rim, and with what encoding does to it."""
+    side = prepared.image_size
+    face_size = next(size for size in range(side, 0, -1) if size + 2 * margin_of(size) <= side)
+    try:
+        pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
+    except ValueError as error:
+        return _Face(box, None, str(error))
+    record = Record(pixels, 0, '', 0, bytes(16))
+    data = encode_record(record, encoding=prepared.encoding, quality=prepared.quality or 0)
+    decoded = decode_record(data, image_size=side, encoding=prepared.encoding)
+    return _Face(box, decoded.image)
