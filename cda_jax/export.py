@@ -16,9 +16,8 @@ import numpy as np
 import cda_jax
 from cda_jax.errors import InputError
 from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
-from cda_jax.experiment import build_model
 from cda_jax.onnx_graph import make_onnx
-from cda_jax.predict import head_number, prepared_as
+from cda_jax.predict import head_number, of_site, prepared_as
 from cda_jax.prepare.crop import margin_of
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
@@ -60,7 +59,8 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     number = head_number(trained.config, head)
     if kind == 'onnx':
         config = msgspec.structs.replace(trained.config, compute_dtype='float32')
-        model = build_model(config, len(trained.class_names))
+        network = trained.model.feature_extractor.clone(dtype=jnp.float32)
+        model = trained.model.clone(feature_extractor=network)
         trained = trained._replace(config=config, model=model)
         content = make_onnx(
             model,
@@ -141,7 +141,8 @@ def compare(
         pictures = entry.examples.batch(numbers)['image']
         padding = -len(pictures) % jax.device_count()
         padded = np.concatenate([pictures, np.zeros_like(pictures[:1]).repeat(padding, axis=0)])
-        _, scores = evaluation(trained.weights, devices.put_batch({'image': padded}))
+        batch = {'image': padded, 'site': np.full(len(padded), of_site(trained, number), np.int32)}
+        _, scores = evaluation(trained.weights, devices.put_batch(batch))
         wanted = np.concatenate(jax.device_get(scores), axis=1)[number, : len(pictures)]
         # All at once, and in two batches of other sizes.
         halves = np.concatenate([run(pictures[:1]), run(pictures[1:])])
@@ -164,4 +165,10 @@ def _answer(trained: Trained, number: int) -> Callable[[jax.Array], jax.Array]:
         image_size=trained.config.image_size,
         adjust=_adjustment(trained),
     )
-    return lambda pictures: of_all(trained.weights, {'image': pictures})[1][number]
+    site = of_site(trained, number)
+
+    def answer(pictures):
+        sites = jnp.full(pictures.shape[:1], site)
+        return of_all(trained.weights, {'image': pictures, 'site': sites})[1][number]
+
+    return answer

@@ -13,10 +13,12 @@ import numpy as np
 
 from cda_jax.errors import InputError
 from cda_jax.models import CDA
+from cda_jax.models.cda import ABSENT
 from cda_jax.models.resnet import RESNET_DEPTHS
 
 # Known to all runtimes of the last years.
 _OPSET, _IR_VERSION = 17, 8
+_SAME = {'auto_pad': 'SAME_UPPER'}
 
 
 def make_onnx(
@@ -39,8 +41,10 @@ def make_onnx(
         image_size: Side of the network's input, the centre of that.
 
     Raises:
-        InputError: The package `onnx` is not installed.
+        InputError: The package `onnx` is not installed, or the network has transition matrices.
     """
+    if model.transition_matrices:
+        raise InputError('ONNX files know no transition_matrices; expected --format=stablehlo')
     try:
         onnx = importlib.import_module('onnx')
     except ImportError as error:
@@ -54,16 +58,20 @@ def make_onnx(
     x = graph('Transpose', x, perm=[0, 3, 1, 2])
 
     params, stats = weights['params'], weights['batch_stats']['feature_extractor']
-    features = _resnet(graph, model.feature_extractor, params['feature_extractor'], stats, x)
+    site = head if head < model.num_site_heads else None
+    features = _resnet(graph, model.feature_extractor, params['feature_extractor'], stats, x, site)
     mean_of = range(model.num_site_heads or 1)
-    offsets = np.zeros((model.num_heads, 1, model.num_classes), np.float32)
+    knows = model.classes_of_heads
+    offsets = np.where(knows, 0, ABSENT).astype(np.float32)[:, None]
     offsets = offsets if adjust is None else np.asarray(adjust(offsets))
     answers = [
         _classifier(graph, model, params[f'emotion_classifiers_{i}'], features, offsets[i])
         for i in (mean_of if head == model.num_heads else [head])
     ]
     total = answers[0] if len(answers) == 1 else graph('Sum', *answers)
-    graph('Div', total, np.float32(len(answers)), output='probabilities')
+    if len(answers) > 1:  # as `CDA.mean_of_sites`
+        total = graph('Div', total, knows[mean_of].sum(axis=0).astype(np.float32))
+    graph('Div', total, graph('ReduceSum', total, np.array([-1])), output='probabilities')
 
     tensor, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
     pictures = tensor('pictures', kinds.UINT8, ['b', record_size, record_size, 3])
@@ -99,19 +107,30 @@ class _Graph:
         return name
 
 
-def _resnet(graph: _Graph, network: Any, params: Mapping, stats: Mapping, x: str) -> str:
-    """As `cda_jax.models.resnet.ResNet` where it does not train."""
+def _resnet(
+    graph: _Graph, network: Any, params: Mapping, stats: Mapping, x: str, site: int | None
+) -> str:
+    """As `cda_jax.models.resnet.ResNet` where it does not train, on pictures of a site or of none."""
+
+    def own(figure):  # of one site, where batch norm has one for each
+        figure = np.asarray(figure)
+        if figure.ndim == 2:
+            figure = figure.mean(axis=0) if site is None else figure[site]
+        return figure
+
+    def pad(size):
+        return {'pads': [size // 2] * 4} if network.padding == 'symmetric' else _SAME
 
     def norm(x, params, stats):
-        figures = params['scale'], params['bias'], stats['mean'], stats['var']
+        figures = map(own, (params['scale'], params['bias'], stats['mean'], stats['var']))
         return graph('Relu', graph('BatchNormalization', x, *figures, epsilon=1e-5))
 
     def conv(x, params, stride=1):
         kernel = np.asarray(params['kernel']).transpose(3, 2, 0, 1)
-        return graph('Conv', x, kernel, strides=[stride, stride], auto_pad='SAME_UPPER')
+        return graph('Conv', x, kernel, strides=[stride, stride], **pad(kernel.shape[-1]))
 
     x = conv(x, params['stem'], 2)
-    x = graph('MaxPool', x, kernel_shape=[3, 3], strides=[2, 2], auto_pad='SAME_UPPER')
+    x = graph('MaxPool', x, kernel_shape=[3, 3], strides=[2, 2], **pad(3))
     convolutions = 3 if network.depth >= 50 else 2
     strided = convolutions - 1  # of them, the first 3x3
     for stage, num_blocks in enumerate(RESNET_DEPTHS[network.depth], start=1):

@@ -91,12 +91,15 @@ def predict_pictures(
         _cut, prepared=prepared_as(trained), detect=detect, every_face=faces == 'all'
     )
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+    sites = np.full(size, of_site(trained, number), np.int32)
 
     def ask(rows: list[tuple[Picture, _Face]]) -> tuple[list, jax.Array]:
         known = [face.crop for _, face in rows if face.crop is not None]
         images = np.zeros((size, *known[0].shape), np.uint8)
         images[: len(known)] = known
-        _, probabilities = evaluation(trained.weights, devices.put_batch({'image': images}))
+        _, probabilities = evaluation(
+            trained.weights, devices.put_batch({'image': images, 'site': sites})
+        )
         return rows, probabilities[:, number]  # of every device
 
     def answers(rows: list[tuple[Picture, _Face]], probabilities: jax.Array | None):
@@ -130,6 +133,11 @@ def head_number(config: Config, head: str | None) -> int:
     if head not in heads:
         raise InputError(f'head {head!r}: expected one of {", ".join(heads)}')
     return heads[head]
+
+
+def of_site(trained: Trained, head: int) -> int:
+    """The site whose pictures a head answers for, by which batch norm may differ; -1 for none."""
+    return head if head < trained.model.num_site_heads else -1
 
 
 def prepared_as(trained: Trained) -> SiteIdentity:

@@ -17,7 +17,7 @@ PSEUDO_LABELS = ('hard', 'soft', 'none')
 
 # The logit of a class that a classifier does not answer for: its probability is exactly 0, and yet
 # nothing that is computed from it is infinite.
-_ABSENT = -1e9
+ABSENT = -1e9
 
 
 class Outputs(NamedTuple):
@@ -208,7 +208,7 @@ class CDA(nn.Module):
             of_sites = site_log_probabilities(logits[0], self.transitions)
             logits = jnp.concatenate([of_sites, logits])
         answers = self.classes_of_heads
-        return logits if answers.all() else jnp.where(answers[:, None], logits, _ABSENT)
+        return logits if answers.all() else jnp.where(answers[:, None], logits, ABSENT)
 
     def _encode(self, labels, dropout_keys):
         if not self.has_label_extractor:
