@@ -110,7 +110,7 @@ class _Graph:
 def _resnet(
     graph: _Graph, network: Any, params: Mapping, stats: Mapping, x: str, site: int | None
 ) -> str:
-    """As `cda_jax.models.resnet.ResNet` where it does not train, on pictures of a site or of none."""
+    """As `cda_jax.models.resnet.ResNet` in evaluation, for pictures of a site or of none."""
 
     def own(figure):  # of one site, where batch norm has one for each
         figure = np.asarray(figure)

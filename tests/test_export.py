@@ -48,17 +48,26 @@ def test_a_file_agrees_with_evaluation_on_the_test_sets(finished, tmp_path, kind
 
 
 @pytest.mark.parametrize(
-    ('depth', 'image_size', 'site_heads', 'head'), [(8, 33, 2, 3), (50, 32, 0, 0), (10, 50, 2, 1)]
+    ('depth', 'image_size', 'site_heads', 'head', 'network', 'site_classes'),
+    [
+        (8, 33, 2, 3, {'batch_norm': 'site'}, ()),
+        (50, 32, 0, 0, {'padding': 'symmetric'}, ()),
+        (10, 50, 2, 1, {'batch_norm': 'site_statistics'}, ((0, 1, 2), (1, 2, 3, 4))),
+        (10, 33, 2, 3, {'padding': 'symmetric'}, ((0, 1, 2), (1, 2, 3, 4))),
+    ],
 )
-def test_an_onnx_graph_computes_the_network(depth, image_size, site_heads, head):
+def test_an_onnx_graph_computes_the_network(
+    depth, image_size, site_heads, head, network, site_classes
+):
     onnxruntime = pytest.importorskip('onnxruntime')
     model = CDA(
-        feature_extractor=ResNet(depth=depth, width=8, feature_size=24),
+        feature_extractor=ResNet(depth=depth, width=8, feature_size=24, num_sites=2, **network),
         num_classes=5,
         num_site_heads=site_heads,
         common_head=True,
         num_sites=2,
         classifier_widths=(12,),
+        site_classes=site_classes,
     )
     untrained = jax.jit(functools.partial(init_weights, model, image_size))(jax.random.key(0))
     rng = np.random.default_rng(1)
@@ -72,7 +81,8 @@ def test_an_onnx_graph_computes_the_network(depth, image_size, site_heads, head)
     shape = 3, image_size + 6, image_size + 6, 3
     pictures = rng.integers(0, np.reshape([60, 150, 256], (3, 1, 1, 1)), shape, np.uint8)
     ask = functools.partial(predict, model=model, image_size=image_size, adjust=adjust)
-    wanted = jax.jit(ask)(weights, {'image': pictures})[1][head]
+    sites = np.full(len(pictures), head if head < site_heads else -1)
+    wanted = jax.jit(ask)(weights, {'image': pictures, 'site': sites})[1][head]
     content = make_onnx(
         model, weights, head, adjust, {}, record_size=image_size + 6, image_size=image_size
     )
