@@ -249,24 +249,6 @@ def test_what_a_run_is_judged_by(fields, heads):
     assert setup.early_steps == 20
 
 
-def test_an_unlabelled_site_has_no_share_of_what_is_judged():
-    training = DataPosition(
-        batches_read=0,
-        total_steps=100,
-        batch_size=64,
-        seed=0,
-        site_shares=[3.0, 1.0],
-        class_names=['x', 'y'],
-        head_class_counts=[[5, 5], [0, 0]],
-        sites={},
-        site_classes=[[0, 1], []],
-    )
-    setup = Setup.of_run(make_config(batch_size=64), training)
-    assert setup.batch_size == 48
-    assert list(setup.site_shares.values()) == [1, 0]
-    assert list(setup.head_shares.values()) == [0.5]
-
-
 def test_metrics_are_read_as_they_were_written(tmp_path):
     with Logs(tmp_path, first_step=0, active=True) as logs:
         logs.write('train', 20, {'loss': 1.5, 'loss_dataset': math.nan, 'epoch': 0.5})
