@@ -31,7 +31,7 @@ def test_a_run_validates_resumes_and_is_loaded_with_averaged_weights(run_main, t
     trained = load_trained(first)
     _, state = saved_state(first, trained.step)
     np.testing.assert_allclose(state['group_weights'].sum(), 1, rtol=1e-5)
-    assert state['group_weights'].max() > 0.4
+    assert np.ptp(state['group_weights']) > 0.01  # they started even
     assert_same_bits(trained.weights, state['average'])
     same = jax.tree.map(np.array_equal, trained.weights['params'], state['params'])
     assert not any(jax.tree.leaves(same))
