@@ -52,7 +52,7 @@ find_device() {
 
 # Installs the package with the extras given, unless that was done for the same versions before.
 install() {
-  local extras=$1 stamp want spec
+  local extras=$1 stamp want spec how=(--quiet --disable-pip-version-check --use-pep517)
   stamp=$venv/installed-$extras
   extras=${extras#cpu} extras=${extras#,} # a CPU needs no extra
   spec=$root${extras:+[$extras]}
@@ -67,9 +67,10 @@ install() {
     echo "Installing into $venv ($1) ..."
     # Asks pip, because a setup that was cut short leaves a Python without it.
     "$venv/bin/python" -m pip --version &>/dev/null || "$python" -m venv --clear "$venv"
-    # Python compiles a module when it is first imported; all of them would take half a minute.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --no-compile \
-      --constraint "$root/constraints.txt" --editable "$spec"
+    # Python compiles a module when it is first imported, and keeps that unless it is told not to;
+    # all of them now would take half a minute.
+    [[ -n ${PYTHONDONTWRITEBYTECODE:-} ]] || how+=(--no-compile)
+    "$venv/bin/python" -m pip install "${how[@]}" --constraint "$root/constraints.txt" --editable "$spec"
     echo "$want" >"$stamp"
   fi
   exec 9>&-
