@@ -5,6 +5,7 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import jax
 import numpy as np
@@ -201,11 +202,15 @@ def evaluate_weights(
         for entry, of_set in zip(sets, counts, strict=True)
     }
     names = class_names(config, sets[0].part.site.class_names)
-    return score_confusions(confusions, names, step)
+    places = {entry.part.site.name: entry.part.site.places for entry in sets}
+    return score_confusions(confusions, names, step, places if config.target == 'label' else {})
 
 
 def score_confusions(
-    confusions: Mapping[str, Mapping[str, np.ndarray]], class_names: Sequence[str], step: int
+    confusions: Mapping[str, Mapping[str, np.ndarray]],
+    class_names: Sequence[str],
+    step: int,
+    places: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Results:
     """Computes all scores of an evaluation.
 
@@ -213,9 +218,11 @@ def score_confusions(
         confusions: int[C, C] by test site and head; a site's first head is the one that answers.
         class_names: Names of the C classes.
         step: Steps done at the checkpoint.
+        places: By test site, the classes that it has, as of `Site.places`; others have no precision
+            there. By default all.
     """
     test_sites = {
-        site: {head: _head_scores(confusion) for head, confusion in heads.items()}
+        site: {head: _head_scores(confusion, places.get(site)) for head, confusion in heads.items()}
         for site, heads in confusions.items()
     }
     answers = [next(iter(heads.values())) for heads in test_sites.values()]
@@ -233,8 +240,10 @@ def score_confusions(
     )
 
 
-def _head_scores(confusion: np.ndarray) -> HeadScores:
+def _head_scores(confusion: np.ndarray, places: np.ndarray | None = None) -> HeadScores:
     scores = score(confusion)._asdict()
+    if places is not None:
+        scores['precision'][np.setdiff1d(np.arange(len(confusion)), places)] = np.nan
     for name in ('recall', 'precision'):
         scores[name] = [None if np.isnan(share) else float(share) for share in scores[name]]
     return HeadScores(**scores, confusion=np.asarray(confusion).tolist())

@@ -207,7 +207,17 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
     return Recipe(
         model=model,
-        optimizer=build_optimizer(config, learning_rate),
+        optimizer=build_optimizer(
+            learning_rate,
+            optimizer=config.optimizer,
+            optimizer_args=config.optimizer_args,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            gradient_clip=config.gradient_clip,
+            dataset_classifier_rate_factor=config.dataset_classifier_rate_factor,
+            pretrained_rate_factor=config.pretrained_rate_factor,
+            freeze=config.freeze,
+        ),
         losses=_build_losses(config, parts, model),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
@@ -225,11 +235,9 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
 
 
 def _build_losses(config: Config, parts: list[Part], model: CDA) -> Losses:
-    emotion = functools.partial(
-        _build_loss, 'emotion_loss', config.emotion_loss, config.emotion_loss_args
-    )
-    shared = config.shared_statistics
-    if shared and model.site_classes and config.emotion_loss_args.get('label_smoothing'):
+    args, shared = config.emotion_loss_args, config.shared_statistics
+    emotion = functools.partial(_build_loss, 'emotion_loss', config.emotion_loss, args)
+    if shared and model.site_classes and args.get('label_smoothing'):
         raise InputError(
             f'config field shared_statistics is {shared} beside label_smoothing, which would then '
             'smooth over classes that a site has not; expected 0'

@@ -17,7 +17,7 @@ class Scores(NamedTuple):
         mean_recall: Mean of the classes' recall.
         recall_sd: Standard deviation of the classes' recall (of the population, ddof 0).
         recall: NaN for a class without samples, which no mean includes.
-        precision: 0 for a class that was never predicted; NaN if it has no samples either.
+        precision: 0 for a class that was never predicted.
     """
 
     num_examples: int
@@ -48,8 +48,7 @@ def score(confusion: ArrayLike) -> Scores:
         raise ValueError('a confusion matrix without any sample has no scores')
     present = samples > 0
     recall = np.divide(hits, samples, out=np.full(len(hits), np.nan), where=present)
-    unpredicted = np.where(present, 0, np.nan)
-    precision = np.divide(hits, predictions, out=unpredicted, where=predictions > 0)
+    precision = np.divide(hits, predictions, out=np.zeros(len(hits)), where=predictions > 0)
     f1 = 2 * hits[present] / (samples + predictions)[present]
     return Scores(
         num_examples=int(samples.sum()),

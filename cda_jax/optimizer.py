@@ -1,62 +1,79 @@
-"""From a config to the optimizer: any of Optax, with weight decay, rates and frozen parts."""
+"""The optimizer: any of Optax, with weight decay, rates of the parts and frozen ones."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import optax
 
-from cda_jax.config import Config
 from cda_jax.errors import InputError
 from cda_jax.losses.lookup import import_function
 from cda_jax.models.resnet import is_frozen
 from cda_jax.schedules import Schedule
 
 
-def build_optimizer(config: Config, learning_rate: Schedule) -> optax.GradientTransformation:
+def build_optimizer(
+    learning_rate: Schedule,
+    *,
+    optimizer: str,
+    optimizer_args: Mapping[str, Any],
+    momentum: float,
+    weight_decay: float,
+    gradient_clip: float,
+    dataset_classifier_rate_factor: float,
+    pretrained_rate_factor: float,
+    freeze: str,
+) -> optax.GradientTransformation:
     """The named optimizer; weight decay acts on kernels, not on biases or batch norm.
+
+    Args:
+        optimizer: A function of Optax, or a dotted path; it gets the learning rate, of the momentum
+            and the weight decay what it names, and `optimizer_args`.
+        gradient_clip: The largest norm of the whole gradient; 0 for none.
+        dataset_classifier_rate_factor: Times the learning rate, like that of the ResNet without its
+            last layer, `pretrained_rate_factor`.
+        freeze: As of `is_frozen`.
 
     Raises:
         InputError: There is none of this name, or it does not take its arguments.
     """
     kernels = _each(lambda *path: path[-1] == 'kernel')
-    clip = optax.clip_by_global_norm(config.gradient_clip)
-    optimizer, decays = _named(config, learning_rate, kernels)
-    parts = [(_in_dataset_classifier, config.dataset_classifier_rate_factor)]
-    if config.pretrained_rate_factor != 1:
-        parts.append((_in_backbone, config.pretrained_rate_factor))
+    given = {'momentum': momentum, 'weight_decay': weight_decay, 'mask': kernels}
+    named, decays = _named(optimizer, optimizer_args, learning_rate, given)
+    parts = [(_in_dataset_classifier, dataset_classifier_rate_factor)]
+    if pretrained_rate_factor != 1:
+        parts.append((_in_backbone, pretrained_rate_factor))
     whole = optax.chain(
-        clip if config.gradient_clip else optax.identity(),
-        optax.identity() if decays else optax.add_decayed_weights(config.weight_decay, kernels),
-        optimizer,
+        optax.clip_by_global_norm(gradient_clip) if gradient_clip else optax.identity(),
+        optax.identity() if decays else optax.add_decayed_weights(weight_decay, kernels),
+        named,
         *(optax.masked(optax.scale(factor), _each(is_in)) for is_in, factor in parts),
     )
-    if config.freeze == 'nothing':
+    if freeze == 'nothing':
         return whole
 
     def kind(part, *path):
-        stays = part == 'feature_extractor' and is_frozen(path, config.freeze)
+        stays = part == 'feature_extractor' and is_frozen(path, freeze)
         return 'frozen' if stays else 'trained'
 
     return optax.partition({'trained': whole, 'frozen': optax.set_to_zero()}, _each(kind))
 
 
-def _named(config, learning_rate, kernels) -> tuple[optax.GradientTransformation, bool]:
-    """The optimizer with those of the config's fields that it names, and if it decays weights."""
-    make = import_function(config.optimizer, 'optax', 'optimizer')
-    fields = {'momentum': config.momentum, 'weight_decay': config.weight_decay, 'mask': kernels}
+def _named(name, args, learning_rate, given) -> tuple[optax.GradientTransformation, bool]:
+    """The optimizer with those of the given arguments that it names, and if it decays weights."""
+    make = import_function(name, 'optax', 'optimizer')
     try:
         names = inspect.signature(make).parameters
-        fields = {name: value for name, value in fields.items() if name in names}
-        optimizer = make(learning_rate, **fields | config.optimizer_args)
+        given = {argument: value for argument, value in given.items() if argument in names}
+        optimizer = make(learning_rate, **given | args)
         if not isinstance(optimizer, optax.GradientTransformation):
             raise TypeError(f'it gives a {type(optimizer).__name__}')
     except (TypeError, ValueError) as error:
         raise InputError(
-            f'config field optimizer: {config.optimizer!r} cannot be used with optimizer_args '
-            f'{config.optimizer_args}: {error}; expected a function of the learning rate and these '
-            'that gives an optax.GradientTransformation'
+            f'config field optimizer: {name!r} cannot be used with optimizer_args {args}: {error}; '
+            'expected a function of the learning rate and these that gives an '
+            'optax.GradientTransformation'
         ) from error
     return optimizer, 'weight_decay' in names
 

@@ -84,6 +84,11 @@ def _of_file(config, path, model):
             f'config field padding is {config.padding!r} beside init_from, {path}; expected '
             "'symmetric', as networks of timm have it"
         )
+    if config.batch_norm != 'shared':
+        raise InputError(
+            f'config field batch_norm is {config.batch_norm!r} beside init_from, {path}, which has '
+            "no batch norm by site; expected 'shared'"
+        )
     untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
     like = {kind: tree[_EXTRACTOR] for kind, tree in jax.eval_shape(untrained).items()}
     try:

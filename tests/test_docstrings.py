@@ -10,8 +10,8 @@ from cda_jax.errors import did_you_mean
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.metrics import score
+from cda_jax.models.transition import site_log_probabilities
 from cda_jax.rivals.group_dro import group_dro_loss
-from cda_jax.rivals.transition import site_log_probabilities
 from cda_jax.rivals.weight_average import average_weights
 from cda_jax.schedules import reversal_strength
 

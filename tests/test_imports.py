@@ -19,7 +19,7 @@ MAY_IMPORT = {
     'schedules': {'errors'},
     'rivals': {'errors'},
     'losses': {'errors'},
-    'models': {'errors', 'gradient_reversal', 'rivals'},
+    'models': {'errors', 'gradient_reversal'},
     'objective': {'errors', 'gradient_reversal', 'losses', 'models', 'rivals'},
     'step_metrics': {'errors', 'losses', 'models', 'objective'},
     'step': STEP | {'step_metrics'},
@@ -28,7 +28,7 @@ MAY_IMPORT = {
     'prepare': {'errors', 'runtime', 'data'},
     'standin': {'errors', 'runtime', 'data', 'prepare'},
     'config': {'errors'},
-    'optimizer': {'errors', 'config', 'losses', 'models', 'schedules'},
+    'optimizer': {'errors', 'losses', 'models', 'schedules'},
     'experiment': RUN | {'optimizer'},
     'trained': RUN | {'experiment', 'predict'},  # as a method, when it is called
     'features': RUN | {'experiment'},

@@ -6,11 +6,9 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers.programs import load_config
 from helpers.runs import assert_same_bits
 from helpers.three_steps import make_batch, make_recipe, mapped_step
 
-from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.optimizer import build_optimizer
 
@@ -19,9 +17,11 @@ PARAMS = {'dense': {'kernel': np.ones(2, np.float32), 'bias': np.ones(2, np.floa
 GRADIENT = {'dense': {'kernel': np.float32([0.3, -0.2]), 'bias': np.float32([0.1, 2.0])}}
 
 
-def build(**fields):
-    config = read_config(load_config('cda').to_dict() | fields)
-    return build_optimizer(config, lambda step: RATE)
+def build(**arguments):
+    plain = dict.fromkeys(['dataset_classifier_rate_factor', 'pretrained_rate_factor'], 1.0)
+    plain |= {'optimizer': 'sgd', 'optimizer_args': {}, 'momentum': 0.9, 'weight_decay': 1e-4}
+    plain |= {'gradient_clip': 0.0, 'freeze': 'nothing'}
+    return build_optimizer(lambda step: RATE, **plain | arguments)
 
 
 def updates(optimizer, gradient=GRADIENT, params=PARAMS):
@@ -70,7 +70,7 @@ def test_the_pretrained_part_learns_at_a_rate_of_its_own():
         'feature_extractor': {'stem': {'kernel': one}, 'feature': {'kernel': one}},
         'dataset_classifier': {'kernel': one},
     }
-    fields = {'init_from': 'x', 'pretrained_rate_factor': 0.25, 'weight_decay': 0.0}
+    fields = {'pretrained_rate_factor': 0.25, 'weight_decay': 0.0}
     moved = updates(build(**fields), params, params)
     np.testing.assert_allclose(moved['feature_extractor']['stem']['kernel'], -RATE / 4, rtol=1e-6)
     np.testing.assert_allclose(moved['feature_extractor']['feature']['kernel'], -RATE, rtol=1e-6)
@@ -86,7 +86,7 @@ def is_norm(path):
     [('batch_norm', is_norm), ('stage1', lambda path: path[0] in ('stem', 'stage1_block1'))],
 )
 def test_what_is_frozen_stays_as_it_is_and_the_rest_learns(freeze, stays):
-    fields = {'init_from': 'x', 'freeze': freeze, 'gradient_clip': 1.0, 'weight_decay': 0.01}
+    fields = {'freeze': freeze, 'gradient_clip': 1.0, 'weight_decay': 0.01}
     recipe = make_recipe()
     extractor = recipe.model.feature_extractor.clone(freeze=freeze)
     model = recipe.model.clone(feature_extractor=extractor)
@@ -115,7 +115,7 @@ def test_frozen_parts_have_no_share_in_the_norm_that_is_clipped():
     one = np.ones(1, np.float32)
     params = {'feature_extractor': {'stem': {'kernel': one}, 'feature': {'kernel': one}}}
     gradient = {'feature_extractor': {'stem': {'kernel': 9 * one}, 'feature': {'kernel': one}}}
-    fields = {'init_from': 'x', 'freeze': 'stage1', 'gradient_clip': 1.0, 'weight_decay': 0.0}
+    fields = {'freeze': 'stage1', 'gradient_clip': 1.0, 'weight_decay': 0.0}
     moved = updates(build(**fields), gradient, params)
     assert optax.tree.norm(moved) == pytest.approx(RATE)
     assert moved['feature_extractor']['stem']['kernel'] == 0

@@ -59,6 +59,7 @@ def test_a_file_gives_the_feature_extractor(tmp_path, ending):
             {},
             r'[^ ]*damaged\.safetensors: expected a whole safetensors file',
         ),
+        ('timm.npz', {'batch_norm': 'site'}, r"batch_norm is 'site' beside init_from.*'shared'"),
         ('timm.npz', {'padding': 'same'}, r"padding is 'same' beside init_from.*'symmetric'"),
         (
             'timm.npz',

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.coloured_photos import make_rows, prepare_toys
+from helpers.metrics import position_of_two_sites
 from helpers.other_classes import rows_of
 from helpers.programs import load_config, small_config
 from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
@@ -15,7 +16,6 @@ from cda_jax import step_metrics
 from cda_jax.analysis.health import Setup
 from cda_jax.config import read_config
 from cda_jax.data.manifest import read_index, read_manifest
-from cda_jax.data.position import DataPosition
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
 from cda_jax.models import ResNet
@@ -182,17 +182,7 @@ def test_a_run_with_unlabelled_sites(data_dir, tmp_path, capsys):
 
 
 def test_an_unlabelled_site_has_no_share_of_what_is_judged():
-    training = DataPosition(
-        batches_read=0,
-        total_steps=100,
-        batch_size=64,
-        seed=0,
-        site_shares=[3.0, 1.0],
-        class_names=['x', 'y'],
-        head_class_counts=[[5, 5], [0, 0]],
-        sites={},
-        site_classes=[[0, 1], []],
-    )
+    training = position_of_two_sites([[5, 5], [0, 0]], site_classes=[[0, 1], []])
     config = read_config(load_config('cda').to_dict() | {'batch_size': 64, 'sites': ('a', 'b')})
     setup = Setup.of_run(config, training)
     assert setup.batch_size == 48

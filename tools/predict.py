@@ -58,6 +58,8 @@ def main(sources: list[str]) -> None:
         raise InputError('--detector finds faces; expected --crop=detect beside it')
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.evaluate import score_confusions
+    from cda_jax.prepare.readers.classes import fold
+    from cda_jax.prepare.readers.expressions import SYNONYMS
     from cda_jax.trained import load_trained
 
     trained = load_trained(_WORKDIR.value)
@@ -72,7 +74,11 @@ def main(sources: list[str]) -> None:
         batch_size=_BATCH_SIZE.value,
         keep_crops=bool(_SHOW.value),
     )
-    places = {name: place for place, name in enumerate(names)}
+    places = {fold(name): place for place, name in enumerate(names)}
+
+    def place_of(label):  # by its common name, as tools/prepare.py would have it
+        return places.get(fold(label), places.get(fold(SYNONYMS.get(fold(label), label))))
+
     confusion = np.zeros((len(names), len(names)), int)
     faults, shown = Counter(), []
     with _writer(names) as write:
@@ -83,8 +89,8 @@ def main(sources: list[str]) -> None:
             if each.fault:
                 faults[each.fault.partition(' (')[0]] += 1
                 print(f'{each.path}: {each.fault}', file=sys.stderr)
-            elif each.label in places:
-                confusion[places[each.label], places[each.name]] += 1
+            elif each.label and place_of(each.label) is not None:
+                confusion[place_of(each.label), place_of(each.name)] += 1
             if _SHOW.value and each.crop is not None and len(shown) < _SHOWN.value:
                 shown.append(each)
     if _SHOW.value:

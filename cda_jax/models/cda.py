@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.models.mlp import Classifier, LabelExtractor
-from cda_jax.rivals.transition import near_identity, site_log_probabilities
+from cda_jax.models.transition import near_identity, site_log_probabilities
 
 PSEUDO_LABELS = ('hard', 'soft', 'none')
 

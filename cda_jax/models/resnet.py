@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from cda_jax.models.convolution import Conv, max_pool
-from cda_jax.rivals.site_batch_norm import EPSILON, MOMENTUM, SiteBatchNorm, site_shares
+from cda_jax.models.site_batch_norm import EPSILON, MOMENTUM, SiteBatchNorm, site_shares
 
 # Depth -> blocks in each stage. From 50 on the blocks are bottlenecks of three convolutions, below
 # they have two. 18 and up are the networks of He et al. (2016); 6 to 10 are for small machines.

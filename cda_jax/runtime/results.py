@@ -20,7 +20,7 @@ class HeadScores(msgspec.Struct, frozen=True):
     mean_recall: float
     recall_sd: float
     recall: list[float | None]  # by class; None for a class without examples, in no mean
-    precision: list[float | None]  # by class; 0 if never predicted, None if not there either
+    precision: list[float | None]  # by class; 0 if never predicted, None if the site lacks it
     confusion: list[list[int]]  # how many of a class (rows) were taken for a class (columns)
 
 

@@ -85,12 +85,7 @@ def of_site(site: str, name: str) -> Figure:
 
 def precision(site: str, summarise: Callable[[np.ndarray], float]) -> Figure:
     """Mean or spread of the classes' precision on one test set."""
-
-    def figure(outcome):
-        found = score(confusion([outcome], site)).precision
-        return float(summarise(found[~np.isnan(found)]))
-
-    return figure
+    return lambda outcome: float(summarise(score(confusion([outcome], site)).precision))
 
 
 def true_accuracy(site: str) -> Figure:

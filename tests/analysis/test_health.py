@@ -5,12 +5,11 @@ import runpy
 
 import numpy as np
 import pytest
-from helpers.metrics import lines_of_baseline, lines_of_run
+from helpers.metrics import lines_of_baseline, lines_of_run, position_of_two_sites
 from helpers.programs import REPOSITORY
 
 from cda_jax.analysis.health import Setup, Watch, column, epochs_of, health_warnings, read_metrics
 from cda_jax.config import read_config
-from cda_jax.data.position import DataPosition
 from cda_jax.errors import InputError
 from cda_jax.runtime.logs import Logs
 from cda_jax.runtime.workdir import METRICS
@@ -231,17 +230,8 @@ def test_a_healthy_run_is_trained_without_a_warning():
 def test_what_a_run_is_judged_by(fields, heads):
     config = make_config(num_epochs=20, warmup_epochs=4.0, batch_size=64, **fields)
     counts = [[5, 5], [7, 3], [6, 4]]
-    training = DataPosition(
-        batches_read=0,
-        total_steps=100,
-        batch_size=64,
-        seed=0,
-        site_shares=[3.0, 1.0],
-        class_names=['x', 'y'],
-        head_class_counts=counts[2:] if config.shared_head else counts[: 2 + config.common_head],
-        sites={},
-    )
-    setup = Setup.of_run(config, training)
+    seen = counts[2:] if config.shared_head else counts[: 2 + config.common_head]
+    setup = Setup.of_run(config, position_of_two_sites(seen))
     assert setup.num_sites == 2
     assert setup.batch_size == 64
     assert setup.site_shares == dict(zip(config.sites, (0.75, 0.25), strict=True))

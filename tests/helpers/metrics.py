@@ -1,8 +1,10 @@
-"""Lines of a log that no run wrote."""
+"""Lines of a log, and a place in the data, of runs that never were."""
 
 import math
 
 import numpy as np
+
+from cda_jax.data.position import DataPosition
 
 
 def lines_of_run(num_sites=3, count=40, **changes):
@@ -39,3 +41,18 @@ def lines_of_run(num_sites=3, count=40, **changes):
 def lines_of_baseline():
     kept = 'kind', 'step', 'epoch', 'loss_emotion', 'accuracy_emotion', 'learning_rate'
     return [{name: line[name] for name in kept} for line in lines_of_run()]
+
+
+def position_of_two_sites(head_class_counts, **fields):
+    """What a checkpoint of a run over two sites says, of which the first has three quarters."""
+    return DataPosition(
+        batches_read=0,
+        total_steps=100,
+        batch_size=64,
+        seed=0,
+        site_shares=[3.0, 1.0],
+        class_names=['x', 'y'],
+        head_class_counts=head_class_counts,
+        sites={},
+        **fields,
+    )

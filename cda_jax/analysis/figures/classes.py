@@ -67,8 +67,7 @@ def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) ->
     """Draws recall matrices with the precision of each class below.
 
     The titles give the mean recall and the population's standard deviation over the classes. A
-    class without examples has dashes for recall; a class never predicted has a precision of 0, or a
-    dash if it has no examples either.
+    class without examples has dashes for recall; a class never predicted has a precision of 0.
 
     Source: Han et al. (2020), figure 6.
     """

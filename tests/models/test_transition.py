@@ -7,8 +7,8 @@ import pytest
 from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
 
 from cda_jax.models import ResNet
+from cda_jax.models.transition import near_identity, site_log_probabilities
 from cda_jax.objective import Losses
-from cda_jax.rivals.transition import near_identity, site_log_probabilities
 
 LATENT = SITES  # the head after the sites' own
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cda_jax.models import CDA, ResNet
-from cda_jax.rivals.site_batch_norm import SiteBatchNorm, site_shares
+from cda_jax.models.site_batch_norm import SiteBatchNorm, site_shares
 from cda_jax.step import predict
 
 SITES = 4
