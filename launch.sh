@@ -82,20 +82,15 @@ usage() {
 
 # Finds out before an installation that a command lacks a flag that it needs.
 require() {
-  local command=$1 name names
-  case $command in
-    reproduce) names=suite ;;
-    bench) names=config ;;
-    sweep) names='config' ;;
-    *) names=workdir ;;
+  local name=workdir
+  case $1 in
+    reproduce) name=suite ;;
+    bench | sweep) name=config ;;
   esac
-  if [[ " ${*:2} " == *' --help'* ]]; then return; fi
-  for name in $names; do
-    if [[ " ${*:2}" != *" --$name"* ]]; then
-      echo "error: --$name is missing; ./launch.sh --help shows what there is" >&2
-      exit 1
-    fi
-  done
+  if [[ " $*" != *' --help'* && " $*" != *" --$name"* ]]; then
+    echo "error: --$name is missing; ./launch.sh --help shows what there is" >&2
+    exit 1
+  fi
 }
 
 run_demo() {
