@@ -29,6 +29,8 @@ from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
 
 _STANDIN = Path('data/standin')
+# Of the sections of a page with many methods; the others are in the report.
+_IN_MARKDOWN = ('Recognition', 'Differences', 'On the site left out')
 _TRADE_OFF = (
     'Accuracy against the site left in the features. The best place is at the upper left; bars: '
     'standard deviation over the seeds.'
@@ -128,9 +130,10 @@ def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -
         name += f' {Path(request.data_dir).name}'
     if request.suite == 'stability':
         plots = {each.caption: each.figure for part in page.sections for each in part.figures}
-    elif request.suite in ('ablation', 'methods'):
-        plots = {_TRADE_OFF: trade_off(by_title(methods, outcomes))} if outcomes else {}
-        kept = [each for each in page.sections if each.title in ('Recognition', 'Differences')]
+    elif outcomes and request.suite in ('ablation', 'methods'):
+        plots = {_TRADE_OFF: trade_off(by_title(methods, outcomes))}
+    if request.suite in ('ablation', 'methods', 'real'):
+        kept = [each for each in page.sections if each.title in _IN_MARKDOWN]
         page = page._replace(sections=tuple(kept))
     write_section(request.markdown, name, commands, page, plots)
 
