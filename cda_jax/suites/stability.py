@@ -48,12 +48,13 @@ def gradient_figure(titles: Mapping[str, str], outcomes: Outcomes, site: str) ->
     """The same over the epochs, as running medians of the first run of each method."""
     figure, panels = style.panels(len(_PANELS), len(_PANELS), 1.9)
     for (field, title), axes in zip(_PANELS.items(), panels, strict=True):
-        axes.set(title=title.format(site), xlabel='epoch', xlim=(0, None), ylim=(0, None))
         for (name, runs), colour in zip(outcomes.items(), style.COLOURS, strict=False):
             lines = [x for x in read_metrics(runs[0].run.workdir) if x['kind'] == 'train']
             values = pd.Series(column(lines, field.format(site)), epochs_of(lines, lines))
             values = values.rolling(5, center=True, min_periods=1).median()
             axes.plot(values, color=colour, label=titles[name])
+        # Last, because limits are taken from what is drawn by then.
+        axes.set(title=title.format(site), xlabel='epoch', xlim=(0, None), ylim=(0, None))
     panels[0].axhline(SMALL_SHARE, color='dimgray', linewidth=0.9, linestyle='--')
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
     return figure

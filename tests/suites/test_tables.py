@@ -18,7 +18,7 @@ from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
 from cda_jax.suites.reproduce import reproduce
-from cda_jax.suites.stability import gradient_table
+from cda_jax.suites.stability import gradient_figure, gradient_table
 from cda_jax.suites.tables import (
     bias_table,
     by_title,
@@ -211,6 +211,11 @@ def test_a_small_site_is_shown_with_its_gradient(tmp_path):
     (row,) = gradient_table(titles, finished(runs), 'rafdb').rows
     assert row[:3] == ('CDA + ACE (full)', 0.5, 0.1)
     assert row[3] == Measured((0.8,))
+    for axes in gradient_figure(titles, finished(runs), 'rafdb').axes:
+        places = axes.lines[0].get_xydata()
+        limits = np.transpose([axes.get_xlim(), axes.get_ylim()])
+        assert len(places)
+        assert np.all((places >= limits[0]) & (places <= limits[1]))  # all of the curve shows
 
 
 @pytest.mark.parametrize('sites', [SITES, SITES[:2]])
