@@ -3,6 +3,7 @@
 #   ./launch.sh                              the demonstration: what adaptation does on stand-in data
 #   ./launch.sh test [pytest arguments]      linter and tests
 #   ./launch.sh prepare --dataset=NAME ...   tools/prepare.py: a dataset's folder into records
+#   ./launch.sh audit --data_dir=DIR         tools/audit.py: what is wrong with prepared datasets
 #   ./launch.sh --config=FILE --workdir=DIR  python -m cda_jax.main with these flags
 #   ./launch.sh reproduce --suite=paper      tools/reproduce.py: a suite of experiments
 #   ./launch.sh sweep --config=FILE ...      tools/sweep.py: random search over config fields
@@ -122,9 +123,9 @@ case ${1:-} in
     install "$device,dev,report,embedding,pretrained,sweep,detect,stablehlo,onnx"
     run_tests "${@:2}"
     ;;
-  prepare)
+  prepare | audit)
     install "$device"
-    exec "$venv/bin/python" "$root/tools/prepare.py" "${@:2}"
+    exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
     ;;
   reproduce | report | bench)
     require "$@"

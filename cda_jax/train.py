@@ -14,6 +14,7 @@ import numpy as np
 from cda_jax import evaluate
 from cda_jax.analysis.health import Setup, Watch, read_metrics
 from cda_jax.config import CHANGEABLE, Config, as_fields
+from cda_jax.data.doubts import doubts
 from cda_jax.data.sites import with_validation
 from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import (
@@ -106,7 +107,7 @@ def _train_and_evaluate(config, workdir, stop):
             )
         state, step = _first_state(experiment, checkpoints, pretrained)
         with stop.deferred(), Logs(workdir, first_step=step, active=is_writer) as logs:
-            _announce(logs, experiment, step)
+            _announce(logs, experiment, step, [entry.part for entry in test_sets])
             earlier = []
             with contextlib.suppress(InputError):  # a damaged log is no reason to stop
                 earlier = read_metrics(workdir) if is_writer else []
@@ -233,7 +234,7 @@ def _chosen_weights(checkpoints, state, experiment) -> tuple[dict, int]:
     return weights, step
 
 
-def _announce(logs, experiment, step):
+def _announce(logs, experiment, step, tests):
     sizes = ', '.join(f'{part.site.name} {len(part.records):,}' for part in experiment.parts)
     logs.say(
         f'{jax.device_count()} device(s) ({jax.devices()[0].device_kind}), training images: {sizes}'
@@ -243,8 +244,12 @@ def _announce(logs, experiment, step):
         lacking = ['labels'] if site.manifest.unlabelled else sorted(lacking)
         if lacking and experiment.config.target == 'label':
             logs.say(f'{site.name} has no {", ".join(lacking)}')
+    if experiment.config.target == 'label':
+        for doubt in doubts(experiment.parts, tests):
+            logs.say(f'warning: {doubt}')
     source = experiment.config.init_from
     start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
     logs.say(
-        f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch'
+        f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch; '
+        'the first compiles the program, which may take half a minute'
     )

@@ -17,6 +17,7 @@ from tabulate import tabulate
 from cda_jax.data.manifest import MANIFEST, Manifest
 from cda_jax.errors import InputError
 from cda_jax.prepare import readers
+from cda_jax.prepare.audit import audit, drop_leaks, report
 from cda_jax.prepare.dataset import Dataset, without_labels
 from cda_jax.prepare.readers.classes import parse_classes
 from cda_jax.prepare.run import prepare
@@ -62,6 +63,12 @@ _CROP = flags.DEFINE_enum(
     'largest face that is found on it (pip install -e ".[detect]").',
 )
 _DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.')
+_DROP_LEAKS = flags.DEFINE_bool(
+    'drop_leaks',
+    False,
+    'Leave pictures of the training side that copy a test picture out of training; the manifest '
+    'names them (tools/audit.py does so for several sites together).',
+)
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
     flags.DEFINE_float('min_confidence', None, 'expw: leave out faces below this confidence.'),
@@ -133,6 +140,13 @@ def _prepare(dataset: Dataset, out: Path, options: dict[str, str | int | float |
     if not was_complete:
         seconds = time.monotonic() - start
         print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows per second')
+    if not was_complete or _DROP_LEAKS.value:
+        place = out.resolve()
+        found = audit(place.parent, (place.name,))
+        print(report(found))
+        if _DROP_LEAKS.value:
+            count = drop_leaks(place.parent, (place.name,), found.copies)
+            print(f'{count:,} pictures are left out of training')
 
 
 def summarise(manifest: Manifest) -> str:
@@ -155,7 +169,7 @@ def summarise(manifest: Manifest) -> str:
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):
         lines += [f'  {count:,} {title}: {reason}' for reason, count in reasons.items()]
-    lines.append(f'{manifest.duplicates.test_in_train:,} test pictures are in the training set too')
+    lines += [f'{len(manifest.dropped):,} of them left out of training'] * bool(manifest.dropped)
     return '\n'.join(lines)
 
 

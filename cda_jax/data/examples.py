@@ -95,15 +95,19 @@ class Examples:
         if self._kept is None:
             pixels = np.empty((len(numbers), *self._shape), np.uint8)
             for row, number in enumerate(numbers.tolist()):
-                pixels[row] = self._decode(number)
+                pixels[row] = self._record(number).image
             return pixels
         for number in numbers[~self._is_kept[numbers]].tolist():
             # Where two threads decode the same example, they write the same pixels.
-            self._kept[number] = self._decode(number)
+            self._kept[number] = self._record(number).image
             self._is_kept[number] = True
         return self._kept[numbers]
 
-    def _decode(self, number: int) -> np.ndarray:
+    def id(self, number: int) -> str:
+        """The name of the row that an example came from."""
+        return self._record(number).id
+
+    def _record(self, number: int) -> Record:
         which = self._part[number]
         part, row = self._parts[which], number - self._first[which]
         place, manifest = int(part.records[row]), part.site.manifest
@@ -119,7 +123,7 @@ class Examples:
                 f'{part.site.folder}: record {place} cannot be read: {reason}'
             ) from error
         _check(record, part, row)
-        return record.image
+        return record
 
 
 def is_kept(setting: str, parts: Sequence[Part], process_count: int) -> bool:

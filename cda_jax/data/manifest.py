@@ -23,7 +23,7 @@ MAX_IMAGE_SIZE = 4096
 # Far more than the size of a manifest that lists millions of rows.
 _MAX_BYTES = 2**28
 # Per example in the index, twice what one takes.
-_INDEX_BYTES = 24
+_INDEX_BYTES = 40
 
 
 class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,12 +87,15 @@ class SkippedRow(Stored, kw_only=True):
     detail: str
 
 
-class Duplicates(Stored, kw_only=True):
-    """Crops with equal pixels."""
+class Dropped(Stored, kw_only=True):
+    """A picture of the training side that is not trained on, because it copies a test picture."""
 
-    test_in_train: int  # test examples whose pixels are in the training set as well
-    pairs: tuple[tuple[str, str], ...]  # for each, the id of the first such one there, and its own
-    within: dict[str, int]  # by split, examples that repeat an earlier one of it
+    split: Split
+    row: Count  # its place among the records of the split
+    id: str
+    test_site: str
+    test_id: str
+    likeness: float  # how the two correlate when they lie over each other; 1: equal pixels
 
 
 class Manifest(Settings, kw_only=True):
@@ -103,12 +106,12 @@ class Manifest(Settings, kw_only=True):
     excluded: dict[str, int]  # rows left out on purpose, by reason
     skipped: dict[str, int]  # rows that could not be used, by reason
     skipped_rows: tuple[SkippedRow, ...]
-    duplicates: Duplicates
     layout: str = ''  # which of its dataset's layouts the folder had, in words
     # What became of the classes that the source names otherwise; '' where a class was dropped.
     class_changes: dict[str, str] = {}
+    dropped: tuple[Dropped, ...] = ()  # they count in `splits`, whose records stay as they are
     format: Literal['cda_jax prepared dataset'] = 'cda_jax prepared dataset'
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
     @property
     def unlabelled(self) -> bool:
@@ -125,10 +128,11 @@ class _Layout(msgspec.Struct):
 
 
 class Index(NamedTuple):
-    """Labels and photo hashes of a split, in the order of its records, without opening shards."""
+    """What is known of a split's examples, in the order of its records, without opening shards."""
 
     label: np.ndarray  # int32[N], or UNLABELLED
     photo_hash: np.ndarray  # uint64[N], from `records.hash_photo`
+    pixel_hash: np.ndarray  # uint64[N], the first 8 bytes of `records.hash_pixels`, big-endian
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
@@ -139,9 +143,9 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         raise InputError(f'{path}: no such file; expected a folder that tools/prepare.py completed')
     if path.stat().st_size > _MAX_BYTES:
         raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes')
-    if (version := read_json(path, _Layout).version) != 1:
+    if (version := read_json(path, _Layout).version) != 2:
         raise InputError(
-            f'{path}: version: expected 1, found {version}; delete {folder} and prepare it again'
+            f'{path}: version: expected 2, found {version}; delete {folder} and prepare it again'
         )
     manifest = read_json(path, Manifest)
     if not 1 <= manifest.face_size <= manifest.image_size <= MAX_IMAGE_SIZE:
@@ -170,6 +174,13 @@ def _check_counts(path: Path, manifest: Manifest) -> None:
             _expect(f'{where}.class_counts', sum(split.class_counts), split.num_examples, 'in all')
         total = sum(shard.num_examples for shard in split.shards)
         _expect(f'{where}.shards', total, split.num_examples, 'examples in all')
+    for place, dropped in enumerate(manifest.dropped):
+        split = manifest.splits.get(dropped.split)
+        if split is None or dropped.row >= split.num_examples:
+            found = f'{dropped.row} of {dropped.split!r}'
+            raise InputError(
+                f'{path}: dropped[{place}]: expected a row that is there, found {found}'
+            )
     files = [shard.file for split in manifest.splits.values() for shard in split.shards]
     _expect(f'{path}: splits', len(set(files)), len(files), 'different shards')
     rows = manifest.rows
@@ -216,12 +227,12 @@ def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
     content = read_manifest(folder).splits[split]
     path = _index_file(Path(folder), split)
     arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples + 2**12)
-    for name, kind in zip(Index._fields, ('int32', 'uint64'), strict=True):
+    for name, kind in zip(Index._fields, ('int32', 'uint64', 'uint64'), strict=True):
         array, expected = arrays.get(name), f'{kind}[{content.num_examples}]'
         found = 'nothing' if array is None else f'{array.dtype}{list(array.shape)}'
         if found != expected:
             raise InputError(f'{path}: {name}: expected {expected}, found {found}')
-    index = Index(arrays['label'], arrays['photo_hash'])
+    index = Index(*(arrays[name] for name in Index._fields))
     counts = content.class_counts
     labels = index.label[index.label != UNLABELLED]
     in_range = np.all((labels >= 0) & (labels < len(counts)))

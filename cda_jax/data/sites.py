@@ -138,8 +138,9 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
 
     Validation is the site's own split of that name. Where it has none, a fraction of the training
     photos is held out, from 0 to below 1. A hash of the photo's name alone selects them, so they
-    are the same in every run. Examples of a class that the run has not are left out. Raises
-    InputError if the index or a shard does not match the manifest, or if nothing is left.
+    are the same in every run. Examples of a class that the run has not are left out, and so are
+    those that the manifest drops. Raises InputError if the index or a shard does not match the
+    manifest, or if nothing is left.
     """
     has_own = 'validation' in site.manifest.splits
     stored_split = 'train' if split == 'validation' and not has_own else split
@@ -147,6 +148,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
     check_records(site.folder, content)
     index = read_index(site.folder, stored_split)
     chosen = (_in_run(site, index.label) >= 0) | (index.label == UNLABELLED)
+    chosen[[each.row for each in site.manifest.dropped if each.split == stored_split]] = False
     if split != 'test' and not has_own:
         # Mixed, because a reader may have separated train from test by the size of the same hash.
         mixed = index.photo_hash * np.uint64(0x9E3779B97F4A7C15)
@@ -163,7 +165,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
         site=site,
         files=tuple(site.folder / shard.file for shard in content.shards),
         records=records,
-        index=Index(index.label[records], index.photo_hash[records]),
+        index=Index(*(array[records] for array in index)),
         class_counts=np.bincount(labels[labels >= 0], minlength=len(site.class_names)),
     )
 

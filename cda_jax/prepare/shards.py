@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from cda_jax.data.manifest import (
-    Duplicates,
     Index,
     Manifest,
     RowCounts,
@@ -196,17 +195,17 @@ def make_manifest(
         excluded=dict(found.excluded.most_common()),
         skipped=count_reasons(skipped),
         skipped_rows=skipped,
-        duplicates=_find_duplicates(shards),
         layout=layout,
         class_changes=class_changes,
     )
 
 
 def make_index(shards: dict[str, WrittenShard]) -> Index:
-    """The labels and photo hashes of a split's shards."""
+    """The index of a split's shards."""
     labels = [label for shard in shards.values() for label in shard.labels]
-    hashes = [photo_hash for shard in shards.values() for photo_hash in shard.photo_hashes]
-    return Index(np.array(labels, np.int32), np.array(hashes, np.uint64))
+    photos = [photo_hash for shard in shards.values() for photo_hash in shard.photo_hashes]
+    pixels = [int(digest[:16], 16) for shard in shards.values() for digest in shard.pixel_hashes]
+    return Index(np.array(labels, np.int32), *(np.array(x, np.uint64) for x in (photos, pixels)))
 
 
 def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
@@ -223,17 +222,3 @@ def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:
         if shard.ids
     )
     return SplitContent(num_examples=len(labels), class_counts=counts, shards=files)
-
-
-def _find_duplicates(shards: Shards) -> Duplicates:
-    first_ids: dict[Split, dict[str, str]] = {split: {} for split in shards}
-    within = dict.fromkeys(shards, 0)
-    pairs = []
-    for split in shards:  # the training set comes first
-        for shard in shards[split].values():
-            for row_id, pixel_hash in zip(shard.ids, shard.pixel_hashes, strict=True):
-                within[split] += pixel_hash in first_ids[split]
-                first_ids[split].setdefault(pixel_hash, row_id)
-                if split == 'test' and pixel_hash in first_ids['train']:
-                    pairs.append((first_ids['train'][pixel_hash], row_id))
-    return Duplicates(test_in_train=len(pairs), pairs=tuple(pairs), within=within)

@@ -13,7 +13,7 @@ from helpers.programs import small_config
 from msgspec import msgpack
 
 from cda_jax.data.examples import Examples
-from cda_jax.data.manifest import Index, read_index, write_index
+from cda_jax.data.manifest import read_index, write_index
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.records import record_file
 from cda_jax.data.sites import open_part, open_sites
@@ -121,7 +121,7 @@ def exchange_records(toys):
 
 def reverse_photos(toys):
     index = read_index(toys, 'train')
-    write_index(toys, 'train', Index(index.label, index.photo_hash[::-1]))
+    write_index(toys, 'train', index._replace(photo_hash=index.photo_hash[::-1]))
 
 
 def change_label(toys):

@@ -130,16 +130,6 @@ def test_file_name_need_not_be_valid_unicode(tmp_path):
     assert found == ('caf\\udce9.png',) * 3
 
 
-def test_duplicates_across_and_within_splits_are_reported(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
-    for original, copy in ((2, 11), (2, 5), (2, 14), (10, 13)):
-        rows[copy].path.write_bytes(rows[original].path.read_bytes())
-    duplicates = run(rows, tmp_path / 'out').duplicates
-    assert duplicates.test_in_train == 2
-    assert duplicates.pairs == (('002.png', '011.png'), ('002.png', '014.png'))
-    assert duplicates.within == {'train': 1, 'test': 2}
-
-
 def test_number_of_processes_and_kind_of_rows_change_nothing(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     run(rows, tmp_path / 'one')
