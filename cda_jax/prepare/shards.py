@@ -49,6 +49,7 @@ class WrittenShard(Stored, kw_only=True):
     photo_hashes: tuple[int, ...]
     pixel_hashes: tuple[str, ...]
     skipped: tuple[SkippedRow, ...]
+    votes: tuple[tuple[float, ...], ...] = ()  # of all records or of none
 
 
 # The shards of each split, by name and in order.
@@ -115,6 +116,7 @@ def write_shard(
         photo_hashes=tuple(record.photo_hash for record in kept),
         pixel_hashes=tuple(record.pixel_hash.hex() for record in kept),
         skipped=tuple(skipped),
+        votes=tuple(record.votes for record in kept if record.votes is not None),
     )
     write_json(note_file(out, shard), note)
     return len(rows)
@@ -142,8 +144,8 @@ def _records(
             if isinstance(crop, Fault):
                 yield skipped_row(row.id, *crop)
             else:
-                pixel_hash = hash_pixels(crop)
-                yield Record(crop, row.label, as_text(row.id), hash_photo(row.photo), pixel_hash)
+                hashes = hash_photo(row.photo), hash_pixels(crop)
+                yield Record(crop, row.label, as_text(row.id), *hashes, row.votes)
 
 
 def load_picture(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | Fault:
@@ -203,10 +205,12 @@ def make_manifest(
 
 
 def make_index(shards: dict[str, WrittenShard]) -> Index:
-    """The labels and photo hashes of a split's shards."""
+    """The labels, photo hashes and votes of a split's shards."""
     labels = [label for shard in shards.values() for label in shard.labels]
     hashes = [photo_hash for shard in shards.values() for photo_hash in shard.photo_hashes]
-    return Index(np.array(labels, np.int32), np.array(hashes, np.uint64))
+    votes = [of_row for shard in shards.values() for of_row in shard.votes]
+    votes = np.array(votes, np.float32) if votes else None
+    return Index(np.array(labels, np.int32), np.array(hashes, np.uint64), votes)
 
 
 def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:

@@ -127,7 +127,7 @@ def test_missing_shard_and_shard_of_another_size_are_named(folder):
         ),
         ({'photo_hash': None}, r'photo_hash: expected uint64\[3\], found nothing'),
         ({'label': np.array([0, None, 1], object)}, 'expected a file of NumPy arrays'),
-        ({'label': np.zeros(10**7, np.int32)}, 'expected at most 4,168 bytes of arrays, found 39'),
+        ({'label': np.zeros(10**7, np.int32)}, 'expected at most 4,240 bytes of arrays, found 39'),
     ],
 )
 def test_index_with_other_arrays_is_refused(folder, arrays, message):
