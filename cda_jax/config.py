@@ -45,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sites: Names
     test_sites: NamesOrNone
     site_weights: Weights
+    soft_labels: bool
     class_balance: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     target: Literal['label', 'site']
     validation_fraction: Share

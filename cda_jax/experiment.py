@@ -138,8 +138,9 @@ def reading(config: Config) -> Reading:
 
 def open_examples(experiment: Experiment, keep: bool) -> Examples:
     """The training examples of all sites; `keep` says whether decoded pixels stay in memory."""
-    parts, is_site = experiment.parts, experiment.config.target == 'site'
-    return Examples(parts, range(len(parts)), label_is_site=is_site, keep=keep)
+    parts, config = experiment.parts, experiment.config
+    kinds = {'label_is_site': config.target == 'site', 'soft_labels': config.soft_labels}
+    return Examples(parts, range(len(parts)), keep=keep, **kinds)
 
 
 def open_batches(
@@ -163,19 +164,18 @@ def open_batches(
 
 def data_position(experiment: Experiment, step: int) -> DataPosition:
     """Where the run stands after so many steps."""
+    config, parts = experiment.config, experiment.parts
     return DataPosition(
         batches_read=step,
         total_steps=experiment.total_steps,
-        batch_size=experiment.config.batch_size,
-        seed=experiment.config.seed,
+        batch_size=config.batch_size,
+        seed=config.seed,
         site_shares=list(experiment.site_shares),
-        class_names=list(experiment.parts[0].site.class_names),
-        head_class_counts=[
-            counts.tolist() for counts in head_class_counts(experiment.config, experiment.parts)
-        ],
-        sites={part.site.name: identify(part) for part in experiment.parts},
-        class_balance=experiment.config.class_balance,
-        site_classes=site_classes(experiment.config, experiment.parts),
+        class_names=list(parts[0].site.class_names),
+        head_class_counts=[counts.tolist() for counts in head_class_counts(config, parts)],
+        sites={part.site.name: identify(part) for part in parts},
+        class_balance=config.class_balance,
+        site_classes=site_classes(config, parts),
     )
 
 

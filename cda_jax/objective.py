@@ -89,7 +89,8 @@ def objective(
 
     Args:
         batch: `image` float[B, S, S, 3], `label` int32[B] (-1: none), `site` int32[B], `mask`
-            bool[B]; after mixup also `soft_label` float[B, C] and `soft_site` float[B, K].
+            bool[B]; perhaps `soft_label` float[B, C], and after mixup `soft_site` float[B, K], in
+            the place of their one-hot forms.
         model: The network: f, g, e_1..e_H and d.
         losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.

@@ -134,7 +134,7 @@ def train_step(
     Args:
         state: The same on every device.
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B] (-1: none), `site`
-            int32[B], `mask` bool[B].
+            int32[B], `mask` bool[B], and perhaps `soft_label` float[B, C].
         axis_name: The mapped axis over which the batch is spread.
 
     Returns:

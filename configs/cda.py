@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     config.test_sites = ()  # evaluated on at the end, also sites not trained on; empty: the sites
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
     config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
+    config.soft_labels = True  # learn shares of votes where a site has them; False: the top class
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
     config.validation_fraction = 0.0  # of training photos, to select on; where no split is for it
     config.select_by = 'accuracy'  # score of the best checkpoint; or 'mean_recall', 'macro_f1'

@@ -29,7 +29,6 @@ from tabulate import tabulate
 from cda_jax import evaluate, experiment
 from cda_jax.config import Config, as_fields, read_config
 from cda_jax.data.examples import Examples, is_kept
-from cda_jax.data.manifest import Index
 from cda_jax.data.pipeline import num_processors
 from cda_jax.runtime import devices, program
 from cda_jax.runtime.files import read_json, write_json
@@ -139,8 +138,8 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
 
 
 def _beginning(config: Config, entry: evaluate.EvaluationSet, size: int) -> evaluate.EvaluationSet:
-    records, index = entry.part.records[:size], Index(*(x[:size] for x in entry.part.index))
-    part = entry.part._replace(records=records, index=index)
+    some = slice(size)
+    part = entry.part._replace(records=entry.part.records[some], index=entry.part.index.take(some))
     examples = Examples([part], [0], label_is_site=config.target == 'site')
     return entry._replace(part=part, examples=examples)
 

@@ -77,6 +77,9 @@ _READER_OPTIONS = (
     flags.DEFINE_string(
         'public_test', None, 'fer2013, PublicTest: exclude (default), train, validation, test.'
     ),
+    flags.DEFINE_string(
+        'votes', None, 'fer2013: fer2013new.csv of FER+, whose votes become (soft) labels.'
+    ),
     flags.DEFINE_string('annotator', None, 'muxspace: whose labels; by default those of all.'),
     flags.DEFINE_float(
         'test_fraction',
@@ -105,7 +108,7 @@ def main() -> None:
     classes = parse_classes(_CLASSES.value or '')
     named = {'classes': classes, 'class_order': _CLASS_ORDER.value}
     found = readers.read_each(_DATASET.value, _ROOT.value, **named, **options)
-    for option in {'test_photos', 'split_lists'} & options.keys():
+    for option in {'test_photos', 'split_lists', 'votes'} & options.keys():
         options[option] = Path(options[option]).name  # Its folder may differ elsewhere.
     if classes:
         options['classes'] = ','.join(f'{name}={new}' for name, new in classes.items())

@@ -29,6 +29,7 @@ class Examples:
     Args:
         sites: The site of each part, as the dataset classifier counts.
         label_is_site: Whether the label to learn is the site rather than the recorded one.
+        soft_labels: Whether batches have the shares of votes, where a part has some.
         keep: Whether decoded pixels stay in memory once they have been read.
 
     Raises:
@@ -41,6 +42,7 @@ class Examples:
         sites: Sequence[int],
         *,
         label_is_site: bool = False,
+        soft_labels: bool = False,
         keep: bool = False,
     ):
         self.sizes = [len(part.records) for part in parts]
@@ -52,6 +54,9 @@ class Examples:
         # From the index, against which every record is checked when it is read.
         label = np.concatenate([part.labels for part in parts])
         self.labels = self._site if label_is_site else label
+        self._soft_labels = None
+        if soft_labels and not label_is_site:
+            self._soft_labels = _soft_labels(parts)
         self._sources = [
             grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
             for part in parts
@@ -76,7 +81,8 @@ class Examples:
 
         Returns:
             `image` uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. The mask
-            leaves out the rows of `PADDING`, which are zeros.
+            leaves out the rows of `PADDING`, which are zeros. With soft labels also `soft_label`
+            float32[b, C]: one-hot in parts without votes, zeros where there is no label.
 
         Raises:
             InputError: A record is damaged or differs from the index.
@@ -85,6 +91,8 @@ class Examples:
         real = numbers[mask]
         images, labels, sites = self._pixels(real), self.labels[real], self._site[real]
         columns = {'image': images, 'label': labels, 'site': sites}
+        if self._soft_labels is not None:
+            columns['soft_label'] = self._soft_labels[real]
         if not mask.all():
             for name, values in columns.items():
                 columns[name] = np.zeros((len(mask), *values.shape[1:]), values.dtype)
@@ -156,6 +164,21 @@ def usable_memory() -> int:
     return min(limits)
 
 
+def _soft_labels(parts: Sequence[Part]) -> np.ndarray | None:
+    """float32[N, C] over all parts; None where none of them has votes."""
+    of_parts = [part.soft_labels for part in parts]
+    if all(soft is None for soft in of_parts):
+        return None
+    num_classes = len(parts[0].site.class_names)
+    one_hot = np.eye(num_classes + 1, num_classes, dtype=np.float32)  # UNLABELLED: the last, zeros
+    return np.concatenate(
+        [
+            one_hot[part.labels] if soft is None else soft
+            for part, soft in zip(parts, of_parts, strict=True)
+        ]
+    )
+
+
 def _check(record: Record, part: Part, row: int) -> None:
     name = record.id if record.id.isprintable() else ascii(record.id)
     where = f'{part.site.folder}: record {part.records[row]} ({name})'
@@ -167,3 +190,6 @@ def _check(record: Record, part: Part, row: int) -> None:
             f'{where} has another label or photo than the index says; expected the shards in the '
             'order in which they were written'
         )
+    votes = () if part.index.votes is None else part.index.votes[row]
+    if not np.array_equal(np.float32(record.votes or ()), votes):
+        raise InputError(f'{where} has other votes than the index says; expected the same')

@@ -22,8 +22,8 @@ ALL_SPLITS: tuple[Split, ...] = ('train', 'validation', 'test')  # of those with
 MAX_IMAGE_SIZE = 4096
 # Far more than the size of a manifest that lists millions of rows.
 _MAX_BYTES = 2**28
-# Per example in the index, twice what one takes.
-_INDEX_BYTES = 40
+# Per example in the index, twice what one takes, and its votes for each class.
+_INDEX_BYTES, _VOTE_BYTES = 40, 8
 
 
 class Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,11 +128,16 @@ class _Layout(msgspec.Struct):
 
 
 class Index(NamedTuple):
-    """What is known of a split's examples, in the order of its records, without opening shards."""
+    """What is known of a split's records, in their order, without opening shards."""
 
     label: np.ndarray  # int32[N], or UNLABELLED
     photo_hash: np.ndarray  # uint64[N], from `records.hash_photo`
     pixel_hash: np.ndarray  # uint64[N], the first 8 bytes of `records.hash_pixels`, big-endian
+    votes: np.ndarray | None = None  # float32[N, C], how many annotators chose each class
+
+    def take(self, rows: np.ndarray | slice) -> 'Index':
+        """The index of some of the records."""
+        return Index(*(None if column is None else column[rows] for column in self))
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
@@ -219,26 +224,41 @@ def check_records(folder: Path, content: SplitContent) -> None:
 def write_index(folder: Path, split: Split, index: Index) -> None:
     """Writes the index of a split beside its shards."""
     with replacing(_index_file(folder, split)) as path, path.open('wb') as file:
-        np.savez(file, **index._asdict())
+        np.savez(file, **{k: column for k, column in index._asdict().items() if column is not None})
 
 
 def read_index(folder: str | os.PathLike[str], split: Split) -> Index:
     """Reads the index of a split; raises InputError where it does not match the manifest."""
     content = read_manifest(folder).splits[split]
     path = _index_file(Path(folder), split)
-    arrays = read_npz(path, max_bytes=_INDEX_BYTES * content.num_examples + 2**12)
-    for name, kind in zip(Index._fields, ('int32', 'uint64', 'uint64'), strict=True):
-        array, expected = arrays.get(name), f'{kind}[{content.num_examples}]'
+    size, counts = content.num_examples, content.class_counts
+    row_bytes = _INDEX_BYTES + _VOTE_BYTES * len(counts)
+    arrays = read_npz(path, max_bytes=row_bytes * size + 2**12)
+    hashes = dict.fromkeys(('photo_hash', 'pixel_hash'), f'uint64[{size}]')
+    columns = {'label': f'int32[{size}]'} | hashes
+    if 'votes' in arrays:
+        columns['votes'] = f'float32[{size}, {len(counts)}]'
+    for name, expected in columns.items():
+        array = arrays.get(name)
         found = 'nothing' if array is None else f'{array.dtype}{list(array.shape)}'
         if found != expected:
             raise InputError(f'{path}: {name}: expected {expected}, found {found}')
-    index = Index(*(arrays[name] for name in Index._fields))
-    counts = content.class_counts
+    index = Index(*(arrays.get(name) for name in Index._fields))
     labels = index.label[index.label != UNLABELLED]
     in_range = np.all((labels >= 0) & (labels < len(counts)))
     if not in_range or np.bincount(labels, minlength=len(counts)).tolist() != list(counts):
         raise InputError(f'{path}: label: the numbers of each class are not those of the manifest')
+    if index.votes is not None and not _are_for_labels(index.votes, index.label):
+        raise InputError(f'{path}: votes: expected numbers from 0, most of them for the label')
     return index
+
+
+def _are_for_labels(votes: np.ndarray, labels: np.ndarray) -> bool:
+    if np.any(labels == UNLABELLED):
+        return False
+    most = votes.max(axis=1, initial=0)
+    are_most = (votes[np.arange(len(labels)), labels] == most) & (most > 0) & np.isfinite(most)
+    return bool(np.all(are_most) and np.all(votes >= 0))
 
 
 def _index_file(folder: Path, split: Split) -> Path:

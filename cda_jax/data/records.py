@@ -30,9 +30,10 @@ class Record(NamedTuple):
     id: str  # name of the row that the example came from
     photo_hash: int  # `hash_photo` of its photo; splits go by it, so that no photo is torn apart
     pixel_hash: bytes  # `hash_pixels` of the crop before it was encoded
+    votes: tuple[float, ...] | None = None  # of annotators, by class, where they are known
 
 
-class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A record as msgpack; the image is a JPEG file or its pixels."""
 
     image: bytes
@@ -40,6 +41,7 @@ class _Stored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     photo_hash: Annotated[int, msgspec.Meta(ge=0)]
     pixel_hash: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    votes: tuple[float, ...] | None = None  # left out where there are none
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -73,7 +75,7 @@ def decode_record(data: bytes, *, image_size: int, encoding: Encoding) -> Record
     except ValueError as error:  # msgspec's own errors, and those of invalid UTF-8
         raise ValueError(f'not a record: {error}') from error
     image = _to_pixels(stored.image, image_size, encoding)
-    return Record(image, stored.label, stored.id, stored.photo_hash, stored.pixel_hash)
+    return Record(image, *msgspec.structs.astuple(stored)[1:])
 
 
 def _to_pixels(data: bytes, side: int, encoding: Encoding) -> np.ndarray:

@@ -62,6 +62,15 @@ class Part(NamedTuple):
         """int32[N], the records' labels as places in the run's class names, or UNLABELLED."""
         return _in_run(self.site, self.index.label)
 
+    @property
+    def soft_labels(self) -> np.ndarray | None:
+        """float32[N, C], the shares of votes for the run's classes; None where nobody voted."""
+        if self.index.votes is None:
+            return None
+        votes = np.zeros((len(self.records), len(self.site.class_names) + 1), np.float32)
+        votes[:, self.site.places] = self.index.votes  # the last column is for no class of the run
+        return votes[:, :-1] / votes[:, :-1].sum(axis=1, keepdims=True)
+
 
 def open_sites(
     data_dir: str | Path, names: tuple[str, ...], class_names: tuple[str, ...] = ()
@@ -165,7 +174,7 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
         site=site,
         files=tuple(site.folder / shard.file for shard in content.shards),
         records=records,
-        index=Index(*(array[records] for array in index)),
+        index=index.take(records),
         class_counts=np.bincount(labels[labels >= 0], minlength=len(site.class_names)),
     )
 

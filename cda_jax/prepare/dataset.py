@@ -28,6 +28,9 @@ class Example(NamedTuple):
     label: int  # index into the dataset's class names; UNLABELLED in all of train or in none
     split: Split
     data: bytes | None = None  # the encoded picture, where it has no file of its own
+    # How many annotators chose each class, of which `label` is the first with most; in all rows of
+    # a split or in none.
+    votes: tuple[float, ...] | None = None
 
 
 class Skipped(NamedTuple):
@@ -70,6 +73,6 @@ def without_labels(dataset: Dataset) -> Dataset:
     def rows() -> Iterator[Example | Skipped]:
         for row in dataset.rows:
             is_training = isinstance(row, Example) and row.split == 'train'
-            yield row._replace(label=UNLABELLED) if is_training else row
+            yield row._replace(label=UNLABELLED, votes=None) if is_training else row
 
     return dataset._replace(rows=ReadAnew(rows))

@@ -31,6 +31,7 @@ def survey(rows: Rows, num_classes: int) -> Survey:
     Training examples may be unlabelled, but then all of them.
     """
     kinds = set()  # of labels of training examples: known or not
+    has_votes: dict[Split, bool] = {}
     counts: Counter[Split] = Counter()
     excluded: Counter[str] = Counter()
     skipped = []
@@ -52,6 +53,9 @@ def survey(rows: Rows, num_classes: int) -> Survey:
                 kinds.add(row.label == UNLABELLED)
             box = None if row.box is None else [float(edge) for edge in row.box]
             hashed = [as_text(row.id), as_text(row.photo), box, int(row.label), row.split, row.data]
+            if has_votes.setdefault(row.split, row.votes is not None) != (row.votes is not None):
+                raise InputError(f'row {row.id}: expected votes in all {row.split} rows or in none')
+            hashed += [] if row.votes is None else [list(row.votes)]
         else:
             hashed = [as_text(row.id), row.reason, row.fault]
             if row.fault:

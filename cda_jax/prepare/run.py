@@ -128,6 +128,7 @@ def _name_detector(model: bytes | None) -> str:
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
     """Hashes label files and names them relative to their common folder, which may move."""
     sources = []
+    paths = [Path(os.path.abspath(path)) for path in paths]
     for path in paths:
         name = path.relative_to(os.path.commonpath([other.parent for other in paths]))
         try:

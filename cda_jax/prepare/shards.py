@@ -48,6 +48,7 @@ class WrittenShard(Stored, kw_only=True):
     photo_hashes: tuple[int, ...]
     pixel_hashes: tuple[str, ...]
     skipped: tuple[SkippedRow, ...]
+    votes: tuple[tuple[float, ...], ...] = ()  # of all records or of none
 
 
 # The shards of each split, by name and in order.
@@ -114,6 +115,7 @@ def write_shard(
         photo_hashes=tuple(record.photo_hash for record in kept),
         pixel_hashes=tuple(record.pixel_hash.hex() for record in kept),
         skipped=tuple(skipped),
+        votes=tuple(record.votes for record in kept if record.votes is not None),
     )
     write_json(note_file(out, shard), note)
     return len(rows)
@@ -141,8 +143,8 @@ def _records(
             if isinstance(crop, Fault):
                 yield skipped_row(row.id, *crop)
             else:
-                pixel_hash = hash_pixels(crop)
-                yield Record(crop, row.label, as_text(row.id), hash_photo(row.photo), pixel_hash)
+                hashes = hash_photo(row.photo), hash_pixels(crop)
+                yield Record(crop, row.label, as_text(row.id), *hashes, row.votes)
 
 
 def load_picture(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray | Fault:
@@ -205,7 +207,10 @@ def make_index(shards: dict[str, WrittenShard]) -> Index:
     labels = [label for shard in shards.values() for label in shard.labels]
     photos = [photo_hash for shard in shards.values() for photo_hash in shard.photo_hashes]
     pixels = [int(digest[:16], 16) for shard in shards.values() for digest in shard.pixel_hashes]
-    return Index(np.array(labels, np.int32), *(np.array(x, np.uint64) for x in (photos, pixels)))
+    votes = [of_row for shard in shards.values() for of_row in shard.votes]
+    votes = np.array(votes, np.float32) if votes else None
+    hashes = (np.array(column, np.uint64) for column in (photos, pixels))
+    return Index(np.array(labels, np.int32), *hashes, votes)
 
 
 def _content(shards: dict[str, WrittenShard], num_classes: int) -> SplitContent:

@@ -36,13 +36,13 @@ def mix(
         axis_name: Mapped axis over which the batch is spread.
 
     Returns:
-        `image` is mixed; `soft_label` float[B, C] and `soft_site` float[B, K] are new. All else is
-        the row's own.
+        `image` is mixed. So are `soft_label` float[B, C], which is the one-hot label before where
+        the batch has none, and `soft_site` float[B, K]. All else is the row's own.
     """
     group = batch['site'] if within == 'site' else jnp.zeros_like(batch['site'])
     clean = {
         'image': batch['image'],
-        'soft_label': jax.nn.one_hot(batch['label'], num_classes),
+        'soft_label': batch.get('soft_label', jax.nn.one_hot(batch['label'], num_classes)),
         'soft_site': jax.nn.one_hot(batch['site'], num_sites),
     }
     whole = jax.lax.all_gather((clean, group, batch['mask']), axis_name, tiled=True)

@@ -125,9 +125,14 @@ def test_missing_shard_and_shard_of_another_size_are_named(folder):
             ({'label': np.array([0, 1, number], np.int32)}, '.* numbers of each class')
             for number in (-1, 2, 3)
         ),
+        ({'votes': np.ones((3, 2), np.float32)}, r'votes: expected float32\[3, 3\], found .*3, 2'),
+        *(
+            ({'votes': np.float32(votes)}, 'votes: expected numbers from 0, most of them for the l')
+            for votes in (np.eye(3), -np.eye(3), 0 * np.eye(3), np.full((3, 3), np.inf))
+        ),
         ({'photo_hash': None}, r'photo_hash: expected uint64\[3\], found nothing'),
         ({'label': np.array([0, None, 1], object)}, 'expected a file of NumPy arrays'),
-        ({'label': np.zeros(10**7, np.int32)}, 'expected at most 4,216 bytes of arrays, found 39'),
+        ({'label': np.zeros(10**7, np.int32)}, 'expected at most 4,288 bytes of arrays, found 39'),
     ],
 )
 def test_index_with_other_arrays_is_refused(folder, arrays, message):

@@ -34,6 +34,17 @@ def test_jpeg_record_comes_back_in_rgb_and_nearly_the_same():
     assert found[1:] == record[1:]
 
 
+def test_votes_come_back_and_a_record_without_them_has_the_bytes_it_had():
+    record = smooth_record()
+    before = dict(zip(('image', 'label', 'id', 'photo_hash', 'pixel_hash'), record, strict=False))
+    before['image'] = record.image.tobytes()
+    assert encode_record(record, encoding='raw') == msgpack.encode(before)
+    voted = record._replace(votes=(7, 0, 2.5))
+    data = encode_record(voted, encoding='raw')
+    assert data == msgpack.encode(before | {'votes': [7, 0, 2.5]})
+    assert decode_record(data, image_size=24, encoding='raw')[1:] == voted[1:]
+
+
 def test_quality_decides_the_size():
     sizes = [len(encode_record(smooth_record(), quality=quality)) for quality in (30, 70, 100)]
     assert sizes == sorted(set(sizes))
@@ -69,6 +80,7 @@ def jpeg_of(height, width):
         (msgpack.encode([1, 2]), 'raw', 'Expected `object`, got `array`'),
         (changed(label=None), 'raw', 'missing required field `label`'),
         (changed(site=1), 'raw', 'unknown field `site`'),
+        (changed(votes=3), 'raw', 'Expected `array . null`, got `int` - at `..votes`'),
         (changed(label='3'), 'raw', 'Expected `int`, got `str` - at `..label`'),
         (changed(image='text'), 'raw', 'Expected `bytes`, got `str` - at `..image`'),
         (changed(photo_hash=-1), 'raw', 'Expected `int` >= 0 - at `..photo_hash`'),

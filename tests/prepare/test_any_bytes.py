@@ -18,6 +18,7 @@ from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.crop import decode
 from cda_jax.prepare.digits import read_archive, read_mnist, read_optdigits, read_semeion
+from cda_jax.prepare.readers.ferplus import COLUMNS
 from cda_jax.prepare.rows import check_usable, survey
 
 few = settings(
@@ -86,6 +87,14 @@ def fer2013(folder):
     return write(folder / 'fer2013.csv', text), lambda path: read('fer2013', folder)
 
 
+def ferplus(folder):
+    fer2013(folder)
+    header = ','.join(COLUMNS)
+    rows = 'Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0\nPrivateTest,,0,0,0,0,0,0,0,10,0,0\n'
+    path = write(folder / 'fer2013new.csv', f'{header}\n{rows}')
+    return path, lambda path: read('fer2013', folder, votes=path)
+
+
 def semeion(folder):
     return write(folder / 'semeion.data', ''.join(semeion_lines(*digits(20, 16)))), read_semeion
 
@@ -118,7 +127,7 @@ def index(folder):
     return folder / 'toys/train-index.npz', lambda path: read_index(path.parent, 'train')
 
 
-TEXTS = (rafdb, rafdb_box, expw, affectnet_csv, csv, fer2013, semeion, optdigits, manifest)
+TEXTS = (rafdb, rafdb_box, expw, affectnet_csv, csv, fer2013, ferplus, semeion, optdigits, manifest)
 BINARIES = (affectnet_npy, mnist, archive, index)
 
 

@@ -250,6 +250,15 @@ def test_label_out_of_range_and_missing_source_are_named(tmp_path):
         run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])
 
 
+def test_sources_may_be_relative_beside_absolute_ones(tmp_path, monkeypatch):
+    write(tmp_path / 'set/labels.csv'), write(tmp_path / 'lists/test.txt')
+    monkeypatch.chdir(tmp_path / 'lists')
+    sources = tmp_path / 'set/labels.csv', Path('test.txt')
+    dataset = Dataset(CLASSES, sources, make_rows(tmp_path, 3, 3))
+    manifest = prepare(dataset, tmp_path / 'out', name='own', reader='csv', face_size=8)
+    assert [source.file for source in manifest.sources] == ['set/labels.csv', 'lists/test.txt']
+
+
 def test_a_validation_split_of_its_own_replaces_the_fraction(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     run(rows, tmp_path / 'plain')

@@ -64,9 +64,13 @@ def test_partners_stand_on_a_circle_of_their_group(within):
 
 
 @pytest.mark.parametrize('within', ['batch', 'site'])
-@pytest.mark.parametrize('devices', [1, 4])
-def test_rows_are_mixed_as_equation_1_says(devices, within):
+@pytest.mark.parametrize(('devices', 'soft'), [(1, False), (4, False), (4, True)])
+def test_rows_are_mixed_as_equation_1_says(devices, soft, within):
     batch = draw()
+    labels = np.eye(CLASSES)[batch['label']]
+    if soft:
+        labels = np.random.default_rng(1).dirichlet(np.ones(CLASSES), ROWS)
+        batch['soft_label'] = np.float32(labels)
     batch['image'][3] = np.nan  # outside the mask
     out = mixed(batch, devices, within)
     group = batch['site'] if within == 'site' else np.zeros_like(batch['site'])
@@ -80,7 +84,7 @@ def test_rows_are_mixed_as_equation_1_says(devices, within):
 
     for name, clean in {
         'image': np.float64(batch['image']),
-        'soft_label': np.eye(CLASSES)[batch['label']],
+        'soft_label': labels,
         'soft_site': np.eye(SITES)[batch['site']],
     }.items():
         np.testing.assert_allclose(out[name], expected(clean), rtol=1e-5, atol=1e-6)

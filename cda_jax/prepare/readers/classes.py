@@ -205,8 +205,14 @@ def _renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
                 yield row
             elif labels[row.label] is None:
                 yield Skipped(row.id, 'class not used', found[row.label], fault=False)
-            else:
+            elif row.votes is None:
                 yield row._replace(label=labels[row.label])
+            else:
+                votes = [0] * len(final)
+                for label, count in zip(labels, row.votes, strict=True):
+                    if label is not None:
+                        votes[label] += count
+                yield row._replace(label=votes.index(max(votes)), votes=tuple(votes))
 
     earlier = {name: changes.get(new, new) for name, new in dataset.class_changes.items()}
     new_only = {k: v for k, v in changes.items() if k not in dataset.class_changes.values()}

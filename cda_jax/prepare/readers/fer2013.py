@@ -8,8 +8,8 @@ import numpy as np
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, ReadAnew, Skipped
-from cda_jax.prepare.readers import row_checks
-from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
+from cda_jax.prepare.readers import ferplus, row_checks
+from cda_jax.prepare.readers.expressions import COMMON_ORDER, EXPRESSIONS, native_labels
 from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
 
 # The original's archive unpacks into a folder; the last is a later copy of the same rows.
@@ -22,7 +22,7 @@ PUBLIC_TEST_CHOICES = ('exclude', 'train', 'validation', 'test')
 _PIXELS = {str(value): value for value in range(256)}
 
 
-def read(root: Path, public_test: str = 'exclude') -> Dataset:
+def read(root: Path, public_test: str = 'exclude', votes: str | Path | None = None) -> Dataset:
     """Lists the faces of FER2013 (Goodfellow et al., 2013), 48 x 48 pixels in grey.
 
     The test split is `PrivateTest`, which ranked the contest's entries and on which most published
@@ -33,6 +33,10 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
     emotion, pixels and Usage in any order. The rows have the ids `fer2013.csv:LINE` and carry their
     pictures as PNG. Reading them raises InputError where one is malformed, and leaves out damaged
     pixels.
+
+    Args:
+        votes: `fer2013new.csv` of FER+, or its name where it lies beside the file. Rows then have
+            the votes for eight classes, and the label with most votes, as of `ferplus.most_voted`.
     """
     if public_test not in PUBLIC_TEST_CHOICES:
         raise InputError(
@@ -46,7 +50,13 @@ def read(root: Path, public_test: str = 'exclude') -> Dataset:
         )
     columns = _columns(path)
     splits = {'Training': 'train', 'PublicTest': public_test, 'PrivateTest': 'test'}
-    return Dataset(EXPRESSIONS, (path,), ReadAnew(lambda: _rows(path, columns, splits)))
+    if votes is None:
+        return Dataset(EXPRESSIONS, (path,), ReadAnew(lambda: _rows(path, columns, splits)))
+    voted = first_file([Path(votes), path.parent / votes])
+    if voted is None:
+        raise InputError(f'votes: {votes}: no such file; expected fer2013new.csv of FER+')
+    rows = ReadAnew(lambda: _rows(path, columns, splits, voted))
+    return Dataset(COMMON_ORDER, (path, voted), rows, layout=f'labels by the votes of {voted.name}')
 
 
 def _columns(path: Path) -> list[int]:
@@ -61,9 +71,12 @@ def _columns(path: Path) -> list[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _rows(path: Path, columns: list[int], splits: dict[str, str]) -> Iterator[Example | Skipped]:
+def _rows(
+    path: Path, columns: list[int], splits: dict[str, str], voted: Path | None = None
+) -> Iterator[Example | Skipped]:
     rows = csv_rows(path)
     next(rows)  # the header
+    of_rows = iter(()) if voted is None else ferplus.read_votes(voted)
     for number, fields in rows:
         where = f'{path}, line {number}'
         if len(fields) != len(COLUMNS):
@@ -72,12 +85,23 @@ def _rows(path: Path, columns: list[int], splits: dict[str, str]) -> Iterator[Ex
                 f'found {len(fields)}'
             )
         emotion, pixels, usage = (fields[column].strip() for column in columns)
+        votes = next(of_rows, None)
+        if voted is not None:
+            ferplus.check_match(votes, voted, where, usage)
         row_id = f'{path.name}:{number}'
-        yield row_checks.attempt(_example, row_id, where, emotion, pixels, usage, splits)
+        yield row_checks.attempt(_example, row_id, where, emotion, pixels, usage, splits, votes)
+    if extra := next(of_rows, None):
+        raise InputError(f'{extra.where}: expected no more rows than {path} has')
 
 
 def _example(
-    row_id: str, where: str, emotion: str, pixels: str, usage: str, splits: dict[str, str]
+    row_id: str,
+    where: str,
+    emotion: str,
+    pixels: str,
+    usage: str,
+    splits: dict[str, str],
+    votes: ferplus.Votes | None,
 ) -> Example:
     if emotion not in LABELS:
         raise InputError(f'{where}: expected an emotion of 0..6, found {emotion[:20]!r}')
@@ -87,8 +111,10 @@ def _example(
         )
     if splits[usage] == 'exclude':
         raise row_checks.UnusableRowError('public test set not used', '', False)
+    label = LABELS[emotion] if votes is None else ferplus.most_voted(votes)
+    of_classes = None if votes is None else votes.of_classes
     picture = _png(pixels.split())
-    return Example(row_id, row_id, None, None, LABELS[emotion], splits[usage], picture)
+    return Example(row_id, row_id, None, None, label, splits[usage], picture, of_classes)
 
 
 def _png(pixels: list[str]) -> bytes:
