@@ -1,6 +1,7 @@
 """What is wrong with prepared data: test pictures trained on, one picture under two classes, ..."""
 
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -207,8 +208,9 @@ def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = list(pool.map(look, _chunks(tests)))
         held_out = Looks(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True)))
-        chunks = _chunks(others)
-        for pairs in tqdm(pool.map(compare, chunks), 'comparing', len(chunks), disable=None):
+        chunks, seconds = _chunks(others), 0.1 if sys.stderr.isatty() else 5
+        found = pool.map(compare, chunks)
+        for pairs in tqdm(found, 'comparing', len(chunks), mininterval=seconds):
             yield from pairs
 
 
