@@ -6,6 +6,7 @@ Writes features.npz, bias.json, report.html and tables/ into the workdir. The pa
 and no other file.
 """
 
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -33,7 +34,10 @@ def main() -> None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
     config = config_of_run(workdir, **moved)
+    tests = sum(scores.num_examples for scores in results.answers().values())
+    print(f'measuring {tests:,} test pictures ...', file=sys.stderr)
     features, bias = measure_run(config, workdir)
+    print('drawing the page ...', file=sys.stderr)
     page = run_page(workdir, config, results, features, bias, embedding=_EMBEDDING.value)
     path = write_report(workdir, page)
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
