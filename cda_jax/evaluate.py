@@ -10,13 +10,7 @@ from types import MappingProxyType
 import jax
 import numpy as np
 
-from cda_jax.config import NETWORK, Config, as_fields
-from cda_jax.data.examples import Examples, is_kept
-from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, Site, check_image_size, open_part, open_sites
-from cda_jax.errors import InputError
-from cda_jax.experiment import agreement_facts, class_names, reading
-from cda_jax.features import (
+from cda_jax.analysis.features import (
     EvaluationSet,
     Features,
     confuse,
@@ -26,6 +20,12 @@ from cda_jax.features import (
     read_features,
     write_features,
 )
+from cda_jax.config import NETWORK, Config, as_fields
+from cda_jax.data.examples import Examples, is_kept
+from cda_jax.data.pipeline import eval_batches
+from cda_jax.data.sites import Part, Site, check_image_size, open_part, open_sites
+from cda_jax.errors import InputError
+from cda_jax.experiment import agreement_facts, class_names, reading
 from cda_jax.losses import adjust_logits
 from cda_jax.metrics import score
 from cda_jax.models import CDA

@@ -20,9 +20,14 @@ from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses, head_columns
-from cda_jax.optimizer import build_optimizer
+from cda_jax.optimization import (
+    build_optimizer,
+    reversal_strength,
+    share_done,
+    steps_per_epoch,
+    warmup_cosine,
+)
 from cda_jax.runtime.devices import AXIS
-from cda_jax.schedules import reversal_strength, share_done, steps_per_epoch, warmup_cosine
 from cda_jax.step import Recipe
 
 

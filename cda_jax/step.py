@@ -19,9 +19,9 @@ from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective, with_labels
+from cda_jax.optimization import Schedule
 from cda_jax.rivals.mixup import mix
 from cda_jax.rivals.weight_average import average_weights
-from cda_jax.schedules import Schedule
 from cda_jax.step_metrics import WATCHED_TERMS
 
 

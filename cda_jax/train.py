@@ -25,7 +25,6 @@ from cda_jax.experiment import (
     head_class_counts,
     open_batches,
 )
-from cda_jax.pretrained import read_pretrained
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.logs import Clock, Logs, console_line, duration
@@ -36,6 +35,7 @@ from cda_jax.runtime.workdir import CHECKPOINTS, check_owner, claim, occupied
 from cda_jax.step import TrainState, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
 from cda_jax.trained import chosen_step, read_position, restore_weights
+from cda_jax.use.pretrained import read_pretrained
 
 
 class _Run(NamedTuple):

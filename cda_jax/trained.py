@@ -18,7 +18,7 @@ from cda_jax.runtime.workdir import CHECKPOINTS, read_fields
 from cda_jax.step import init_weights
 
 if TYPE_CHECKING:
-    from cda_jax.predict import Prediction
+    from cda_jax.use.predict import Prediction
 
 
 class Trained(NamedTuple):
@@ -47,8 +47,8 @@ class Trained(NamedTuple):
     faults: dict[int, str]
 
     def predict(self, pictures: Iterable, **options: Any) -> Iterator['Prediction']:
-        """The class of every face on pictures, as of `cda_jax.predict.predict_pictures`."""
-        from cda_jax.predict import predict_pictures  # which itself needs this module
+        """The class of every face on pictures, as of `cda_jax.use.predict.predict_pictures`."""
+        from cda_jax.use.predict import predict_pictures  # which itself needs this module
 
         return predict_pictures(self, pictures, **options)
 

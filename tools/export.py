@@ -30,8 +30,8 @@ _SUFFIXES = {'stablehlo': '.stablehlo.zip', 'onnx': '.onnx'}
 def main() -> None:
     """Does what the flags say."""
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.export import TOLERANCE, compare, export_network, open_exported
     from cda_jax.trained import config_of_run, load_trained
+    from cda_jax.use.export import TOLERANCE, compare, export_network, open_exported
 
     workdir, kind, head = Path(_WORKDIR.value), _FORMAT.value, _HEAD.value
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}

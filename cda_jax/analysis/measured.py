@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from cda_jax.analysis.bias import BiasReport, measure_bias
+from cda_jax.analysis.features import Features, write_features
 from cda_jax.config import Config
 from cda_jax.data.sites import TRUE_LABELS_FILE
 from cda_jax.errors import InputError
 from cda_jax.evaluate import features_of_run
-from cda_jax.features import Features, write_features
 from cda_jax.runtime.files import write_json
 from cda_jax.runtime.workdir import BIAS, FEATURES
 

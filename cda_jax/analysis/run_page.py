@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
+from cda_jax.analysis.features import Features
 from cda_jax.analysis.figures.classes import class_distributions, recall_figure
 from cda_jax.analysis.figures.curves import gradient_curves, health_panel, training_curves
 from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
@@ -16,7 +17,6 @@ from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.manifest import SPLITS
 from cda_jax.data.sites import open_sites
-from cda_jax.features import Features
 from cda_jax.runtime.results import Results
 from cda_jax.trained import training_of_run
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cda_jax.analysis.features import read_features
 from cda_jax.analysis.figures.classes import confusion_figure
 from cda_jax.analysis.report import Picture
 from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.analysis.tables import Column, Table
-from cda_jax.features import read_features
 from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published

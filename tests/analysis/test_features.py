@@ -11,10 +11,10 @@ from sklearn.metrics import confusion_matrix
 
 from cda_jax import evaluate
 from cda_jax.analysis.bias import read_bias
+from cda_jax.analysis.features import Features, read_features, write_features
 from cda_jax.analysis.measured import measure_run
 from cda_jax.errors import InputError
 from cda_jax.evaluate import features_of_run, logit_adjustment
-from cda_jax.features import Features, read_features, write_features
 from cda_jax.runtime.workdir import FEATURES
 from cda_jax.trained import config_of_run
 

@@ -16,13 +16,13 @@ import numpy as np
 import cda_jax
 from cda_jax.errors import InputError
 from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
-from cda_jax.onnx_graph import make_onnx
-from cda_jax.predict import head_number, of_site, prepared_as
 from cda_jax.prepare.crop import margin_of
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
 from cda_jax.trained import Trained
+from cda_jax.use.onnx_graph import make_onnx
+from cda_jax.use.predict import head_number, of_site, prepared_as
 
 FORMATS = ('stablehlo', 'onnx')
 PLATFORMS = ('cpu', 'cuda', 'tpu')
@@ -48,7 +48,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     Args:
         kind: 'stablehlo', a zip file with `network.jax` for `jax.export.deserialize` and
             `about.json`; or 'onnx', which computes in float32 and has the same as metadata.
-        head: Who answers, as of `cda_jax.predict.predict_pictures`.
+        head: Who answers, as of `cda_jax.use.predict.predict_pictures`.
 
     Returns:
         The network as it was exported: in float32 for 'onnx'.
