@@ -120,12 +120,16 @@ def build_optimizer(
     Raises:
         InputError: There is none of this name, or it does not take its arguments.
     """
+
+    def in_backbone(part, *path):
+        return part == 'feature_extractor' and path[0] != 'feature'
+
     kernels = _each(lambda *path: path[-1] == 'kernel')
     given = {'momentum': momentum, 'weight_decay': weight_decay, 'mask': kernels}
     named, decays = _named(optimizer, optimizer_args, learning_rate, given)
-    parts = [(_in_dataset_classifier, dataset_classifier_rate_factor)]
+    parts = [(lambda part, *path: part == 'dataset_classifier', dataset_classifier_rate_factor)]
     if pretrained_rate_factor != 1:
-        parts.append((_in_backbone, pretrained_rate_factor))
+        parts.append((in_backbone, pretrained_rate_factor))
     whole = optax.chain(
         optax.clip_by_global_norm(gradient_clip) if gradient_clip else optax.identity(),
         optax.identity() if decays else optax.add_decayed_weights(weight_decay, kernels),
@@ -158,14 +162,6 @@ def _named(name, args, learning_rate, given) -> tuple[optax.GradientTransformati
             'optax.GradientTransformation'
         ) from error
     return optimizer, 'weight_decay' in names
-
-
-def _in_dataset_classifier(part: str, *path: str) -> bool:
-    return part == 'dataset_classifier'
-
-
-def _in_backbone(part: str, *path: str) -> bool:
-    return part == 'feature_extractor' and path[0] != 'feature'
 
 
 def _each(judge: Callable[..., Any]) -> Callable[[dict], dict]:

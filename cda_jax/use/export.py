@@ -1,6 +1,5 @@
 """A trained network as a file that runs without this package."""
 
-import functools
 import importlib
 import json
 import zipfile
@@ -56,34 +55,33 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     Raises:
         InputError: There is no such head, or the package that the kind needs is not installed.
     """
-    number = head_number(trained.config, head)
+    number, config = head_number(trained.config, head), trained.config
+    side = prepared_as(trained).image_size
+    adjust = logit_adjustment(config.posthoc_tau, trained.training.head_class_counts)
     if kind == 'onnx':
         config = msgspec.structs.replace(trained.config, compute_dtype='float32')
         network = trained.model.feature_extractor.clone(dtype=jnp.float32)
         model = trained.model.clone(feature_extractor=network)
         trained = trained._replace(config=config, model=model)
-        content = make_onnx(
-            model,
-            trained.weights,
-            number,
-            _adjustment(trained),
-            describe(trained, head),
-            record_size=prepared_as(trained).image_size,
-            image_size=config.image_size,
-        )
+        how = {'record_size': side, 'image_size': config.image_size}
+        about = describe(trained, head)
+        content = make_onnx(model, trained.weights, number, adjust, about, **how)
         with replacing(path) as temporary:
             temporary.write_bytes(content)
         return trained
-    side = prepared_as(trained).image_size
+
+    def answer(pictures):
+        sites = jnp.full(pictures.shape[:1], of_site(trained, number))
+        how = {'model': trained.model, 'image_size': config.image_size, 'adjust': adjust}
+        return predict(trained.weights, {'image': pictures, 'site': sites}, **how)[1][number]
+
     batch = jax.export.symbolic_shape('b')[0]
     pictures = jax.ShapeDtypeStruct((batch, side, side, 3), jnp.uint8)
-    exported = jax.export.export(jax.jit(_answer(trained, number)), platforms=PLATFORMS)(pictures)
     try:
+        exported = jax.export.export(jax.jit(answer), platforms=PLATFORMS)(pictures)
         serialized = exported.serialize()
     except ImportError as error:
-        raise InputError(
-            'this needs the package flatbuffers (pip install -e ".[stablehlo]")'
-        ) from error
+        raise InputError('this needs flatbuffers (pip install -e ".[stablehlo]")') from error
     with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
         file.writestr('about.json', json.dumps(describe(trained, head), indent=2))
         file.writestr('network.jax', bytes(serialized))
@@ -112,9 +110,7 @@ def open_exported(path: Path, kind: str) -> Callable[[np.ndarray], np.ndarray]:
         try:
             runtime = importlib.import_module('onnxruntime')
         except ImportError as error:
-            raise InputError(
-                'to check the file needs onnxruntime (pip install -e ".[onnx]")'
-            ) from error
+            raise InputError('a check needs onnxruntime (pip install -e ".[onnx]")') from error
         session = runtime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
         return lambda pictures: session.run(None, {session.get_inputs()[0].name: pictures})[0]
     with zipfile.ZipFile(path) as file:
@@ -151,24 +147,3 @@ def compare(
             others += int((given.argmax(axis=-1) != wanted.argmax(axis=-1)).sum())
         total += len(pictures)
     return Agreement(total, largest, others)
-
-
-def _adjustment(trained: Trained) -> Callable | None:
-    counts = trained.training.head_class_counts
-    return logit_adjustment(trained.config.posthoc_tau, counts)
-
-
-def _answer(trained: Trained, number: int) -> Callable[[jax.Array], jax.Array]:
-    of_all = functools.partial(
-        predict,
-        model=trained.model,
-        image_size=trained.config.image_size,
-        adjust=_adjustment(trained),
-    )
-    site = of_site(trained, number)
-
-    def answer(pictures):
-        sites = jnp.full(pictures.shape[:1], site)
-        return of_all(trained.weights, {'image': pictures, 'site': sites})[1][number]
-
-    return answer

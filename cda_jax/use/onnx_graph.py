@@ -18,7 +18,6 @@ from cda_jax.models.resnet import RESNET_DEPTHS
 
 # Known to all runtimes of the last years.
 _OPSET, _IR_VERSION = 17, 8
-_SAME = {'auto_pad': 'SAME_UPPER'}
 
 
 def make_onnx(
@@ -119,7 +118,8 @@ def _resnet(
         return figure
 
     def pad(size):
-        return {'pads': [size // 2] * 4} if network.padding == 'symmetric' else _SAME
+        is_symmetric = network.padding == 'symmetric'
+        return {'pads': [size // 2] * 4} if is_symmetric else {'auto_pad': 'SAME_UPPER'}
 
     def norm(x, params, stats):
         figures = map(own, (params['scale'], params['bias'], stats['mean'], stats['var']))

@@ -18,7 +18,6 @@ from cda_jax.trained import load_trained
 _EXTRACTOR = 'feature_extractor'
 # Fields in which a network and the one that it starts from must agree.
 _OF_EXTRACTOR = frozenset({'resnet_depth', 'resnet_width', 'feature_size', 'batch_norm', 'padding'})
-_OF_ALL = NETWORK - {'weight_average', 'image_size'}
 _MAX_BYTES = 2**32
 
 
@@ -46,19 +45,19 @@ def _of_run(config, workdir, class_names):
     except InputError as error:
         raise InputError(f'config field init_from: {error}') from error
     is_whole = config.init_parts == 'all'
-    same = _OF_ALL if is_whole else _OF_EXTRACTOR
+    same = NETWORK - {'weight_average', 'image_size'} if is_whole else _OF_EXTRACTOR
     if config.shared_head and not trained.model.has_dataset_classifier:
         same -= {'sites'}  # no part is a site's own
     if config.batch_norm != 'shared':
         same |= {'sites'}
-    pairs = {name: (getattr(config, name), getattr(trained.config, name)) for name in sorted(same)}
+    names = {f'config field {name}': name for name in sorted(same)}
+    pairs = {k: (getattr(config, x), getattr(trained.config, x)) for k, x in names.items()}
     if is_whole:
         pairs['class_names'] = class_names, trained.class_names
     for name, (here, there) in pairs.items():
         if here != there:
-            what = name if name == 'class_names' else f'config field {name}'
             raise InputError(
-                f'{what}: {here!r} here, {there!r} in the run that init_from names, {workdir}; '
+                f'{name}: {here!r} here, {there!r} in the run that init_from names, {workdir}; '
                 'expected the same'
             )
     weights = jax.device_get(trained.weights)
