@@ -8,12 +8,13 @@ from cda_jax.analysis.report import Link, Page, Picture, Section, environment
 from cda_jax.analysis.run_page import data_figure
 from cda_jax.analysis.tables import Table, show_percent
 from cda_jax.runtime.workdir import REPORT
-from cda_jax.suites import answers, demonstration, paper, stability, tables
+from cda_jax.suites import answers, figures, paper, tables
 from cda_jax.suites.methods import SMALL_SHARE, own_site_methods
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Method, Run
 
 _MAX_NAMED = 5
+_TITLES = {'ablation': 'What each part adds', 'losses': 'Losses', 'methods': 'Methods compared'}
 
 
 def demonstration_page(
@@ -22,11 +23,14 @@ def demonstration_page(
     """The merged baseline and the recommended method, side by side."""
     titles = {name: method.title for name, method in methods.items()}
     sections = [
-        _section('Side by side', demonstration.side_by_side(titles, outcomes, sites)),
-        *(_section(f'Recall on {site}', paper.figure_6(titles, outcomes, site)) for site in sites),
+        _section('Side by side', tables.side_by_side(titles, outcomes, sites)),
+        *(
+            _section(f'Recall on {site}', figures.figure_6(titles, outcomes, site))
+            for site in sites
+        ),
         _section('Data', data_figure(data_dir, sites)),
     ]
-    found = demonstration.answers_of_demonstration(outcomes)
+    found = answers.answers_of_demonstration(outcomes)
     return _page('What adaptation did', found, sections)
 
 
@@ -36,13 +40,13 @@ def paper_page(
     """The paper's tables and figures."""
     recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
     rows = tables.by_title(recognisers, outcomes)
-    of_dataset = paper.figure_4_table(outcomes), paper.figure_4(outcomes, sites)
+    of_dataset = paper.figure_4_table(outcomes), figures.figure_4(outcomes, sites)
     titles = paper.titles_of(sites)
     of_recall = (
         paper.figure_6_table(outcomes, sites),
-        paper.figure_6(titles, outcomes, sites[-1]),
+        figures.figure_6(titles, outcomes, sites[-1]),
     )
-    planes = paper.figures_5_and_7({name: titles[name] for name in ('baseline', 'cda')}, outcomes)
+    planes = figures.figures_5_and_7({name: titles[name] for name in ('baseline', 'cda')}, outcomes)
     of_all = tables.recognition_table(rows, sites), tables.recall_table(rows, sites)
     sections = [
         _section('Baselines and full method', paper.table_4(outcomes, sites)),
@@ -96,11 +100,11 @@ def stability_page(methods: Mapping[str, Method], outcomes: Outcomes, sites: Seq
     """Where the first site is small: whose gradient it is, and what comes of it."""
     titles = {name: method.title for name, method in methods.items()}
     picture = outcomes and Picture(
-        stability.gradient_figure(titles, outcomes, sites[0]),
+        figures.gradient_figure(titles, outcomes, sites[0]),
         f'Training with {100 * SMALL_SHARE:.0f} % of every batch from {sites[0]} (dashed).',
         'Shares of the gradient and the emotion loss over the epochs, a line for each method.',
     )
-    table = stability.gradient_table(titles, outcomes, sites[0])
+    table = tables.gradient_table(titles, outcomes, sites[0])
     found = (
         f'{title}: {sites[0]} has {show_percent(share)} of the gradient, one sample '
         f'{show_percent(largest)}; accuracy {show_percent(small)} there and {show_percent(mean)} '
@@ -108,6 +112,24 @@ def stability_page(methods: Mapping[str, Method], outcomes: Outcomes, sites: Seq
         for title, share, largest, small, mean, _ in table.rows
     )
     return _page('Where one site is small', found, [_section('Gradients', table, picture or None)])
+
+
+def page_of(
+    suite: str,
+    methods: Mapping[str, Method],
+    outcomes: Outcomes,
+    sites: Sequence[str],
+    data_dir: str,
+) -> Page:
+    """The page of any suite."""
+    if suite in ('demonstration', 'paper'):
+        page = demonstration_page if suite == 'demonstration' else paper_page
+        return page(methods, outcomes, sites, data_dir)
+    if suite == 'stability':
+        return stability_page(methods, outcomes, sites)
+    if suite in _TITLES:
+        return comparison_page(_TITLES[suite], methods, outcomes, sites)
+    return real_page(outcomes, sites) if suite == 'real' else left_out_page(outcomes, sites)
 
 
 def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
@@ -135,8 +157,8 @@ def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
 def _section(title, *contents: Table | Picture | None) -> Section | None:
     """A section of the tables that have rows and of the figures; None if there are none."""
     there = tuple(each for each in contents if isinstance(each, Table) and each.rows)
-    figures = tuple(each for each in contents if isinstance(each, Picture))
-    return Section(title, tables=there, figures=figures) if there or figures else None
+    shown = tuple(each for each in contents if isinstance(each, Picture))
+    return Section(title, tables=there, figures=shown) if there or shown else None
 
 
 def _page(title, answer, sections) -> Page:

@@ -1,15 +1,10 @@
 """The paper's tables and figures, measured beside published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from cda_jax.analysis.features import read_features
-from cda_jax.analysis.figures.classes import confusion_figure
-from cda_jax.analysis.report import Picture
-from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.analysis.tables import Column, Table
-from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
 from cda_jax.suites.outcomes import Outcomes
@@ -131,35 +126,3 @@ def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         f'Means over the classes; sd: over the classes. {_PAPER_NOTE}',
         reported=reported,
     )
-
-
-def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
-    """Confusion of the sites by a network that was trained to name them; None without a run."""
-    if not (runs := outcomes.get('dataset-id')):
-        return None
-    return Picture(
-        confusion_figure({'': out.confusion(runs)}, sites),
-        'Name that dataset (figure 4 of the paper). Rows: the site of a test picture; columns: the '
-        'site that the network names.',
-        'Confusion matrix of the sites.',
-    )
-
-
-def figure_6(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Picture | None:
-    """Recall of these methods, each under its title, on one test set; None without a run."""
-    runs = {title: outcomes[name] for name, title in titles.items() if name in outcomes}
-    if not runs:
-        return None
-    confusions = {title: out.confusion(each, site) for title, each in runs.items()}
-    class_names = next(iter(runs.values()))[0].results.class_names
-    return recall_picture(confusions, class_names)
-
-
-def figures_5_and_7(titles: Mapping[str, str], outcomes: Outcomes) -> tuple[Picture, ...]:
-    """Features of these methods side by side, each under its title, if all are measured."""
-    if not titles.keys() <= outcomes.keys():
-        return ()
-    files = {title: outcomes[name][0].run.workdir / FEATURES for name, title in titles.items()}
-    if not all(path.exists() for path in files.values()):
-        return ()
-    return planes({title: read_features(path) for title, path in files.items()})
