@@ -186,15 +186,10 @@ def _set_rows(
     def example(row_id: str, number: str) -> Example:
         picture = picture_of.get(number, f'{number}.jpg')
         label_name = label_name_of.get(number, f'{number}{LABEL_SUFFIX}')
-        for name, listing in ((label_name, labels), (picture, pictures)):
-            if name in listing.outside:
-                raise row_checks.UnusableRowError(row_checks.LINK_OUTSIDE, name)
-        if label_name not in labels.inside:
-            raise row_checks.UnusableRowError('missing label file', label_name)
+        labels.check(label_name, 'missing label file')
         label_file = annotations / label_name
         label = _common_label(_expression(label_file), str(label_file))
-        if picture not in pictures.inside:
-            raise row_checks.UnusableRowError(row_checks.MISSING_PICTURE, picture)
+        pictures.check(picture, row_checks.MISSING_PICTURE)
         photo = f'{folder.name}/images/{picture}'
         return Example(row_id, photo, images / picture, None, label, split)
 
