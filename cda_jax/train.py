@@ -12,19 +12,12 @@ import msgspec
 import numpy as np
 
 from cda_jax import evaluate
+from cda_jax import experiment as experiments
 from cda_jax.analysis.health import Setup, Watch, read_metrics
 from cda_jax.config import CHANGEABLE, Config, as_fields
 from cda_jax.data.sites import with_validation
 from cda_jax.errors import DivergenceError, InputError
-from cda_jax.experiment import (
-    Experiment,
-    agreement_facts,
-    build_experiment,
-    class_names,
-    data_position,
-    head_class_counts,
-    open_batches,
-)
+from cda_jax.experiment import Experiment, data_position
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.logs import Clock, Logs, console_line, duration
@@ -50,10 +43,6 @@ class _Run(NamedTuple):
     stop: StopSignals
     health: Watch
 
-    @property
-    def validate_every_steps(self) -> int:
-        return self.config.validate_every_epochs * self.experiment.steps_per_epoch
-
 
 def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Results:
     """Trains to the end of the config's epochs and evaluates on its test sets.
@@ -69,7 +58,7 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Res
         DivergenceError: A term of the objective was not finite.
         Preempted: It was asked to stop, and has saved.
     """
-    check_agreement(agreement_facts(config), workdir)
+    check_agreement(experiments.agreement_facts(config), workdir)
     with together():
         devices.check_batch_size(config.batch_size)
         check_owner(workdir, as_fields(config), changeable=CHANGEABLE)
@@ -84,18 +73,17 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Res
 def _train_and_evaluate(config, workdir, stop):
     # All data first, so that a fault in them shows before anything is written or trained.
     with together():
-        experiment = build_experiment(config)
+        experiment = experiments.build_experiment(config)
         classes = experiment.parts[0].site.class_names
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
         sites = [part.site for part in experiment.parts]
         if names := with_validation(sites, config.validation_fraction):
             held_out = evaluate.open_sets(config, classes, 'validation', names)
-    pretrained = _pretrained(experiment, workdir, class_names(config, classes))
+    pretrained = _pretrained(experiment, workdir, experiments.class_names(config, classes))
     is_writer = jax.process_index() == 0
-    evaluation = evaluate.over_devices(
-        experiment.recipe.model, config, head_class_counts(config, experiment.parts)
-    )
+    counts = experiments.head_class_counts(config, experiment.parts)
+    evaluation = evaluate.over_devices(experiment.recipe.model, config, counts)
     with contextlib.ExitStack() as stack:
         with together():
             if is_writer:
@@ -118,7 +106,9 @@ def _train_and_evaluate(config, workdir, stop):
             raise Preempted(
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
-        weights, step = _chosen_weights(checkpoints, state, experiment)
+        step, weights = chosen_step(checkpoints), state.weights
+        if step != experiment.total_steps:
+            weights = restore_weights(checkpoints, step, weights, config)
         results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step, workdir)
         if is_writer:
             write_results(workdir, results)
@@ -159,9 +149,10 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
         functools.partial(train_step, recipe=run.experiment.recipe, axis_name=devices.AXIS)
     )
     step, total = first_step, run.experiment.total_steps
+    validate_every_steps = run.config.validate_every_epochs * run.experiment.steps_per_epoch
     must_stop = devices.AnyProcess()
     start, clock = time.monotonic(), None
-    with contextlib.closing(open_batches(run.experiment, first_step)) as stream:
+    with contextlib.closing(experiments.open_batches(run.experiment, first_step)) as stream:
         batches = devices.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
             state, metrics = train_over_devices(state, batch)
@@ -176,7 +167,7 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
             if is_last or step % run.config.log_every_steps == 0:
                 _log(run, state, metrics, step, clock)
             score = None
-            if is_last or step % run.validate_every_steps == 0:
+            if is_last or step % validate_every_steps == 0:
                 score = _validate(run, state, step)
             is_due = is_last or stopping or step % run.config.checkpoint_every_steps == 0
             if is_due or score is not None:
@@ -202,9 +193,8 @@ def _validate(run: _Run, state, step) -> float | None:
     """The score to select by, averaged over the sites' validation data; None without any."""
     if not run.held_out:
         return None
-    results = evaluate.evaluate_weights(
-        run.config, run.evaluation, state.weights, run.held_out, step
-    )
+    what = run.evaluation, state.weights, run.held_out, step
+    results = evaluate.evaluate_weights(run.config, *what)
     figures = {f'accuracy_{site}': scores.accuracy for site, scores in results.answers().items()}
     figures |= msgspec.structs.asdict(results.average)
     run.logs.write('validation', step, figures)
@@ -224,15 +214,6 @@ def _check_finite(state) -> None:
         )
 
 
-def _chosen_weights(checkpoints, state, experiment) -> tuple[dict, int]:
-    """The weights that results are reported of, and the steps they have seen."""
-    step = chosen_step(checkpoints)
-    weights = state.weights
-    if step != experiment.total_steps:
-        weights = restore_weights(checkpoints, step, weights, experiment.config)
-    return weights, step
-
-
 def _announce(logs, experiment, step):
     sizes = ', '.join(f'{part.site.name} {len(part.records):,}' for part in experiment.parts)
     logs.say(
@@ -243,8 +224,6 @@ def _announce(logs, experiment, step):
         lacking = ['labels'] if site.manifest.unlabelled else sorted(lacking)
         if lacking and experiment.config.target == 'label':
             logs.say(f'{site.name} has no {", ".join(lacking)}')
-    source = experiment.config.init_from
+    source, total = experiment.config.init_from, experiment.total_steps
     start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
-    logs.say(
-        f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch'
-    )
+    logs.say(f'{start}; {total} steps in all, {experiment.steps_per_epoch} an epoch')

@@ -4,7 +4,7 @@ import collections
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,7 +48,7 @@ def check_agreement(facts: dict[str, object], workdir: Path) -> None:
     """
     if jax.process_count() == 1:
         return
-    check_devices([device.process_index for device in jax.devices()])
+    check_devices(device.process_index for device in jax.devices())
     own = {
         'the version of cda_jax': cda_jax.__version__,
         'the version of JAX': jax.__version__,
@@ -60,7 +60,7 @@ def check_agreement(facts: dict[str, object], workdir: Path) -> None:
         raise InputError(f'the processes do not agree: {found}')
 
 
-def check_devices(process_of_device: Sequence[int]) -> None:
+def check_devices(process_of_device: Iterable[int]) -> None:
     """Checks that every process has as many devices as the others."""
     counts = collections.Counter(process_of_device)
     if len(set(counts.values())) > 1:

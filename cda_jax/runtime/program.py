@@ -130,16 +130,9 @@ def _with_config(argv: list[str]) -> list[str]:
     if twice := [name for name in tuples if tuples.count(name) > 1]:
         sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
     if not any(re.match('--?config(=|$)', word) for word in own):
-        of_run = os.path.join(_value(own, 'workdir') or '', CONFIG)
+        workdir = re.search(r'(?:^|\n)--?workdir[=\n](.*)', '\n'.join(own))  # in one word or in two
+        of_run = os.path.join(workdir[1] if workdir else '', CONFIG)
         own[1:1] = [f'--config={of_run}'] if os.path.isfile(of_run) else []
     as_python = os.path.join(os.path.dirname(__file__), 'config_of_run.py')
     own = [re.sub(r'^(--?config=)(.*\.json)$', rf'\1{as_python}:\2', word) for word in own]
     return own + rest
-
-
-def _value(words: list[str], name: str) -> str | None:
-    """What a flag is given, in one word or in two."""
-    for word, following in zip(words, [*words[1:], ''], strict=True):
-        if found := re.fullmatch(f'--?{name}(=(.*))?', word):
-            return found[2] if found[1] else following
-    return None
