@@ -24,8 +24,6 @@ _PICTURES = flags.DEFINE_integer(
 )
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
 
-_SUFFIXES = {'stablehlo': '.stablehlo.zip', 'onnx': '.onnx'}
-
 
 def main() -> None:
     """Does what the flags say."""
@@ -36,7 +34,7 @@ def main() -> None:
     workdir, kind, head = Path(_WORKDIR.value), _FORMAT.value, _HEAD.value
     moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
     trained = load_trained(workdir, config_of_run(workdir, **moved))
-    path = Path(_OUT.value or workdir / f'network{_SUFFIXES[kind]}')
+    path = Path(_OUT.value or workdir / f'network.{kind}{".zip" * (kind == "stablehlo")}')
     exported = export_network(trained, path, kind, head)
     print(f'{path}: {path.stat().st_size:,} bytes')
     if _PICTURES.value:
