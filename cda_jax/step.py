@@ -132,14 +132,12 @@ def train_step(
     """One step of stochastic gradient descent on E.
 
     Args:
-        state: The same on every device.
+        state: The same on every device, like the next one.
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B] (-1: none), `site`
             int32[B], `mask` bool[B].
-        axis_name: The mapped axis over which the batch is spread.
 
     Returns:
-        The next state, the same on every device, and the step's metrics over the batch of all
-        devices, scalars by name.
+        The next state, and the step's metrics over the batch of all devices, scalars by name.
     """
     model = recipe.model
 
@@ -222,16 +220,9 @@ def train_step(
     fault_step, fault_terms = step_metrics.first_fault(
         state.step, state.fault_step, state.fault_terms, metrics
     )
-    next_state = state.replace(
-        step=state.step + 1,
-        params=params,
-        opt_state=opt_state,
-        fault_step=fault_step,
-        fault_terms=fault_terms,
-        average=average,
-        **changes,
-    )
-    return next_state, metrics
+    changes |= {'params': params, 'opt_state': opt_state, 'average': average}
+    changes |= {'fault_step': fault_step, 'fault_terms': fault_terms}
+    return state.replace(step=state.step + 1, **changes), metrics
 
 
 def eval_step(
@@ -248,8 +239,6 @@ def eval_step(
     Args:
         weights: `params` of the network and `batch_stats`, batch norm's running statistics.
         batch: This device's rows, as for `train_step`.
-        image_size: Side of the network's input in pixels.
-        axis_name: The mapped axis over which the batch is spread.
         adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
 
     Returns:
@@ -274,13 +263,7 @@ def predict(
 ) -> tuple[Float[Array, 'B D'], Float[Array, 'answers B C']]:
     """Features of this device's rows, and the probabilities that every emotion classifier gives.
 
-    Args:
-        weights: As for `eval_step`, like the rest.
-        image_size: Side of the network's input in pixels.
-        adjust: What to do to the emotion logits, or None.
-
-    Returns:
-        Features, and the probabilities by each head, last those by `CDA.mean_of_sites`.
+    Takes what `eval_step` does. The last probabilities are those by `CDA.mean_of_sites`.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, batch['site'], method='classify')

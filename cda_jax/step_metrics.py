@@ -1,4 +1,7 @@
-"""What one step of training says of itself, over the batch of all devices."""
+"""What one step of training says of itself, over the batch of all devices.
+
+Every function sees this device's share of the batch, and sums over the mapped axis `axis_name`.
+"""
 
 from collections.abc import Sequence
 
@@ -11,22 +14,13 @@ from cda_jax.objective import Terms, head_masks
 
 # What is looked at for NaN and infinity, in the order of `TrainState.fault_terms`.
 WATCHED_TERMS = (
-    'loss_emotion',
-    'loss_label',
-    'loss_dataset',
-    'loss_alignment',
-    'gradient_norm',
-    'parameter_norm',
+    *('loss_emotion', 'loss_label', 'loss_dataset', 'loss_alignment'),
+    *('gradient_norm', 'parameter_norm'),
 )
 
 
 def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
-    """E and the terms of the parts that the network has.
-
-    Args:
-        terms: This device's share of them.
-        axis_name: Mapped axis over which the batch is spread.
-    """
+    """E and the terms of the parts that the network has."""
     terms = jax.lax.psum(terms, axis_name)
     metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
     if model.has_label_extractor:
@@ -53,10 +47,7 @@ def hit_rates(
 def site_accuracies(
     outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
 ) -> dict[str, Array]:
-    """The share of each labelled site's samples that their own classifier gets right.
-
-    NaN where the site has no samples.
-    """
+    """The share of each labelled site's samples that their own classifier gets right, or NaN."""
     of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
     own_hits = of_sites * _own_hits(outputs, batch, model)[:, None]
     hits, samples = jax.lax.psum((own_hits.sum(axis=0), of_sites.sum(axis=0)), axis_name)
@@ -73,10 +64,8 @@ def gradient_shares(
 ) -> dict[str, Array]:
     """What part of the emotion classifiers' gradient at the features each site has, and one sample.
 
-    They are shares of the sum over the samples of the norms of their gradients.
-
-    Args:
-        at_features: The gradient with respect to `CDA`'s perturbation `to_emotions`.
+    They are shares of the sum over the samples of the norms of their gradients, which are those
+    with respect to `CDA`'s perturbation `to_emotions`.
     """
     norms = jnp.linalg.norm(at_features, axis=-1)
     by_site = norms[:, None] * jax.nn.one_hot(batch['site'], len(sites))
@@ -110,9 +99,7 @@ def reversed_gradient_ratio(
 ) -> Float[Array, '']:
     """Norm of the reversed gradient at the features over that of the emotion classifiers.
 
-    Args:
-        at_features: The gradients with respect to `CDA`'s perturbations of the features.
-        axis_name: Mapped axis over which the batch is spread.
+    The gradients are those with respect to `CDA`'s perturbations of the features.
     """
     squares = {way: jnp.square(gradient).sum() for way, gradient in at_features.items()}
     norms = jax.tree.map(jnp.sqrt, jax.lax.psum(squares, axis_name))
@@ -127,12 +114,8 @@ def first_fault(
 ) -> tuple[Int[Array, ''], Bool[Array, ' W']]:
     """The first step with a term that is not finite, kept on the device until someone looks.
 
-    Args:
-        fault_step: The first fault so far; -1 if there was none.
-        fault_terms: Which of `WATCHED_TERMS` it was.
-
-    Returns:
-        `fault_step` and `fault_terms` after this step.
+    Of the first fault so far, -1 if there was none, and which of `WATCHED_TERMS` it was, it makes
+    the same after this step.
     """
     terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
     faults = ~jnp.isfinite(jnp.stack(terms))

@@ -13,7 +13,7 @@ from cda_jax.prepare.dataset import Box
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.class_folders import PICTURE_SUFFIXES
 from cda_jax.prepare.readers.csv_manifest import BOX_HEADER
-from cda_jax.prepare.readers.label_files import csv_rows
+from cda_jax.prepare.readers.label_files import csv_table
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
@@ -66,16 +66,10 @@ def _below(folder: Path) -> Iterator[Picture]:
 
 
 def _listed(path: Path) -> Iterator[Picture]:
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
+    header, rows = csv_table(path)
     if 'path' not in header:
         raise InputError(f'{path}, line 1: expected a column path, found {",".join(header)[:80]!r}')
-    for number, fields in rows:
-        if len(fields) != len(header):
-            raise InputError(
-                f'{path}, line {number}: expected {len(header)} fields, found {len(fields)}'
-            )
-        row = dict(zip(header, fields, strict=True))
+    for number, row in rows:
         edges = [row.get(name, '') for name in BOX_HEADER]
         box = None
         if any(edges):

@@ -87,37 +87,34 @@ def predict_pictures(
     size = batch_size or -(-min(config.batch_size, _MAX_BATCH) // count) * count
     devices.check_batch_size(size)
     detect = face_detector(read_model(detector and Path(detector))) if crop == 'detect' else None
-    cut = functools.partial(
-        _cut, prepared=prepared_as(trained), detect=detect, every_face=faces == 'all'
-    )
+    most = None if faces == 'all' else 1
+    cut = functools.partial(_cut, prepared=prepared_as(trained), detect=detect, most=most)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
     sites = np.full(size, of_site(trained, number), np.int32)
 
-    def ask(rows: list[tuple[Picture, _Face]]) -> tuple[list, jax.Array]:
+    def ask(rows: list[tuple[Picture, _Face]]) -> jax.Array | tuple[()]:
         known = [face.crop for _, face in rows if face.crop is not None]
+        if not known:
+            return ()
         images = np.zeros((size, *known[0].shape), np.uint8)
         images[: len(known)] = known
-        _, probabilities = evaluation(
-            trained.weights, devices.put_batch({'image': images, 'site': sites})
-        )
-        return rows, probabilities[:, number]  # of every device
+        batch = devices.put_batch({'image': images, 'site': sites})
+        return evaluation(trained.weights, batch)[1][:, number]  # of every device
 
-    def answers(rows: list[tuple[Picture, _Face]], probabilities: jax.Array | None):
-        scores = iter(() if probabilities is None else np.concatenate(probabilities))
+    def answers(rows: list[tuple[Picture, _Face]], asked: jax.Array | tuple[()]):
+        scores = itertools.chain.from_iterable(map(np.asarray, asked))
         for picture, face in rows:
             given = None if face.crop is None else next(scores)
             name = '' if given is None else trained.class_names[given.argmax()]
             kept = face.crop if keep_crops else None
             yield Prediction(picture.path, face.box, name, given, picture.label, face.fault, kept)
 
-    waiting = None  # so that the device works while the next pictures are read
+    waiting = [], ()  # so that the device works while the next pictures are read
     for rows in _batches(find_pictures(pictures, every), cut, size):
-        asked = ask(rows) if any(face.crop is not None for _, face in rows) else (rows, None)
-        if waiting:
-            yield from answers(*waiting)
-        waiting = asked
-    if waiting:
+        asked = rows, ask(rows)
         yield from answers(*waiting)
+        waiting = asked
+    yield from answers(*waiting)
 
 
 def head_number(config: Config, head: str | None) -> int:
@@ -170,7 +167,7 @@ def _batches(
 
 
 def _cut(
-    picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, every_face: bool
+    picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, most: int | None
 ) -> list[_Face]:
     image = picture.pixels
     if image is None:
@@ -179,7 +176,7 @@ def _cut(
         return [_Face(None, None, f'{image.reason} ({image.detail})')]
     boxes = [picture.box]
     if detect and picture.box is None:
-        boxes = detect(image)[: None if every_face else 1]
+        boxes = detect(image)[:most]
         if not boxes:
             return [_Face(None, None, NO_FACE)]
     return [_crop(image, box, prepared) for box in boxes]

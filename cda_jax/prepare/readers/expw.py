@@ -93,7 +93,10 @@ def _faces(
     ids: set[str] = set()
     for number, line in numbered_lines(label_file):
         try:
-            photo, face, box, confidence, label = _parse(line)
+            photo, face, *edges, confidence, label = line.split()
+            top, left, right, bottom = row_checks.numbers(edges, 'expected numbers')
+            box, face, label = Box(left, top, right, bottom), int(face), LABELS[label]
+            confidence = float(confidence)
         except (KeyError, ValueError) as error:
             raise InputError(
                 f'{label_file}, line {number}: expected "NAME FACE_ID TOP LEFT RIGHT BOTTOM '
@@ -106,9 +109,3 @@ def _faces(
         photos.add(photo)
         rows.append(row_checks.attempt(example, row_id, photo, box, confidence, label))
     return rows, photos
-
-
-def _parse(line: str) -> tuple[str, int, Box, float, int]:
-    photo, face, *edges, confidence, label = line.split()
-    top, left, right, bottom = row_checks.numbers(edges, 'expected numbers')
-    return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
