@@ -1,6 +1,5 @@
 """Faces in whole pictures: a detector that gives their boxes, the largest first."""
 
-import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.prepare.dataset import Box
 
 NO_FACE = 'no face found'
@@ -67,13 +66,10 @@ def _area(box: Box) -> float:
 
 
 def _cascade() -> Callable[[np.ndarray], list[tuple[float, ...]]]:
-    try:
-        data, feature = map(importlib.import_module, ('skimage.data', 'skimage.feature'))
-    except ImportError as error:
-        raise InputError(
-            'finding faces needs scikit-image (pip install -e ".[detect]"), or a model of YuNet '
-            '(--detector=FILE.onnx)'
-        ) from error
+    otherwise = ', or a model of YuNet (--detector=FILE.onnx)'
+    data, feature = (
+        import_extra(f'skimage.{module}', 'detect', otherwise) for module in ('data', 'feature')
+    )
     cascade = feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
     def find(image):

@@ -104,14 +104,13 @@ def _parse_flags(argv: list[str]) -> list[str]:
         named = re.search(r'\w+', str(error))
         for field in re.findall(r'--config\.([\w.]+)', words):
             if named and named[0] in (parts := field.split('.')):
-                alike = _alike(words, parts[: parts.index(named[0]) + 1])
+                alike = _alike(words, parts[: parts.index(named[0])], named[0])
                 sys.exit(f'error: the config has no field {named[0]!r} (its file shows all){alike}')
         sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
 
 
-def _alike(words: str, parts: list[str]) -> str:
-    """A field of the file that --config names whose name is near the last of these parts."""
-    *above, name = parts
+def _alike(words: str, above: list[str], name: str) -> str:
+    """A field of the file that --config names, within those above it, that is spelt alike."""
     with contextlib.suppress(Exception):  # the file was run just now, but only as far as it went
         config = runpy.run_path(re.search(r'--config[= ](\S+)', words)[1])['get_config']()
         return did_you_mean(name, functools.reduce(getattr, above, config))

@@ -1,6 +1,5 @@
 """A trained network as a file that runs without this package."""
 
-import importlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import msgspec
 import numpy as np
 
 import cda_jax
-from cda_jax.errors import InputError
+from cda_jax.errors import import_extra
 from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
 from cda_jax.prepare.crop import margin_of
 from cda_jax.runtime import devices
@@ -77,11 +76,9 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
 
     batch = jax.export.symbolic_shape('b')[0]
     pictures = jax.ShapeDtypeStruct((batch, side, side, 3), jnp.uint8)
-    try:
-        exported = jax.export.export(jax.jit(answer), platforms=PLATFORMS)(pictures)
-        serialized = exported.serialize()
-    except ImportError as error:
-        raise InputError('this needs flatbuffers (pip install -e ".[stablehlo]")') from error
+    import_extra('flatbuffers', 'stablehlo')
+    exported = jax.export.export(jax.jit(answer), platforms=PLATFORMS)(pictures)
+    serialized = exported.serialize()
     with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
         file.writestr('about.json', json.dumps(describe(trained, head), indent=2))
         file.writestr('network.jax', bytes(serialized))
@@ -107,10 +104,7 @@ def describe(trained: Trained, head: str | None) -> dict[str, Any]:
 def open_exported(path: Path, kind: str) -> Callable[[np.ndarray], np.ndarray]:
     """What an exported file computes, by the libraries that anyone would run it with."""
     if kind == 'onnx':
-        try:
-            runtime = importlib.import_module('onnxruntime')
-        except ImportError as error:
-            raise InputError('a check needs onnxruntime (pip install -e ".[onnx]")') from error
+        runtime = import_extra('onnxruntime', 'onnx')
         session = runtime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
         return lambda pictures: session.run(None, {session.get_inputs()[0].name: pictures})[0]
     with zipfile.ZipFile(path) as file:

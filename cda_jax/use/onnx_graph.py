@@ -4,14 +4,13 @@ Written out by hand, because no converter from JAX can be installed beside the v
 Orbax that training needs (docs/using_a_model.md).
 """
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.models import CDA
 from cda_jax.models.cda import ABSENT
 from cda_jax.models.resnet import RESNET_DEPTHS
@@ -44,10 +43,7 @@ def make_onnx(
     """
     if model.transition_matrices:
         raise InputError('ONNX files know no transition_matrices; expected --format=stablehlo')
-    try:
-        onnx = importlib.import_module('onnx')
-    except ImportError as error:
-        raise InputError('ONNX files need the package onnx (pip install -e ".[onnx]")') from error
+    onnx = import_extra('onnx', 'onnx')
     graph = _Graph(onnx)
     start = (record_size - image_size) // 2
     edges = [np.array([edge, edge]) for edge in (start, start + image_size)]

@@ -1,11 +1,10 @@
 """A trained network and pictures of any size -> the class of every face on them."""
 
-import collections
 import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -109,12 +108,9 @@ def predict_pictures(
             kept = face.crop if keep_crops else None
             yield Prediction(picture.path, face.box, name, given, picture.label, face.fault, kept)
 
-    waiting = [], ()  # so that the device works while the next pictures are read
-    for rows in _batches(find_pictures(pictures, every), cut, size):
-        asked = rows, ask(rows)
-        yield from answers(*waiting)
-        waiting = asked
-    yield from answers(*waiting)
+    asked = ((rows, ask(rows)) for rows in _batches(find_pictures(pictures, every), cut, size))
+    for rows, scores in devices.run_ahead(asked, 1):  # the device works while others are read
+        yield from answers(rows, scores)
 
 
 def head_number(config: Config, head: str | None) -> int:
@@ -147,22 +143,13 @@ def _batches(
 ) -> Iterator[list[tuple[Picture, _Face]]]:
     """Cuts faces out in threads, a few pictures ahead, and groups them in their order."""
     with ThreadPoolExecutor(num_processors()) as pool:
-
-        def faces() -> Iterator[tuple[Picture, _Face]]:
-            ahead: collections.deque[tuple[Picture, Future]] = collections.deque()
-            for picture in itertools.chain(pictures, itertools.repeat(None)):
-                if picture is not None:
-                    ahead.append((picture, pool.submit(cut, picture)))
-                    if len(ahead) <= 4 * num_processors():
-                        continue
-                elif not ahead:
-                    return
-                first, future = ahead.popleft()
-                # A frame's pixels are needed no more.
-                yield from ((first._replace(pixels=None), face) for face in future.result())
-
-        of_all = faces()
-        while rows := list(itertools.islice(of_all, size)):
+        submitted = ((picture, pool.submit(cut, picture)) for picture in pictures)
+        faces = (
+            (picture._replace(pixels=None), face)  # a frame's pixels are needed no more
+            for picture, future in devices.run_ahead(submitted, 4 * num_processors())
+            for face in future.result()
+        )
+        while rows := list(itertools.islice(faces, size)):
             yield rows
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cda_jax.config import NETWORK, Config
 from cda_jax.data.arrays import read_npz
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.models import CDA
 from cda_jax.models.timm import from_timm
 from cda_jax.runtime.multihost import together
@@ -101,12 +101,9 @@ def _of_file(config, path, model):
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    safetensors = import_extra('safetensors.numpy', 'pretrained')
     try:
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise InputError('safetensors is missing; pip install -e ".[pretrained]"') from error
-    try:
-        return load_file(path)
+        return safetensors.load_file(path)
     except Exception as error:  # a damaged file may raise anything
         raise InputError(f'expected a whole safetensors file ({error})') from error
 
