@@ -85,8 +85,8 @@ def measure_bias(
         return report.SitePair(names, proxy_a_distance(of_two_sites), interval(mmd2), sigma)
 
     def by_probe(classify, folds):
-        kinds = probes.linear_probe, probes.mlp_probe
-        return report.ByProbe(*(classify(probing, folds, build) for build in kinds))
+        found = {name: classify(probing, folds, build) for name, build in probes.PROBES.items()}
+        return report.ByProbe(**found)
 
     folds = folds_of(np.ones(n, bool))
     folds_of_classes = {name: folds_of(labels == i) for i, name in enumerate(class_names)}

@@ -45,6 +45,9 @@ def mlp_probe(num_examples: int, num_features: int, seed: int) -> ClassifierMixi
     )
 
 
+PROBES: dict[str, BuildProbe] = {'linear': linear_probe, 'mlp': mlp_probe}
+
+
 class Folds(NamedTuple):
     """Examples, dealt into parts that are left out of the training of a probe in turn."""
 
