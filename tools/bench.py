@@ -163,9 +163,9 @@ def report(new: Speed, old: Speed | None) -> Iterator[str]:
     rows = []
     for part, seconds in new.seconds_per_batch.items():
         times = [1000 * s for s in (median(seconds), min(seconds), max(seconds))]
-        rows.append([part, *times, new.config['batch_size'] / median(seconds)])
-        if old and part in old.seconds_per_batch:
-            rows[-1].append(median(old.seconds_per_batch[part]) / median(seconds))
+        before = [old.seconds_per_batch[part]] if old and part in old.seconds_per_batch else []
+        faster = [median(was) / median(seconds) for was in before]
+        rows.append([part, *times, new.config['batch_size'] / median(seconds), *faster])
     head = ['', 'ms/batch', 'least', 'most', 'images/s', *['times as fast'] * bool(old)]
     yield tabulate(rows, head, floatfmt=('', '.1f', '.1f', '.1f', ',.0f', '.2f'))
     yield f'together / step: {new.together_to_step:.2f}'

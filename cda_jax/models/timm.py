@@ -69,10 +69,8 @@ def _depth_of(arrays: Mapping[str, np.ndarray]) -> int | None:
     stages = [stage for stage, _ in blocks]
     counts = tuple(stages.count(stage) for stage in sorted(set(stages)))
     is_bottleneck = 'stages.0.blocks.0.conv3.weight' in arrays
-    for depth, numbers in RESNET_DEPTHS.items():
-        if numbers == counts and is_bottleneck == (depth >= 50):
-            return depth
-    return None
+    alike = (d for d, n in RESNET_DEPTHS.items() if n == counts and is_bottleneck == (d >= 50))
+    return next(alike, None)
 
 
 def _as_ours(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -48,7 +48,7 @@ def face_detector(model: bytes | None = None) -> Detector:
             found = find(np.ascontiguousarray(small))
         boxes = [Box(*(float(edge) / scale for edge in box)) for box in found]
         inside = [b for b in boxes if b.x0 < width and b.y0 < height and b.x1 > 0 and b.y1 > 0]
-        return sorted(inside, key=_area, reverse=True)
+        return sorted(inside, key=lambda b: (b.x0 - b.x1) * (b.y1 - b.y0))
 
     return detect
 
@@ -59,10 +59,6 @@ def read_model(path: Path | None) -> bytes | None:
         return None if path is None else path.read_bytes()
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
 def _cascade() -> Callable[[np.ndarray], list[tuple[float, ...]]]:

@@ -26,13 +26,11 @@ def table_1(outcomes: Outcomes) -> Table | None:
     for row in published.TABLE_1:
         name = f'{row.method} [{row.reference}]' if row.reference else 'CDA + ACE (paper)'
         rows.append((name, row.affectnet, row.rafdb))
-    return Table(
-        'table-1',
-        'Table 1: recognition, against other work',
-        (Column('Method'), *(Column(f'{site} accuracy', 'percent') for site in sites)),
-        rows,
-        'Numbers in brackets are references of the paper, whose figures all but the first row are.',
+    columns = Column('Method'), *(Column(f'{site} accuracy', 'percent') for site in sites)
+    note = (
+        'Numbers in brackets are references of the paper, whose figures all but the first row are.'
     )
+    return Table('table-1', 'Table 1: recognition, against other work', columns, rows, note)
 
 
 def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
@@ -61,15 +59,15 @@ def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
 def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """The two baselines and the full method on every test set."""
     titles = titles_of(sites)
+    averages = {
+        Column('average', 'percent'): out.average('accuracy'),
+        Column('F1 average', 'percent'): out.average('macro_f1'),
+    }
     return table_of(
         'table-4',
         'Table 4: recognition by the baselines and the full method',
         {title: outcomes.get(name, []) for name, title in titles.items()},
-        accuracies(sites)
-        | {
-            Column('average', 'percent'): out.average('accuracy'),
-            Column('F1 average', 'percent'): out.average('macro_f1'),
-        },
+        accuracies(sites) | averages,
         f'Averages are unweighted over the test sets. {_PAPER_NOTE} Three of its figures are not '
         'in the text that these were taken from.',
         reported={
@@ -82,12 +80,8 @@ def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
 
 def titles_of(sites: Sequence[str]) -> dict[str, str]:
     """The methods of table 4 and figure 6, with their titles there."""
-    last = sites[-1]
-    return {
-        f'baseline-{last}': f'Baseline, {last}',
-        'baseline': 'Baseline, merged',
-        'cda': 'CDA + ACE',
-    }
+    alone = {f'baseline-{sites[-1]}': f'Baseline, {sites[-1]}'}
+    return alone | {'baseline': 'Baseline, merged', 'cda': 'CDA + ACE'}
 
 
 def figure_4_table(outcomes: Outcomes) -> Table:

@@ -17,7 +17,7 @@ from cda_jax.suites.markdown import write_section
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
 from cda_jax.suites.pages import page_of, with_runs
-from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
+from cda_jax.suites.plan import SCALES, Fields, Scale, plan
 from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
 
@@ -65,7 +65,14 @@ def reproduce(request: Request) -> dict[str, Path]:
     if not 1 <= jobs <= processors:
         raise InputError(f'jobs is {jobs}, expected 1 to the {processors} processors there are')
     scale = SCALES[request.scale]
-    methods = _chosen(request)
+    methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
+    for name in request.methods:
+        if name not in methods:
+            raise InputError(
+                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
+                f'{", ".join(methods)}'
+            )
+    methods = {name: methods[name] for name in request.methods or methods}
     data_dir = request.data_dir or _make_standin_data(scale, request.sites)
     fields = {'data_dir': data_dir, 'sites': request.sites, 'test_sites': request.sites}
     folder = request.out / request.scale
@@ -101,17 +108,6 @@ def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
     make_standin(_STANDIN / 'raw', report=print)
     prepare_standin(_STANDIN / 'raw', out, face_size=scale.crop_size, report=print)
     return str(out)
-
-
-def _chosen(request: Request) -> dict[str, Method]:
-    methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
-    for name in request.methods:
-        if name not in methods:
-            raise InputError(
-                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
-                f'{", ".join(methods)}'
-            )
-    return {name: methods[name] for name in request.methods or methods}
 
 
 def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -> None:

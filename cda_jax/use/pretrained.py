@@ -24,11 +24,7 @@ _MAX_BYTES = 2**32
 def read_pretrained(config: Config, model: CDA, class_names: tuple[str, ...]) -> dict:
     """The weights that the config's `init_from` names: some branches of `init_weights`, or all.
 
-    Args:
-        class_names: Of the emotion classifiers.
-
-    Raises:
-        InputError: There are none there, or they are of another network; it names the field.
+    An `InputError` names the field if there are none there, or they are of another network.
     """
     if not config.init_from:
         return {}
@@ -78,22 +74,17 @@ def _of_file(config, path, model):
             f'config field init_from: {path}: {fault}; expected the workdir of a run, or weights '
             'of timm as .safetensors or .npz'
         )
-    if config.padding != 'symmetric':
-        raise InputError(
-            f'config field padding is {config.padding!r} beside init_from, {path}; expected '
-            "'symmetric', as networks of timm have it"
-        )
-    if config.batch_norm != 'shared':
-        raise InputError(
-            f'config field batch_norm is {config.batch_norm!r} beside init_from, {path}, which has '
-            "no batch norm by site; expected 'shared'"
-        )
+    for field, expected in {'padding': 'symmetric', 'batch_norm': 'shared'}.items():
+        if (value := getattr(config, field)) != expected:
+            raise InputError(
+                f'config field {field} is {value!r} beside init_from, {path}; expected '
+                f'{expected!r}, as networks of timm have it'
+            )
     untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
     like = {kind: tree[_EXTRACTOR] for kind, tree in jax.eval_shape(untrained).items()}
     try:
-        found = from_timm(
-            _READERS[path.suffix](path), like, config.resnet_depth, config.resnet_width
-        )
+        arrays = _READERS[path.suffix](path)
+        found = from_timm(arrays, like, config.resnet_depth, config.resnet_width)
     except InputError as error:
         text = str(error).removeprefix(f'{path}: ')
         raise InputError(f'config field init_from: {path}: {text}') from error

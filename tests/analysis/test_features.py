@@ -10,7 +10,7 @@ from helpers.files import records_of
 from sklearn.metrics import confusion_matrix
 
 from cda_jax import evaluate
-from cda_jax.analysis import features
+from cda_jax.analysis import features as of_sets
 from cda_jax.analysis.bias import read_bias
 from cda_jax.analysis.features import Features, read_features, write_features
 from cda_jax.analysis.measured import measure_run
@@ -101,8 +101,8 @@ def computed(monkeypatch):
         steps.append(step)
         return original(config, evaluation, weights, sets, step)
 
-    original = features.extract
-    monkeypatch.setattr(features, 'extract', extract)
+    original = of_sets.extract
+    monkeypatch.setattr(of_sets, 'extract', extract)
     return steps
 
 

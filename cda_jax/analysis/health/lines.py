@@ -68,7 +68,7 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
 def median(lines: Sequence[dict], field: str) -> float:
     """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
     values = column(lines, field)
-    return float(np.median(values[~np.isnan(values)])) if not np.isnan(values).all() else math.nan
+    return float(np.nanmedian(values)) if not np.isnan(values).all() else math.nan
 
 
 def percent(share: float) -> str:
