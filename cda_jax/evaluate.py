@@ -38,8 +38,7 @@ def evaluate(config: Config, workdir: Path, split: str = 'test') -> Results:
 
     The config's network must be the run's; test sites, data and devices may be others.
 
-    Raises:
-        InputError: There is no checkpoint of this network, or the test data cannot be used.
+    Raises InputError if there is no checkpoint of this network, or the test data cannot be used.
     """
     check_agreement(agreement_facts(config), workdir)
     trained, test_sets = _load_with_test_sets(config, workdir, split)
@@ -63,9 +62,8 @@ def features_of_run(config: Config, workdir: Path) -> Features:
     Args:
         config: The run's, though its test sites, data and devices may be others.
 
-    Raises:
-        InputError: There is no checkpoint of this network, the test data cannot be used, or
-            several processes take part.
+    Raises InputError if there is no checkpoint of this network, the test data cannot be used, or
+    several processes take part.
     """
     if jax.process_count() > 1:
         raise InputError('features are extracted by one process; expected no others beside it')
@@ -133,8 +131,7 @@ def open_sets(
     Examples of classes other than the expected ones are left out, which a warning says. A site
     without labels takes part with labelled test examples alone.
 
-    Raises:
-        InputError: Some of the data is missing or does not fit.
+    Raises InputError if some of the data is missing or does not fit.
     """
     names = names or config.test_sites or config.sites
     opened = open_sites(config.data_dir, names, expected_classes)

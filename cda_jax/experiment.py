@@ -46,8 +46,7 @@ class Experiment(NamedTuple):
 def build_experiment(config: Config) -> Experiment:
     """Opens the training data and makes everything that training needs.
 
-    Raises:
-        InputError: The data, a loss or a schedule of the config cannot be used.
+    Raises InputError if the data, a loss or a schedule of the config cannot be used.
     """
     sites = open_sites(config.data_dir, config.sites)
     check_image_size(sites, config.image_size)

@@ -44,8 +44,7 @@ def reversal_strength(
         warmup_fraction: Share of training, 0 to below 1, in which lambda is 0; the schedule then
             runs over the rest.
 
-    Raises:
-        InputError: `kind` or `warmup_fraction` is none of these.
+    Raises InputError if `kind` or `warmup_fraction` is none of these.
 
     >>> strength = reversal_strength('linear', maximum=0.3, warmup_fraction=0.5, total_steps=5)
     >>> print([round(float(strength(step)), 2) for step in range(5)])
@@ -83,8 +82,7 @@ def warmup_cosine(*, peak: float, warmup_steps: int, total_steps: int) -> Schedu
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:
     """Whole batches in one pass over the training data.
 
-    Raises:
-        InputError: There is not even one.
+    Raises InputError if there is not even one.
     """
     steps = math.floor(num_examples / batch_size)
     if steps == 0:
@@ -117,8 +115,7 @@ def build_optimizer(
             last layer, `pretrained_rate_factor`.
         freeze: As of `is_frozen`.
 
-    Raises:
-        InputError: There is none of this name, or it does not take its arguments.
+    Raises InputError if there is none of this name, or it does not take its arguments.
     """
 
     def in_backbone(part, *path):

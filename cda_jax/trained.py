@@ -62,8 +62,7 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
         workdir: The run's directory; its `config.json` and `checkpoints/` are all that is read.
         config: Another one of the same network, such as one with other test sites.
 
-    Raises:
-        InputError: It is of no run, or has no checkpoint of this network that is whole.
+    Raises InputError if it is of no run, or has no checkpoint of this network that is whole.
     """
     workdir = Path(workdir)
     config = config or config_of_run(workdir)

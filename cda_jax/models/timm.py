@@ -31,9 +31,8 @@ def from_timm(
         like: The same variables of the untrained network, which may be abstract.
         depth: Of that network, like the width.
 
-    Raises:
-        InputError: They are of another depth, width or architecture, named by the config's fields;
-            the caller says which file they are of.
+    Raises InputError if they are of another depth, width or architecture, named by the config's
+    fields; the caller says which file they are of.
     """
     arrays = {name: x for name, x in arrays.items() if not name.endswith('.num_batches_tracked')}
     ours = {_name_in_timm(path): (path, leaf) for path, leaf in flatten_dict(like).items()}

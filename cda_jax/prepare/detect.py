@@ -33,8 +33,7 @@ def face_detector(model: bytes | None = None) -> Detector:
     Args:
         model: The content of an ONNX file of YuNet, to take instead.
 
-    Raises:
-        InputError: OpenCV cannot read the model, or scikit-image is not installed.
+    Raises InputError if OpenCV cannot read the model, or scikit-image is not installed.
     """
     find, side = (_cascade(), _CASCADE_SIDE) if model is None else (_yunet(model), _YUNET_SIDE)
     lock = threading.Lock()  # both use all cores for one picture already

@@ -37,8 +37,7 @@ def find_pictures(
     `label` and `x0,y0,x1,y1`, empty for the whole picture; others are ignored, and paths are
     relative to its folder. Of a video every n-th frame counts.
 
-    Raises:
-        InputError: A source is not there, or is a CSV file or a video that cannot be read.
+    Raises InputError if a source is not there, or is a CSV file or a video that cannot be read.
     """
     for number, source in enumerate(sources):
         if isinstance(source, Picture):

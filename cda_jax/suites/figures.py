@@ -81,7 +81,7 @@ def trade_off(rows: Mapping[str, Sequence[Outcome]]) -> Figure:
 
 @in_style
 def gradient_figure(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Figure:
-    """The same over the epochs, as running medians of the first run of each method."""
+    """What `gradient_table` has, over the epochs: running medians of each method's first run."""
     figure, panels = grid(len(_PANELS), len(_PANELS), 1.9)
     for (field, title), axes in zip(_PANELS.items(), panels, strict=True):
         for (name, runs), colour in zip(outcomes.items(), COLOURS, strict=False):

@@ -96,8 +96,7 @@ def sweep(request: Request) -> list[str]:
     Returns:
         The command of the best trial, with all training sites.
 
-    Raises:
-        InputError: The request cannot be used, or every trial failed.
+    Raises InputError if the request cannot be used, or every trial failed.
     """
     spaces = {field: read_space(field, text) for field, text in sorted(request.spaces.items())}
     _check(request, spaces)

@@ -51,8 +51,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     Returns:
         The network as it was exported: in float32 for 'onnx'.
 
-    Raises:
-        InputError: There is no such head, or the package that the kind needs is not installed.
+    Raises InputError if there is no such head, or the package that the kind needs is not installed.
     """
     number, config = head_number(trained.config, head), trained.config
     side = prepared_as(trained).image_size
@@ -120,8 +119,7 @@ def compare(
     Args:
         run: The file, as of `open_exported`.
 
-    Raises:
-        InputError: The run's test sets are not where its config says.
+    Raises InputError if the run's test sets are not where its config says.
     """
     config, number = trained.config, head_number(trained.config, head)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)

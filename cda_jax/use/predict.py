@@ -116,8 +116,7 @@ def predict_pictures(
 def head_number(config: Config, head: str | None) -> int:
     """The place of a head among the answers of `cda_jax.step.predict`.
 
-    Raises:
-        InputError: The network has no such head.
+    Raises InputError if the network has no such head.
     """
     heads = {} if config.shared_head else {site: i for i, site in enumerate(config.sites)}
     of_others = site_heads(config, -1)

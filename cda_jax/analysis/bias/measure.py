@@ -48,8 +48,7 @@ def measure_bias(
         seed: Decides every draw; the same seed gives the same figures.
         num_resamples: At least 1.
 
-    Raises:
-        InputError: An array has another shape or range.
+    Raises InputError if an array has another shape or range.
     """
     features = _checked_features(features)
     n = len(features)

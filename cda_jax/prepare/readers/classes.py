@@ -38,8 +38,7 @@ def sorted_names(names: Iterable[str]) -> list[str]:
 def parse_classes(text: str) -> dict[str, str]:
     """Reads 'name=Name,name=' or the lines of a file of that name; an empty new name drops.
 
-    Raises:
-        InputError: There is neither such a file nor text of this form.
+    Raises InputError if there is neither such a file nor text of this form.
     """
     where = f'classes {text[:40]!r}'
     entries = text.split(',')
@@ -69,8 +68,7 @@ def name_classes(
         classes: New names by name, as of `parse_classes`; they come before everything else.
         class_order: A key of `NUMBERED`, or the names of the numbers from 0 or 1 on: 'NAME,...'.
 
-    Raises:
-        InputError: A class has no name, or one that is close to an expression but none.
+    Raises InputError if a class has no name, or one that is close to an expression but none.
     """
     found = dataset.class_names
     by_hand = {fold(name): new for name, new in (classes or {}).items()}

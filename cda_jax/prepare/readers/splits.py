@@ -60,8 +60,7 @@ def group_by_name(pattern: str) -> Callable[[Example], str]:
 
     Where the expression has a group in parentheses, it is this group.
 
-    Raises:
-        InputError: It is no regular expression, or, from the result, it matches nothing.
+    Raises InputError if it is no regular expression, or, from the result, it matches nothing.
     """
     try:
         expression = re.compile(pattern)
