@@ -59,6 +59,12 @@ def margin_of(face_size: int) -> int:
     return round(0.06 * face_size)
 
 
+def face_size_of(image_size: int) -> int:
+    """The side of the face in a crop of this side, by `margin_of`."""
+    sizes = range(image_size, 0, -1)
+    return next(size for size in sizes if size + 2 * margin_of(size) <= image_size)
+
+
 def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:
     """Cuts a face box (None: the whole image) and a rim out of uint8[height, width, 3].
 

@@ -14,7 +14,7 @@ import numpy as np
 import cda_jax
 from cda_jax.errors import import_extra
 from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
-from cda_jax.prepare.crop import margin_of
+from cda_jax.prepare.crop import face_size_of
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
@@ -87,11 +87,11 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
 def describe(trained: Trained, head: str | None) -> dict[str, Any]:
     """What a user of the file must know of it."""
     side = prepared_as(trained).image_size
-    margin = next(margin for margin in range(side) if margin_of(side - 2 * margin) == margin)
+    face = face_size_of(side)
     return {
         'class_names': list(trained.class_names),
-        'input': f'uint8[b, {side}, {side}, 3], RGB: a face box scaled to {side - 2 * margin} x '
-        f'{side - 2 * margin} pixels, with {margin} more on each side',
+        'input': f'uint8[b, {side}, {side}, 3], RGB: a face box scaled to {face} x {face} pixels, '
+        f'with {(side - face) // 2} more on each side',
         'output': f'float32[b, {len(trained.class_names)}], the probability of every class',
         'head': head or 'default',
         'step': trained.step,

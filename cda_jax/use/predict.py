@@ -17,7 +17,7 @@ from cda_jax.data.position import SiteIdentity
 from cda_jax.data.records import Record, decode_record, encode_record
 from cda_jax.errors import InputError
 from cda_jax.evaluate import over_devices, site_heads
-from cda_jax.prepare.crop import crop_face, margin_of
+from cda_jax.prepare.crop import crop_face, face_size_of
 from cda_jax.prepare.dataset import Box
 from cda_jax.prepare.detect import NO_FACE, Detector, face_detector, read_model
 from cda_jax.prepare.pictures import Picture, find_pictures
@@ -170,8 +170,7 @@ def _cut(
 
 def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> _Face:
     """A face as a record holds it: with its rim, and with what encoding does to it."""
-    side = prepared.image_size
-    face_size = next(size for size in range(side, 0, -1) if size + 2 * margin_of(size) <= side)
+    side, face_size = prepared.image_size, face_size_of(prepared.image_size)
     try:
         pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
     except ValueError as error:
