@@ -151,18 +151,13 @@ def _checked(
 ) -> Collection:
     test = hashed_test(name, len(labels)) if test is None else test
     least, most = (labels.min(), labels.max()) if labels.size else (0, 9)
-    count, drawn = f'{len(labels):,}', f'{len(labels):,}, {test.sum():,} of them for the test split'
-    for is_good, expected, found in (
-        (
-            len(images) == len(labels),
-            f'a picture for each of {count} labels of {name}',
-            f'{len(images):,}',
-        ),
-        (0 <= least <= most <= 9, f'labels of 0..9 for {name}', f'{least}..{most}'),
-        (len(test) == len(labels), f'{count} test flags for {name}', f'{len(test):,}'),
-        (test.any() and not test.all(), f'pictures of {name} for both splits', drawn),
-    ):
-        _expect(is_good, source, expected, found)
+    count = f'{len(labels):,}'
+    expected = f'a picture for each of {count} labels of {name}'
+    _expect(len(images) == len(labels), source, expected, f'{len(images):,}')
+    _expect(least >= 0 and most <= 9, source, f'labels of 0..9 for {name}', f'{least}..{most}')
+    _expect(len(test) == len(labels), source, f'{count} test flags for {name}', f'{len(test):,}')
+    drawn = f'{count}, {test.sum():,} of them for the test split'
+    _expect(test.any() and not test.all(), source, f'pictures of {name} for both splits', drawn)
     return Collection(name, images, labels, test)
 
 
