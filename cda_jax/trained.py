@@ -114,8 +114,12 @@ def restore_weights(checkpoints: Checkpoints, step: int, like: dict, config: Con
 
 
 def config_of_run(workdir: Path, **fields: object) -> Config:
-    """The config that a run was trained with, some fields replaced; InputError if it is no run."""
-    return read_config(read_fields(workdir) | fields)
+    """The config that a run was trained with; InputError if it is no run.
+
+    Fields that are given, and are not None, take the place of its own.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    return read_config(read_fields(workdir) | given)
 
 
 def read_position(data: dict) -> DataPosition:

@@ -32,8 +32,7 @@ def main() -> None:
     from cda_jax.use.export import TOLERANCE, compare, export_network, open_exported
 
     workdir, kind, head = Path(_WORKDIR.value), _FORMAT.value, _HEAD.value
-    moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
-    trained = load_trained(workdir, config_of_run(workdir, **moved))
+    trained = load_trained(workdir, config_of_run(workdir, data_dir=_DATA_DIR.value))
     path = Path(_OUT.value or workdir / f'network.{kind}{".zip" * (kind == "stablehlo")}')
     exported = export_network(trained, path, kind, head)
     print(f'{path}: {path.stat().st_size:,} bytes')

@@ -31,8 +31,7 @@ def main() -> None:
     results = read_results(workdir)
     if results is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
-    moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
-    config = config_of_run(workdir, **moved)
+    config = config_of_run(workdir, data_dir=_DATA_DIR.value)
     features, bias = measure_run(config, workdir)
     page = run_page(workdir, config, results, features, bias, embedding=_EMBEDDING.value)
     path = write_report(workdir, page)
