@@ -116,22 +116,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     validate_every_epochs: Count
 
 
-# Fields that may change between two runs in one working directory: they decide when and from where
-# something is read or written, not what is computed.
-CHANGEABLE = frozenset(
-    {
-        'data_dir',
-        'num_threads',
-        'keep_decoded',
-        'log_every_steps',
-        'checkpoint_every_steps',
-        'keep_checkpoints',
-        'validate_every_epochs',
-    }
-)
-
 # Fields that may differ between the processes of one run: where and how each reads its share.
 OWN_OF_PROCESS = frozenset({'data_dir', 'num_threads', 'keep_decoded'})
+
+# Fields that may change between two runs in one working directory: they decide when and from where
+# something is read or written, not what is computed.
+CHANGEABLE = OWN_OF_PROCESS | {
+    'log_every_steps',
+    'checkpoint_every_steps',
+    'keep_checkpoints',
+    'validate_every_epochs',
+}
 
 # Fields that say which network a checkpoint belongs to; evaluation needs no other to agree.
 NETWORK = frozenset(

@@ -1,7 +1,9 @@
 """The exceptions whose message is all that a user sees."""
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -18,6 +20,14 @@ class DivergenceError(RuntimeError):
 
 class DamagedError(InputError):
     """A checkpoint, or a part of it, is not what was saved."""
+
+
+def import_extra(module: str, extra: str, otherwise: str = '') -> Any:
+    """A module that only some installations have; an `InputError` says how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f'{module} is missing: pip install -e ".[{extra}]"{otherwise}') from error
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

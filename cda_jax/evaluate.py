@@ -10,35 +10,21 @@ from types import MappingProxyType
 import jax
 import numpy as np
 
+from cda_jax.analysis import features as of_sets
+from cda_jax.analysis.features import EvaluationSet, Features, write_features
 from cda_jax.config import NETWORK, Config, as_fields
 from cda_jax.data.examples import Examples, is_kept
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, Site, check_image_size, open_part, open_sites
+from cda_jax.data.sites import Part, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import agreement_facts, class_names, reading
-from cda_jax.features import (
-    EvaluationSet,
-    Features,
-    confuse,
-    digest_source,
-    extract,
-    predict_set,
-    read_features,
-    write_features,
-)
 from cda_jax.losses import adjust_logits
 from cda_jax.metrics import score
 from cda_jax.models import CDA
 from cda_jax.runtime import devices
 from cda_jax.runtime import workdir as workdirs
 from cda_jax.runtime.multihost import check_agreement, together
-from cda_jax.runtime.results import (
-    Averages,
-    HeadScores,
-    Results,
-    format_results,
-    write_results,
-)
+from cda_jax.runtime.results import Averages, HeadScores, Results, format_results, write_results
 from cda_jax.step import eval_step, predict
 from cda_jax.trained import Trained, load_trained
 
@@ -52,8 +38,7 @@ def evaluate(config: Config, workdir: Path, split: str = 'test') -> Results:
 
     The config's network must be the run's; test sites, data and devices may be others.
 
-    Raises:
-        InputError: There is no checkpoint of this network, or the test data cannot be used.
+    Raises InputError if there is no checkpoint of this network, or the test data cannot be used.
     """
     check_agreement(agreement_facts(config), workdir)
     trained, test_sets = _load_with_test_sets(config, workdir, split)
@@ -78,19 +63,20 @@ def features_of_run(config: Config, workdir: Path) -> Features:
     Args:
         config: The run's, though its test sites, data and devices may be others.
 
-    Raises:
-        InputError: There is no checkpoint of this network, the test data cannot be used, or
-            several processes take part.
+    Raises InputError if there is no checkpoint of this network, the test data cannot be used, or
+    several processes take part.
     """
     if jax.process_count() > 1:
         raise InputError('features are extracted by one process; expected no others beside it')
     trained, sets = _load_with_test_sets(config, workdir)
-    source = digest_source(config, trained.weights, trained.step, [each.part for each in sets])
+    source = of_sets.digest_source(
+        config, trained.weights, trained.step, [each.part for each in sets]
+    )
     with contextlib.suppress(InputError):  # none there, or damaged
-        if (stored := read_features(workdir / workdirs.FEATURES)).source == source:
+        if (stored := of_sets.read_features(workdir / workdirs.FEATURES)).source == source:
             return stored
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
-    features, _ = extract(config, evaluation, trained.weights, sets, trained.step)
+    features, _ = of_sets.extract(config, evaluation, trained.weights, sets, trained.step)
     write_features(workdir / workdirs.FEATURES, features)
     return features
 
@@ -113,11 +99,8 @@ def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int
 
     In one process it is `predict`; several sum up confusion counts by `eval_step`.
     """
-    settings = {
-        'model': model,
-        'image_size': config.image_size,
-        'adjust': logit_adjustment(config.posthoc_tau, class_counts),
-    }
+    adjust = logit_adjustment(config.posthoc_tau, class_counts)
+    settings = {'model': model, 'image_size': config.image_size, 'adjust': adjust}
     if jax.process_count() == 1:
         return devices.lift_rows(functools.partial(predict, **settings))
     return devices.lift_eval_step(functools.partial(eval_step, axis_name=devices.AXIS, **settings))
@@ -149,13 +132,17 @@ def open_sets(
     Examples of classes other than the expected ones are left out, which a warning says. A site
     without labels takes part with labelled test examples alone.
 
-    Raises:
-        InputError: Some of the data is missing or does not fit.
+    Raises InputError if some of the data is missing or does not fit.
     """
     names = names or config.test_sites or config.sites
     opened = open_sites(config.data_dir, names, expected_classes)
     check_image_size(opened, config.image_size)
-    opened = [site for site in opened if _has_labels(site, split)]
+    opened = [
+        site
+        for site in opened
+        if not site.manifest.unlabelled
+        or (split == 'test' and site.manifest.splits['test'].num_examples)
+    ]
     if not opened:
         raise InputError(f'no labels in the {split} data of {", ".join(names)}; expected some')
     for site in opened:
@@ -170,11 +157,6 @@ def open_sets(
     # Test sets are read once.
     keep = split != 'test' and is_kept(config.keep_decoded, parts, jax.process_count())
     return [_evaluation_set(config, part, keep) for part in parts]
-
-
-def _has_labels(site: Site, split: str) -> bool:
-    tests = site.manifest.splits['test'].num_examples
-    return not site.manifest.unlabelled or (split == 'test' and tests > 0)
 
 
 def evaluate_weights(
@@ -192,10 +174,10 @@ def evaluate_weights(
     if jax.process_count() > 1:
         counts = [_summed_confusions(config, evaluation, weights, entry) for entry in sets]
     elif keep_in is None:
-        found = (predict_set(config, evaluation, weights, entry) for entry in sets)
-        counts = [confuse(*pair, config) for pair in zip(sets, found, strict=True)]
+        found = (of_sets.predict_set(config, evaluation, weights, entry) for entry in sets)
+        counts = [of_sets.confuse(*pair, config) for pair in zip(sets, found, strict=True)]
     else:
-        features, counts = extract(config, evaluation, weights, sets, step)
+        features, counts = of_sets.extract(config, evaluation, weights, sets, step)
         write_features(keep_in / workdirs.FEATURES, features)
     confusions = {
         entry.part.site.name: {head: of_set[number] for head, number in entry.heads.items()}
@@ -216,8 +198,6 @@ def score_confusions(
 
     Args:
         confusions: int[C, C] by test site and head; a site's first head is the one that answers.
-        class_names: Names of the C classes.
-        step: Steps done at the checkpoint.
         places: By test site, the classes that it has, as of `Site.places`; others have no precision
             there. By default all.
     """
@@ -226,18 +206,10 @@ def score_confusions(
         for site, heads in confusions.items()
     }
     answers = [next(iter(heads.values())) for heads in test_sites.values()]
-    return Results(
-        step=step,
-        class_names=list(class_names),
-        test_sites=test_sites,
-        average=Averages(
-            *(
-                float(np.mean([getattr(scores, name) for scores in answers]))
-                for name in Averages.__struct_fields__
-            )
-        ),
-        pooled=_head_scores(np.sum([scores.confusion for scores in answers], axis=0)),
-    )
+    names = Averages.__struct_fields__
+    means = [float(np.mean([getattr(scores, name) for scores in answers])) for name in names]
+    pooled = _head_scores(np.sum([scores.confusion for scores in answers], axis=0))
+    return Results(step, list(class_names), test_sites, Averages(*means), pooled)
 
 
 def _head_scores(confusion: np.ndarray, places: np.ndarray | None = None) -> HeadScores:

@@ -2,9 +2,10 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +16,19 @@ from cda_jax.data.examples import Batch, Examples, is_kept
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.position import DataPosition, identify
-from cda_jax.data.sites import Part, Site, check_classes, check_image_size, open_part, open_sites
+from cda_jax.data.sites import Part, check_classes, check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses, head_columns
-from cda_jax.optimizer import build_optimizer
+from cda_jax.optimization import (
+    build_optimizer,
+    reversal_strength,
+    share_done,
+    steps_per_epoch,
+    warmup_cosine,
+)
 from cda_jax.runtime.devices import AXIS
-from cda_jax.schedules import reversal_strength, share_done, steps_per_epoch, warmup_cosine
 from cda_jax.step import Recipe
 
 
@@ -40,14 +46,19 @@ class Experiment(NamedTuple):
 def build_experiment(config: Config) -> Experiment:
     """Opens the training data and makes everything that training needs.
 
-    Raises:
-        InputError: The data, a loss or a schedule of the config cannot be used.
+    Raises InputError if the data, a loss or a schedule of the config cannot be used.
     """
     sites = open_sites(config.data_dir, config.sites)
     check_image_size(sites, config.image_size)
     if config.target == 'label':
         check_classes(sites)
-        _check_unlabelled(config, sites)
+        mixes = config.mixup and config.mixup_within == 'batch'
+        field = 'group_dro' if config.group_dro else "mixup within a 'batch'" if mixes else ''
+        for site in sites if field else ():
+            if site.manifest.unlabelled:
+                raise InputError(
+                    f'{site.folder}: has no labels, which config field {field} needs; expected 0'
+                )
     parts = [open_part(site, 'train', config.validation_fraction) for site in sites]
     sizes = tuple(float(len(part.records)) for part in parts)
     epoch = steps_per_epoch(int(sum(sizes)), config.batch_size)
@@ -97,50 +108,48 @@ def site_classes(config: Config, parts: Sequence[Part]) -> list[list[int]]:
 
 def build_model(config: Config, num_classes: int, of_sites: Sequence[Sequence[int]] = ()) -> CDA:
     """The network of a config, with so many classes, and `site_classes` of them for the sites."""
-    return CDA(
-        feature_extractor=ResNet(
-            depth=config.resnet_depth,
-            width=config.resnet_width,
-            feature_size=config.feature_size,
-            dtype=jnp.dtype(config.compute_dtype),
-            remat=config.remat,
-            axis_name=AXIS,
-            batch_norm=config.batch_norm,
-            num_sites=len(config.sites),
-            padding=config.padding,
-            freeze=config.freeze,
-        ),
-        num_classes=num_classes,
-        num_site_heads=0 if config.shared_head else len(config.sites),
-        common_head=config.shared_head or config.common_head,
-        num_sites=len(config.sites),
-        pseudo_label=config.pseudo_label,
-        alignment=config.alignment,
-        classifier_widths=config.classifier_widths,
-        label_extractor_widths=config.label_extractor_widths,
-        dropout=config.dropout,
-        dataset_classifier_dropout=config.dataset_classifier_dropout,
-        negative_slope=config.negative_slope,
-        transition_matrices=config.transition_matrices,
-        site_classes=tuple(map(tuple, of_sites)),
+    num_sites = len(config.sites)
+    extractor = ResNet(
+        depth=config.resnet_depth,
+        width=config.resnet_width,
+        dtype=jnp.dtype(config.compute_dtype),
+        axis_name=AXIS,
+        num_sites=num_sites,
+        **_named_in(config, ResNet),
     )
+    own = {
+        'common_head': config.shared_head or config.common_head,
+        'num_site_heads': 0 if config.shared_head else num_sites,
+        'site_classes': tuple(map(tuple, of_sites)),
+    }
+    return CDA(extractor, num_classes, num_sites=num_sites, **_named_in(config, CDA) | own)
+
+
+def _named_in(config: Config, part: Callable) -> dict[str, Any]:
+    """The config's fields that a part of the run takes by the same names."""
+    fields = inspect.signature(part).parameters.keys() & set(Config.__struct_fields__)
+    return {name: getattr(config, name) for name in fields}
 
 
 def reading(config: Config) -> Reading:
     """How this process reads batches."""
     return Reading(
-        batch_size=config.batch_size,
-        num_threads=config.num_threads,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
+        **_named_in(config, Reading),
     )
 
 
 def open_examples(experiment: Experiment, keep: bool) -> Examples:
     """The training examples of all sites; `keep` says whether decoded pixels stay in memory."""
     parts, config = experiment.parts, experiment.config
-    kinds = {'label_is_site': config.target == 'site', 'soft_labels': config.soft_labels}
-    return Examples(parts, range(len(parts)), keep=keep, **kinds)
+    return Examples(
+        parts,
+        range(len(parts)),
+        label_is_site=config.target == 'site',
+        soft_labels=config.soft_labels,
+        keep=keep,
+    )
 
 
 def open_batches(
@@ -179,16 +188,6 @@ def data_position(experiment: Experiment, step: int) -> DataPosition:
     )
 
 
-def _check_unlabelled(config: Config, sites: list[Site]) -> None:
-    mixes = config.mixup and config.mixup_within == 'batch'
-    field = 'group_dro' if config.group_dro else "mixup within a 'batch'" if mixes else ''
-    for site in sites:
-        if field and site.manifest.unlabelled:
-            raise InputError(
-                f'{site.folder}: has no labels, which config field {field} needs; expected 0'
-            )
-
-
 def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
     total_steps = epoch * config.num_epochs
     classes = class_names(config, parts[0].site.class_names)
@@ -205,32 +204,20 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         )
 
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
+    # The config's learning rate is that of a batch of 256; these take what it is at each step.
+    rate = {'learning_rate': learning_rate}
+    own = rate | {
+        'optimizer': build_optimizer(**_named_in(config, build_optimizer) | rate),
+        'sites': config.sites if config.target == 'label' else (),
+    }
     return Recipe(
         model=model,
-        optimizer=build_optimizer(
-            learning_rate,
-            optimizer=config.optimizer,
-            optimizer_args=config.optimizer_args,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            gradient_clip=config.gradient_clip,
-            dataset_classifier_rate_factor=config.dataset_classifier_rate_factor,
-            pretrained_rate_factor=config.pretrained_rate_factor,
-            freeze=config.freeze,
-        ),
         losses=_build_losses(config, parts, model),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
         progress=share_done(total_steps),
-        learning_rate=learning_rate,
-        image_size=config.image_size,
-        random_crop=config.random_crop,
-        random_flip=config.random_flip,
-        sites=config.sites if config.target == 'label' else (),
-        weight_average=config.weight_average,
-        mixup=config.mixup,
-        mixup_within=config.mixup_within,
         num_groups=len(parts) if config.group_dro else 0,
+        **_named_in(config, Recipe) | own,
     )
 
 
@@ -249,10 +236,7 @@ def _build_losses(config: Config, parts: list[Part], model: CDA) -> Losses:
             'dataset_loss', config.dataset_loss, config.dataset_loss_args, _sizes(parts)
         ),
         of_all_sites=emotion(_counts_of_all(config, parts)),
-        site_size_power=config.site_size_power,
-        shared_statistics=shared,
-        site_smoothing=config.site_smoothing,
-        group_dro=config.group_dro,
+        **_named_in(config, Losses),
     )
 
 

@@ -19,9 +19,9 @@ from cda_jax import step_metrics
 from cda_jax.augment import augment, centre_crop
 from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective, with_labels
+from cda_jax.optimization import Schedule
 from cda_jax.rivals.mixup import mix
 from cda_jax.rivals.weight_average import average_weights
-from cda_jax.schedules import Schedule
 from cda_jax.step_metrics import WATCHED_TERMS
 
 
@@ -132,14 +132,12 @@ def train_step(
     """One step of stochastic gradient descent on E.
 
     Args:
-        state: The same on every device.
+        state: The same on every device, like the next one.
         batch: This device's rows: `image` uint8[B, S, S, 3], `label` int32[B] (-1: none), `site`
             int32[B], `mask` bool[B], and perhaps `soft_label` float[B, C].
-        axis_name: The mapped axis over which the batch is spread.
 
     Returns:
-        The next state, the same on every device, and the step's metrics over the batch of all
-        devices, scalars by name.
+        The next state, and the step's metrics over the batch of all devices, scalars by name.
     """
     model = recipe.model
 
@@ -248,8 +246,6 @@ def eval_step(
     Args:
         weights: `params` of the network and `batch_stats`, batch norm's running statistics.
         batch: This device's rows, as for `train_step`.
-        image_size: Side of the network's input in pixels.
-        axis_name: The mapped axis over which the batch is spread.
         adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
 
     Returns:
@@ -274,13 +270,7 @@ def predict(
 ) -> tuple[Float[Array, 'B D'], Float[Array, 'answers B C']]:
     """Features of this device's rows, and the probabilities that every emotion classifier gives.
 
-    Args:
-        weights: As for `eval_step`, like the rest.
-        image_size: Side of the network's input in pixels.
-        adjust: What to do to the emotion logits, or None.
-
-    Returns:
-        Features, and the probabilities by each head, last those by `CDA.mean_of_sites`.
+    Takes what `eval_step` does. The last probabilities are those by `CDA.mean_of_sites`.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, batch['site'], method='classify')

@@ -1,4 +1,7 @@
-"""What one step of training says of itself, over the batch of all devices."""
+"""What one step of training says of itself, over the batch of all devices.
+
+Every function sees this device's share of the batch, and sums over the mapped axis `axis_name`.
+"""
 
 from collections.abc import Sequence
 
@@ -21,12 +24,7 @@ WATCHED_TERMS = (
 
 
 def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
-    """E and the terms of the parts that the network has.
-
-    Args:
-        terms: This device's share of them.
-        axis_name: Mapped axis over which the batch is spread.
-    """
+    """E and the terms of the parts that the network has."""
     terms = jax.lax.psum(terms, axis_name)
     metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
     if model.has_label_extractor:
@@ -53,10 +51,7 @@ def hit_rates(
 def site_accuracies(
     outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
 ) -> dict[str, Array]:
-    """The share of each labelled site's samples that their own classifier gets right.
-
-    NaN where the site has no samples.
-    """
+    """The share of each labelled site's samples that their own classifier gets right, or NaN."""
     of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
     own_hits = of_sites * _own_hits(outputs, batch, model)[:, None]
     hits, samples = jax.lax.psum((own_hits.sum(axis=0), of_sites.sum(axis=0)), axis_name)
@@ -73,10 +68,8 @@ def gradient_shares(
 ) -> dict[str, Array]:
     """What part of the emotion classifiers' gradient at the features each site has, and one sample.
 
-    They are shares of the sum over the samples of the norms of their gradients.
-
-    Args:
-        at_features: The gradient with respect to `CDA`'s perturbation `to_emotions`.
+    They are shares of the sum over the samples of the norms of their gradients, which are those
+    with respect to `CDA`'s perturbation `to_emotions`.
     """
     norms = jnp.linalg.norm(at_features, axis=-1)
     by_site = norms[:, None] * jax.nn.one_hot(batch['site'], len(sites))
@@ -110,9 +103,7 @@ def reversed_gradient_ratio(
 ) -> Float[Array, '']:
     """Norm of the reversed gradient at the features over that of the emotion classifiers.
 
-    Args:
-        at_features: The gradients with respect to `CDA`'s perturbations of the features.
-        axis_name: Mapped axis over which the batch is spread.
+    The gradients are those with respect to `CDA`'s perturbations of the features.
     """
     squares = {way: jnp.square(gradient).sum() for way, gradient in at_features.items()}
     norms = jax.tree.map(jnp.sqrt, jax.lax.psum(squares, axis_name))

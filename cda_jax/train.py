@@ -12,21 +12,13 @@ import msgspec
 import numpy as np
 
 from cda_jax import evaluate
+from cda_jax import experiment as experiments
 from cda_jax.analysis.health import Setup, Watch, read_metrics
 from cda_jax.config import CHANGEABLE, Config, as_fields
 from cda_jax.data.doubts import doubts
 from cda_jax.data.sites import with_validation
 from cda_jax.errors import DivergenceError, InputError
-from cda_jax.experiment import (
-    Experiment,
-    agreement_facts,
-    build_experiment,
-    class_names,
-    data_position,
-    head_class_counts,
-    open_batches,
-)
-from cda_jax.pretrained import read_pretrained
+from cda_jax.experiment import Experiment, data_position
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.logs import Clock, Logs, console_line, duration
@@ -37,6 +29,7 @@ from cda_jax.runtime.workdir import CHECKPOINTS, check_owner, claim, occupied
 from cda_jax.step import TrainState, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
 from cda_jax.trained import chosen_step, read_position, restore_weights
+from cda_jax.use.pretrained import read_pretrained
 
 
 class _Run(NamedTuple):
@@ -50,10 +43,6 @@ class _Run(NamedTuple):
     logs: Logs
     stop: StopSignals
     health: Watch
-
-    @property
-    def validate_every_steps(self) -> int:
-        return self.config.validate_every_epochs * self.experiment.steps_per_epoch
 
 
 def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Results:
@@ -70,7 +59,7 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Res
         DivergenceError: A term of the objective was not finite.
         Preempted: It was asked to stop, and has saved.
     """
-    check_agreement(agreement_facts(config), workdir)
+    check_agreement(experiments.agreement_facts(config), workdir)
     with together():
         devices.check_batch_size(config.batch_size)
         check_owner(workdir, as_fields(config), changeable=CHANGEABLE)
@@ -85,18 +74,17 @@ def train(config: Config, workdir: Path, stop: StopSignals | None = None) -> Res
 def _train_and_evaluate(config, workdir, stop):
     # All data first, so that a fault in them shows before anything is written or trained.
     with together():
-        experiment = build_experiment(config)
+        experiment = experiments.build_experiment(config)
         classes = experiment.parts[0].site.class_names
         test_sets = evaluate.open_sets(config, classes)
         held_out = []
         sites = [part.site for part in experiment.parts]
         if names := with_validation(sites, config.validation_fraction):
             held_out = evaluate.open_sets(config, classes, 'validation', names)
-    pretrained = _pretrained(experiment, workdir, class_names(config, classes))
+    pretrained = _pretrained(experiment, workdir, experiments.class_names(config, classes))
     is_writer = jax.process_index() == 0
-    evaluation = evaluate.over_devices(
-        experiment.recipe.model, config, head_class_counts(config, experiment.parts)
-    )
+    counts = experiments.head_class_counts(config, experiment.parts)
+    evaluation = evaluate.over_devices(experiment.recipe.model, config, counts)
     with contextlib.ExitStack() as stack:
         with together():
             if is_writer:
@@ -119,7 +107,9 @@ def _train_and_evaluate(config, workdir, stop):
             raise Preempted(
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )
-        weights, step = _chosen_weights(checkpoints, state, experiment)
+        step, weights = chosen_step(checkpoints), state.weights
+        if step != experiment.total_steps:
+            weights = restore_weights(checkpoints, step, weights, config)
         results = evaluate.evaluate_weights(config, evaluation, weights, test_sets, step, workdir)
         if is_writer:
             write_results(workdir, results)
@@ -160,9 +150,10 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
         functools.partial(train_step, recipe=run.experiment.recipe, axis_name=devices.AXIS)
     )
     step, total = first_step, run.experiment.total_steps
+    validate_every_steps = run.config.validate_every_epochs * run.experiment.steps_per_epoch
     must_stop = devices.AnyProcess()
     start, clock = time.monotonic(), None
-    with contextlib.closing(open_batches(run.experiment, first_step)) as stream:
+    with contextlib.closing(experiments.open_batches(run.experiment, first_step)) as stream:
         batches = devices.prefetch(stream)
         for step, batch in zip(range(first_step + 1, total + 1), batches, strict=True):
             state, metrics = train_over_devices(state, batch)
@@ -177,7 +168,7 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
             if is_last or step % run.config.log_every_steps == 0:
                 _log(run, state, metrics, step, clock)
             score = None
-            if is_last or step % run.validate_every_steps == 0:
+            if is_last or step % validate_every_steps == 0:
                 score = _validate(run, state, step)
             is_due = is_last or stopping or step % run.config.checkpoint_every_steps == 0
             if is_due or score is not None:
@@ -225,15 +216,6 @@ def _check_finite(state) -> None:
         )
 
 
-def _chosen_weights(checkpoints, state, experiment) -> tuple[dict, int]:
-    """The weights that results are reported of, and the steps they have seen."""
-    step = chosen_step(checkpoints)
-    weights = state.weights
-    if step != experiment.total_steps:
-        weights = restore_weights(checkpoints, step, weights, experiment.config)
-    return weights, step
-
-
 def _announce(logs, experiment, step, tests):
     sizes = ', '.join(f'{part.site.name} {len(part.records):,}' for part in experiment.parts)
     logs.say(
@@ -247,9 +229,9 @@ def _announce(logs, experiment, step, tests):
     if experiment.config.target == 'label':
         for doubt in doubts(experiment.parts, tests):
             logs.say(f'warning: {doubt}')
-    source = experiment.config.init_from
+    source, total = experiment.config.init_from, experiment.total_steps
     start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
     logs.say(
-        f'{start}; {experiment.total_steps} steps in all, {experiment.steps_per_epoch} an epoch; '
-        'the first compiles the program, which may take half a minute'
+        f'{start}; {total} steps in all, {experiment.steps_per_epoch} an epoch; the first compiles '
+        'the program, which may take half a minute'
     )

@@ -1,7 +1,7 @@
 """A trained network by the path of its run alone: no data are needed."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from cda_jax.runtime.workdir import CHECKPOINTS, read_fields
 from cda_jax.step import init_weights
 
 if TYPE_CHECKING:
-    from cda_jax.predict import Prediction
+    from cda_jax.use.predict import Prediction
 
 
 class Trained(NamedTuple):
@@ -47,8 +47,8 @@ class Trained(NamedTuple):
     faults: dict[int, str]
 
     def predict(self, pictures: Iterable, **options: Any) -> Iterator['Prediction']:
-        """The class of every face on pictures, as of `cda_jax.predict.predict_pictures`."""
-        from cda_jax.predict import predict_pictures  # which itself needs this module
+        """The class of every face on pictures, as of `cda_jax.use.predict.predict_pictures`."""
+        from cda_jax.use.predict import predict_pictures  # which itself needs this module
 
         return predict_pictures(self, pictures, **options)
 
@@ -62,41 +62,42 @@ def load_trained(workdir: str | Path, config: Config | None = None) -> Trained:
         workdir: The run's directory; its `config.json` and `checkpoints/` are all that is read.
         config: Another one of the same network, such as one with other test sites.
 
-    Raises:
-        InputError: It is of no run, or has no checkpoint of this network that is whole.
+    Raises InputError if it is of no run, or has no checkpoint of this network that is whole.
     """
     workdir = Path(workdir)
     config = config or config_of_run(workdir)
-    with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
 
-        def read(step):
-            # The newest knows how far training came, whichever is chosen.
-            training = read_position(checkpoints.position(checkpoints.latest_step()))
-            names = class_names(config, tuple(training.class_names))
-            model = build_model(config, len(names), training.site_classes)
-            untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
-            weights = restore_weights(checkpoints, step, jax.eval_shape(untrained), config)
-            return model, weights, step, names, config, training
+    def read(checkpoints, step):
+        # The newest knows how far training came, whichever is chosen.
+        training = read_position(checkpoints.position(checkpoints.latest_step()))
+        names = class_names(config, tuple(training.class_names))
+        model = build_model(config, len(names), training.site_classes)
+        untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
+        weights = restore_weights(checkpoints, step, jax.eval_shape(untrained), config)
+        return model, weights, step, names, config, training
 
-        found = checkpoints.read_first(functools.partial(chosen_step, checkpoints), read)
-        if found is None:
-            raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
-        return Trained(*found[1], checkpoints.faults())
+    found, faults = _first_whole(workdir, chosen_step, read)
+    return Trained(*found, faults)
 
 
 def training_of_run(workdir: Path) -> DataPosition:
-    """What the newest whole checkpoint of a run says of its training.
+    """What the newest whole checkpoint of a run says of its training; InputError without one."""
 
-    Raises:
-        InputError: There is none.
-    """
+    def read(checkpoints, step):
+        return read_position(checkpoints.position(step))
+
+    return _first_whole(workdir, Checkpoints.latest_step, read)[0]
+
+
+def _first_whole(workdir: Path, choose: Callable, read: Callable) -> tuple[Any, dict[int, str]]:
+    """What is read of the chosen checkpoint, or the next that is whole, and the others' faults."""
     with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
         found = checkpoints.read_first(
-            checkpoints.latest_step, lambda step: read_position(checkpoints.position(step))
+            functools.partial(choose, checkpoints), functools.partial(read, checkpoints)
         )
-    if found is None:
-        raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
-    return found[1]
+        if found is None:
+            raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
+        return found[1], checkpoints.faults()
 
 
 def chosen_step(checkpoints: Checkpoints) -> int | None:
@@ -113,20 +114,16 @@ def restore_weights(checkpoints: Checkpoints, step: int, like: dict, config: Con
 
 
 def config_of_run(workdir: Path, **fields: object) -> Config:
-    """The config that a run was trained with, some fields replaced, such as `data_dir`.
+    """The config that a run was trained with; InputError if it is no run.
 
-    Raises:
-        InputError: The directory is of no run.
+    Fields that are given, and are not None, take the place of its own.
     """
-    return read_config(read_fields(workdir) | fields)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return read_config(read_fields(workdir) | given)
 
 
 def read_position(data: dict) -> DataPosition:
-    """What a checkpoint says of the run's place in its data.
-
-    Raises:
-        DamagedError: It is none.
-    """
+    """What a checkpoint says of the run's place in its data; a DamagedError if it is none."""
     try:
         return msgspec.convert(data, DataPosition)
     except msgspec.ValidationError as error:

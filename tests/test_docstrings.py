@@ -11,9 +11,9 @@ from cda_jax.gradient_reversal import reverse_gradient
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.metrics import score
 from cda_jax.models.transition import site_log_probabilities
+from cda_jax.optimization import reversal_strength
 from cda_jax.rivals.group_dro import group_dro_loss
 from cda_jax.rivals.weight_average import average_weights
-from cda_jax.schedules import reversal_strength
 
 FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
 FUNCTIONS += [average_weights, coral, did_you_mean, group_dro_loss, mmd]

@@ -7,8 +7,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / 'cda_jax'
 
 # What each module or folder of cda_jax may import of the others.
-STEP = {'errors', 'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'schedules'}
-STEP |= {'rivals'}
+STEP = {'errors', 'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'rivals'}
+STEP |= {'optimization'}
 METHOD = STEP | {'metrics', 'step_metrics', 'step'}
 RUN = METHOD | {'config', 'data', 'runtime'}
 MAY_IMPORT = {
@@ -16,7 +16,6 @@ MAY_IMPORT = {
     'augment': {'errors'},
     'gradient_reversal': {'errors'},
     'metrics': {'errors'},
-    'schedules': {'errors'},
     'rivals': {'errors'},
     'losses': {'errors'},
     'models': {'errors', 'gradient_reversal'},
@@ -28,22 +27,21 @@ MAY_IMPORT = {
     'prepare': {'errors', 'runtime', 'data'},
     'standin': {'errors', 'runtime', 'data', 'prepare'},
     'config': {'errors'},
-    'optimizer': {'errors', 'losses', 'models', 'schedules'},
-    'experiment': RUN | {'optimizer'},
-    'trained': RUN | {'experiment', 'predict'},  # as a method, when it is called
-    'features': RUN | {'experiment'},
-    'evaluate': RUN | {'experiment', 'features', 'trained'},
-    'predict': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
-    'onnx_graph': {'errors', 'models'},
-    'export': RUN | {'experiment', 'trained', 'evaluate', 'predict', 'prepare', 'onnx_graph'},
-    'pretrained': RUN | {'experiment', 'trained'},
-    'train': RUN | {'experiment', 'trained', 'pretrained', 'evaluate', 'analysis.health'},
+    'optimization': {'errors', 'losses', 'models'},
+    'experiment': RUN,
+    'trained': RUN | {'experiment', 'use'},  # as a method, when it is called
+    'analysis.features': RUN | {'experiment'},
+    'evaluate': RUN | {'experiment', 'analysis.features', 'trained'},
+    'use': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
+    'use.pretrained': RUN | {'experiment', 'trained'},
+    'train': RUN | {'experiment', 'trained', 'use.pretrained', 'evaluate', 'analysis.health'},
     'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
     'analysis': RUN
-    | {'experiment', 'features', 'trained', 'evaluate', 'predict', 'analysis.health'},
+    | {'experiment', 'trained', 'evaluate', 'use', 'analysis.features', 'analysis.health'},
     'analysis.health': {'errors', 'runtime', 'config', 'data'},
     'suites': RUN
-    | {'experiment', 'features', 'evaluate', 'analysis', 'analysis.health', 'prepare', 'standin'},
+    | {'experiment', 'evaluate', 'analysis', 'analysis.features', 'analysis.health'}
+    | {'prepare', 'standin'},
 }
 # The only libraries that these may import, where not any will do.
 LIBRARIES = {name: {'flax', 'jax', 'jaxtyping', 'numpy', 'optax'} for name in METHOD}

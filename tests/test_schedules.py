@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cda_jax.errors import InputError
-from cda_jax.schedules import reversal_strength, steps_per_epoch, warmup_cosine
+from cda_jax.optimization import reversal_strength, steps_per_epoch, warmup_cosine
 
 
 def values(schedule, steps):

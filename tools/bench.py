@@ -68,8 +68,13 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     train, state = devices.lift_train_step(step), devices.replicate(jax.jit(make_state)())
     counts = experiment.head_class_counts(config, run.parts)
     evaluation = evaluate.over_devices(run.recipe.model, config, counts)
-    sets = evaluate.open_sets(config, run.parts[0].site.class_names)
-    sets = [_beginning(config, entry, steps * config.batch_size) for entry in sets]
+    sets = []
+    for entry in evaluate.open_sets(config, run.parts[0].site.class_names):
+        some = slice(steps * config.batch_size)  # the beginning is enough
+        index = entry.part.index.take(some)
+        part = entry.part._replace(records=entry.part.records[some], index=index)
+        examples = Examples([part], [0], label_is_site=config.target == 'site')
+        sets.append(entry._replace(part=part, examples=examples))
 
     def train_on(batch: dict) -> dict:
         nonlocal state
@@ -77,8 +82,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
         return jax.block_until_ready(metrics) if devices.must_wait_each_step() else metrics
 
     def evaluate_all(_: dict) -> None:
-        weights = state.weights
-        evaluate.evaluate_weights(config, evaluation, weights, sets, step=0)
+        evaluate.evaluate_weights(config, evaluation, state.weights, sets, step=0)
 
     def read(examples: Examples) -> float:
         # The batches that were read ahead do not count.
@@ -108,9 +112,14 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
             of_devices = [device.memory_stats() or {} for device in jax.local_devices()]
             of_process = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux: KiB
             peak_memory = max(of.get('peak_bytes_in_use', 0) for of in of_devices) or of_process
-            products = {kind: _product(kind) for kind in ('float32', config.compute_dtype)}
-        for kind, (multiply, flop) in products.items():
-            rates[kind].append(flop / _seconds(multiply, same, 5))
+            side = 2048 if jax.default_backend() == 'cpu' else 8192
+            multiply = devices.lift_eval_step(lambda matrix, _: matrix @ matrix)
+            for kind in ('float32', config.compute_dtype):
+                matrix = jax.random.normal(jax.random.key(0), (side, side), kind)
+                products[kind] = functools.partial(multiply, devices.replicate(matrix))
+        for kind, product in products.items():
+            flop = 2.0 * side**3 * jax.device_count()
+            rates[kind].append(flop / _seconds(product, same, 5))
     rates, of_step = {kind: max(found) for kind, found in rates.items()}, median(seconds['step'])
 
     # As for one CPU, wherever it runs: of what a GPU's libraries do, XLA counts nothing.
@@ -137,13 +146,6 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     )
 
 
-def _beginning(config: Config, entry: evaluate.EvaluationSet, size: int) -> evaluate.EvaluationSet:
-    some = slice(size)
-    part = entry.part._replace(records=entry.part.records[some], index=entry.part.index.take(some))
-    examples = Examples([part], [0], label_is_site=config.target == 'site')
-    return entry._replace(part=part, examples=examples)
-
-
 def _seconds(work: Callable, batches: Iterator, calls: int, warm_up: int = 3) -> float:
     """Seconds a batch; waits for the device after those that do not count, and at the end."""
     result = None
@@ -155,22 +157,14 @@ def _seconds(work: Callable, batches: Iterator, calls: int, warm_up: int = 3) ->
     return (time.perf_counter() - start) / calls
 
 
-def _product(kind: str) -> tuple[Callable[[dict], jax.Array], float]:
-    """A product of large matrices on each device at once, and the operations of all of them."""
-    side = 2048 if jax.default_backend() == 'cpu' else 8192
-    matrix = devices.replicate(jax.random.normal(jax.random.key(0), (side, side), kind))
-    multiply = devices.lift_eval_step(lambda matrix, _: matrix @ matrix)
-    return functools.partial(multiply, matrix), 2.0 * side**3 * jax.device_count()
-
-
 def report(new: Speed, old: Speed | None) -> Iterator[str]:
     """Yields tables and lines, with how many times as fast each part is as it was."""
     rows = []
     for part, seconds in new.seconds_per_batch.items():
         times = [1000 * s for s in (median(seconds), min(seconds), max(seconds))]
-        rows.append([part, *times, new.config['batch_size'] / median(seconds)])
-        if old and part in old.seconds_per_batch:
-            rows[-1].append(median(old.seconds_per_batch[part]) / median(seconds))
+        before = [old.seconds_per_batch[part]] if old and part in old.seconds_per_batch else []
+        faster = [median(was) / median(seconds) for was in before]
+        rows.append([part, *times, new.config['batch_size'] / median(seconds), *faster])
     head = ['', 'ms/batch', 'least', 'most', 'images/s', *['times as fast'] * bool(old)]
     yield tabulate(rows, head, floatfmt=('', '.1f', '.1f', '.1f', ',.0f', '.2f'))
     yield f'together / step: {new.together_to_step:.2f}'

@@ -24,19 +24,16 @@ _PICTURES = flags.DEFINE_integer(
 )
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'Where the prepared sites are now, if moved.')
 
-_SUFFIXES = {'stablehlo': '.stablehlo.zip', 'onnx': '.onnx'}
-
 
 def main() -> None:
     """Does what the flags say."""
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.export import TOLERANCE, compare, export_network, open_exported
     from cda_jax.trained import config_of_run, load_trained
+    from cda_jax.use.export import TOLERANCE, compare, export_network, open_exported
 
     workdir, kind, head = Path(_WORKDIR.value), _FORMAT.value, _HEAD.value
-    moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
-    trained = load_trained(workdir, config_of_run(workdir, **moved))
-    path = Path(_OUT.value or workdir / f'network{_SUFFIXES[kind]}')
+    trained = load_trained(workdir, config_of_run(workdir, data_dir=_DATA_DIR.value))
+    path = Path(_OUT.value or workdir / f'network.{kind}{".zip" * (kind == "stablehlo")}')
     exported = export_network(trained, path, kind, head)
     print(f'{path}: {path.stat().st_size:,} bytes')
     if _PICTURES.value:

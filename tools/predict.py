@@ -47,8 +47,6 @@ _SHOW = flags.DEFINE_string('show', None, 'HTML file to write: faces and what th
 _SHOWN = flags.DEFINE_integer('shown', 200, 'How many faces at most the page has.', lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer('batch_size', None, 'By default of the training, at most 128.')
 
-_BOX = ('x0', 'y0', 'x1', 'y1')
-
 
 def main(sources: list[str]) -> None:
     """Does what the flags say."""
@@ -109,6 +107,16 @@ def main(sources: list[str]) -> None:
 
 @contextlib.contextmanager
 def _writer(names: tuple[str, ...]) -> Iterator[Callable]:
+    def as_row(each):
+        box = [''] * 4 if each.box is None else [f'{edge:g}' for edge in each.box]
+        given = [''] * len(names) if each.fault else [str(share) for share in each.probabilities]
+        return [each.path, *box, each.name, *given, each.label or '', each.fault]
+
+    def as_dict(each):
+        given = None if each.fault else dict(zip(names, each.probabilities.tolist(), strict=True))
+        answer = {'path': each.path, 'box': each.box, 'class': each.name or None}
+        return answer | {'probabilities': given, 'label': each.label, 'fault': each.fault or None}
+
     with contextlib.ExitStack() as stack:
         if _OUT.value is None:
             file = sys.stdout
@@ -116,24 +124,12 @@ def _writer(names: tuple[str, ...]) -> Iterator[Callable]:
             temporary = stack.enter_context(replacing(Path(_OUT.value)))
             file = stack.enter_context(temporary.open('w', encoding='utf-8', newline=''))
         if (_OUT.value or '').endswith('.jsonl'):
-            yield lambda each: print(json.dumps(_as_dict(each, names)), file=file)
+            yield lambda each: print(json.dumps(as_dict(each)), file=file)
         else:
             table = csv.writer(file, lineterminator='\n')
             columns = [f'probability_{name}' for name in names]
-            table.writerow(['path', *_BOX, 'class', *columns, 'label', 'fault'])
-            yield lambda each: table.writerow(_as_row(each, names))
-
-
-def _as_row(each, names):
-    box = [''] * 4 if each.box is None else [f'{edge:g}' for edge in each.box]
-    given = [''] * len(names) if each.fault else [str(share) for share in each.probabilities]
-    return [each.path, *box, each.name, *given, each.label or '', each.fault]
-
-
-def _as_dict(each, names):
-    given = None if each.fault else dict(zip(names, each.probabilities.tolist(), strict=True))
-    answer = {'path': each.path, 'box': each.box, 'class': each.name or None}
-    return answer | {'probabilities': given, 'label': each.label, 'fault': each.fault or None}
+            table.writerow(['path', 'x0', 'y0', 'x1', 'y1', 'class', *columns, 'label', 'fault'])
+            yield lambda each: table.writerow(as_row(each))
 
 
 if __name__ == '__main__':

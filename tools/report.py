@@ -32,8 +32,7 @@ def main() -> None:
     results = read_results(workdir)
     if results is None:
         raise InputError(f'{workdir}: no results.json; expected the workdir of a finished run')
-    moved = {} if _DATA_DIR.value is None else {'data_dir': _DATA_DIR.value}
-    config = config_of_run(workdir, **moved)
+    config = config_of_run(workdir, data_dir=_DATA_DIR.value)
     tests = sum(scores.num_examples for scores in results.answers().values())
     print(f'measuring {tests:,} test pictures ...', file=sys.stderr)
     features, bias = measure_run(config, workdir)

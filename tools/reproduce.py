@@ -48,22 +48,20 @@ def main() -> None:
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.suites.reproduce import Request, reproduce
 
-    failed = reproduce(
-        Request(
-            suite=_SUITE.value,
-            scale=_SCALE.value,
-            out=Path(_OUT.value).absolute(),
-            data_dir=_DATA_DIR.value,
-            sites=tuple(_SITES.value),
-            num_seeds=_SEEDS.value,
-            methods=tuple(_METHODS.value),
-            jobs=_JOBS.value,
-            fields=dict(map(_field, _SET.value)),
-            report_only=_REPORT_ONLY.value,
-            markdown=_MARKDOWN.value and Path(_MARKDOWN.value),
-        )
+    request = Request(
+        suite=_SUITE.value,
+        scale=_SCALE.value,
+        out=Path(_OUT.value).absolute(),
+        data_dir=_DATA_DIR.value,
+        sites=tuple(_SITES.value),
+        num_seeds=_SEEDS.value,
+        methods=tuple(_METHODS.value),
+        jobs=_JOBS.value,
+        fields=dict(map(_field, _SET.value)),
+        report_only=_REPORT_ONLY.value,
+        markdown=_MARKDOWN.value and Path(_MARKDOWN.value),
     )
-    if failed:
+    if failed := reproduce(request):
         logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
         raise InputError(f'{len(failed)} runs failed; their output:\n  {logs}')
 

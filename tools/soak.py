@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -29,7 +28,7 @@ from cda_jax.runtime.children import bound
 from cda_jax.runtime.logs import TIMING
 from cda_jax.runtime.program import run as run_program
 from cda_jax.runtime.signals import EXIT_CODE
-from cda_jax.runtime.workdir import CHECKPOINTS, METRICS, RESULTS
+from cda_jax.runtime.workdir import CHECKPOINTS, METRICS
 from cda_jax.trained import load_trained
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder for the runs.', required=True)
@@ -38,49 +37,26 @@ _KILLS = flags.DEFINE_integer('kills', 30, 'How often to stop a run.', lower_bou
 _LONGEST = flags.DEFINE_float('longest', 30, 'Seconds that a run may live, at most.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Decides the instants.')
 
-_RESULTS_FILE = f'{RESULTS}.json'
+_RESULTS = 'results.json'
 _SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _SECONDS_TO_SAVE = 60
 
 
 def main(arguments: list[str]) -> None:
     """Does what the flags say."""
-    folder = Path(_WORKDIR.value)
+    folder, instants = Path(_WORKDIR.value), random.Random(_SEED.value)
     undisturbed = Path(_UNDISTURBED.value or folder / 'undisturbed')
-    if not (undisturbed / _RESULTS_FILE).exists():
+    if not (undisturbed / _RESULTS).exists():
         _finish(undisturbed, arguments)
-    is_same = True
-    for run in _stopped_runs(folder, arguments) if _KILLS.value else ():
-        found = differences(undisturbed, run)
-        print(f'{run}: {", ".join(found) or "the same weights, metrics and results"}', flush=True)
-        is_same &= not found
-    sys.exit(0 if is_same else 1)
-
-
-def differences(expected: Path, run: Path) -> list[str]:
-    """What two finished runs do not have in common of weights, metrics but speed, and results."""
-    found = []
-    left, right = (jax.tree.leaves_with_path(load_trained(w).weights) for w in (expected, run))
-    for (path, one), (_, other) in zip(left, right, strict=True):
-        if not np.array_equal(one, other, equal_nan=True):
-            found.append(f'other weights {jax.tree_util.keystr(path)}')
-    if _metrics(expected) != _metrics(run):
-        found.append(f'another {METRICS}')
-    if (expected / _RESULTS_FILE).read_text() != (run / _RESULTS_FILE).read_text():
-        found.append(f'another {_RESULTS_FILE}')
-    return found
-
-
-def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
-    """Finished runs; there are as many stops between them as were asked for."""
-    instants, stops = random.Random(_SEED.value), 0
+    stops, is_same = 0, True
     for number in itertools.count(1):
+        if stops == _KILLS.value:
+            sys.exit(0 if is_same else 1)
         run = folder / f'stopped-{number}'
         shutil.rmtree(run, ignore_errors=True)
         while stops < _KILLS.value:
             how, life = instants.choice(_SIGNALS), instants.uniform(0, _LONGEST.value)
             if _live(run, arguments, how, life):
-                yield run
                 break
             stops += 1
             names = [path.name for path in (run / CHECKPOINTS).glob('*')]
@@ -88,8 +64,27 @@ def _stopped_runs(folder: Path, arguments: list[str]) -> Iterator[Path]:
             print(f'{stops}: {how.name} after {life:.1f} s; checkpoints: {found}', flush=True)
         else:
             _finish(run, arguments)
-            yield run
-            return
+        found = differences(undisturbed, run)
+        print(f'{run}: {", ".join(found) or "the same weights, metrics and results"}', flush=True)
+        is_same &= not found
+
+
+def differences(expected: Path, run: Path) -> list[str]:
+    """What two finished runs do not have in common of weights, metrics but speed, and results."""
+
+    def metrics(run):
+        lines = map(json.loads, (run / METRICS).read_text().splitlines())
+        return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
+
+    left, right = (jax.tree.leaves_with_path(load_trained(w).weights) for w in (expected, run))
+    found = [
+        f'other weights {jax.tree_util.keystr(path)}'
+        for (path, one), (_, other) in zip(left, right, strict=True)
+        if not np.array_equal(one, other, equal_nan=True)
+    ]
+    found += [f'another {METRICS}'] * (metrics(expected) != metrics(run))
+    results = {(workdir / _RESULTS).read_text() for workdir in (expected, run)}
+    return found + [f'another {_RESULTS}'] * (len(results) - 1)
 
 
 def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> bool:
@@ -101,7 +96,7 @@ def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> 
         process.send_signal(how)
     code = process.wait(_SECONDS_TO_SAVE)
     if code not in (0, EXIT_CODE, -how):
-        sys.exit(f'{run}: exit code {code}; its output is in {_log(run)}')
+        sys.exit(f'{run}: exit code {code}; its output is in {run}.log')
     return code == 0
 
 
@@ -110,36 +105,22 @@ def _finish(run: Path, arguments: list[str]) -> None:
     process, mib = _start(run, arguments), []
     while process.poll() is None:
         time.sleep(1)
-        mib += _proportional_mib(process.pid)
+        # Of shared pages only its part; nothing where Linux does not tell.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            text = Path(f'/proc/{process.pid}/smaps_rollup').read_text()
+            mib += [int(kib) / 1024 for kib in re.findall(r'^Pss: +(\d+) kB', text, re.MULTILINE)]
     if process.returncode:
-        sys.exit(f'{run}: failed; its output is in {_log(run)}')
+        sys.exit(f'{run}: failed; its output is in {run}.log')
     if tenths := [f'{tenth.mean():,.0f}' for tenth in np.array_split(mib, 10) if len(tenth)]:
         print(f'{run}: memory in MiB: {" ".join(tenths)}', flush=True)
 
 
-def _proportional_mib(pid: int) -> list[float]:
-    """Memory of a process, of shared pages only its part; nothing where Linux does not tell."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        text = Path(f'/proc/{pid}/smaps_rollup').read_text()
-        return [int(kib) / 1024 for kib in re.findall(r'^Pss: +(\d+) kB', text, re.MULTILINE)]
-    return []
-
-
 def _start(run: Path, arguments: list[str]) -> subprocess.Popen:
     run.parent.mkdir(parents=True, exist_ok=True)
-    with _log(run).open('ab') as log:
+    with Path(f'{run}.log').open('ab') as log:
         # Bound to this process: two runs at once in one folder would refuse each other.
         command = bound([sys.executable, '-m', 'cda_jax.main', f'--workdir={run}', *arguments])
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-
-def _log(run: Path) -> Path:
-    return run.with_name(run.name + '.log')
-
-
-def _metrics(run: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
 
 
 if __name__ == '__main__':

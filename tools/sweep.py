@@ -44,19 +44,17 @@ def main() -> None:
     from cda_jax.config import read_config
     from cda_jax.suites.sweep import Request, sweep
 
-    best = sweep(
-        Request(
-            config=read_config(program.config_fields(_CONFIG)),
-            flags=program.config_words(_CONFIG),
-            spaces=dict(text.partition('=')[::2] for text in _SEARCH.value),
-            select=_SELECT.value,
-            out=Path(_OUT.value).absolute(),
-            num_trials=_TRIALS.value,
-            seed=_SEED.value,
-            jobs=_JOBS.value,
-        )
+    request = Request(
+        config=read_config(program.config_fields(_CONFIG)),
+        flags=program.config_words(_CONFIG),
+        spaces=dict(text.partition('=')[::2] for text in _SEARCH.value),
+        select=_SELECT.value,
+        out=Path(_OUT.value).absolute(),
+        num_trials=_TRIALS.value,
+        seed=_SEED.value,
+        jobs=_JOBS.value,
     )
-    print(f'\nThe best trial:\n{shlex.join(best)}')
+    print(f'\nThe best trial:\n{shlex.join(sweep(request))}')
 
 
 if __name__ == '__main__':

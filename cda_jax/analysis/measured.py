@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from cda_jax.analysis.bias import BiasReport, measure_bias
+from cda_jax.analysis.features import Features, write_features
 from cda_jax.config import Config
 from cda_jax.data.sites import TRUE_LABELS_FILE
 from cda_jax.errors import InputError
 from cda_jax.evaluate import features_of_run
-from cda_jax.features import Features, write_features
 from cda_jax.runtime.files import write_json
 from cda_jax.runtime.workdir import BIAS, FEATURES
 
@@ -51,7 +51,11 @@ def _true_labels(config: Config, features: Features) -> np.ndarray | None:
         return None
     found = np.empty(len(features.id), np.int32)
     for site, path in enumerate(paths):
-        truth = _read_truth(path)
+        with path.open(encoding='utf-8', newline='') as file:
+            rows = list(csv.DictReader(file))
+        if not rows or not {'id', 'true_label'} <= rows[0].keys():
+            raise InputError(f'{path}: expected a table with the columns id and true_label')
+        truth = {row['id']: row['true_label'] for row in rows}
         for row in np.flatnonzero(features.site == site):
             name = truth.get(features.id[row])
             if name not in features.class_names:
@@ -61,11 +65,3 @@ def _true_labels(config: Config, features: Features) -> np.ndarray | None:
                 )
             found[row] = features.class_names.index(name)
     return found
-
-
-def _read_truth(path: Path) -> dict[str, str]:
-    with path.open(encoding='utf-8', newline='') as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {'id', 'true_label'} <= rows[0].keys():
-        raise InputError(f'{path}: expected a table with the columns id and true_label')
-    return {row['id']: row['true_label'] for row in rows}

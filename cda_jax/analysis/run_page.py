@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cda_jax.analysis.bias.report import AnnotationBias, BiasReport, Estimate
+from cda_jax.analysis.features import Features
 from cda_jax.analysis.figures.classes import class_distributions, recall_figure
 from cda_jax.analysis.figures.curves import gradient_curves, health_panel, training_curves
 from cda_jax.analysis.figures.embedding import embed, embedding_figure, subsample_evenly
@@ -16,7 +17,6 @@ from cda_jax.analysis.tables import Column, Table, show_percent
 from cda_jax.config import Config, as_fields
 from cda_jax.data.manifest import SPLITS
 from cda_jax.data.sites import open_sites
-from cda_jax.features import Features
 from cda_jax.runtime.results import Results
 from cda_jax.trained import training_of_run
 
@@ -167,11 +167,11 @@ def _without_labels(features: Features) -> Table:
         probabilities = features.probabilities[features.site == number]
         scores = mean_entropy(probabilities), soft_neighbourhood_density(probabilities)
         rows.append((site, *scores))
-    columns = Column('mean entropy', 'number'), Column('soft neighbourhood density', 'number')
+    names = 'mean entropy', 'soft neighbourhood density'
     return Table(
         'without-labels',
         'Scores that need no labels',
-        (Column('test set'), *columns),
+        (Column('test set'), *(Column(name, 'number') for name in names)),
         rows,
         'In nats, of the head that answers. Between models on one test set, a lower entropy and a '
         'higher density speak for a model; between test sets they mean nothing.',
@@ -180,17 +180,13 @@ def _without_labels(features: Features) -> Table:
 
 def _bias(bias: BiasReport) -> Section:
     overall, within = bias.dataset_classification, bias.within_class
-    probes = {
-        'linear probe, all (%)': overall.linear,
-        'linear probe, within class (%)': within.linear,
-        'MLP probe, all (%)': overall.mlp,
-        'MLP probe, within class (%)': within.mlp,
-    }
-    rows = [
-        _row(name, probe.balanced_accuracy, f'{100 * probe.chance:.1f}', decimals=1, factor=100)
-        for name, probe in probes.items()
-        if probe and probe.balanced_accuracy
-    ]
+    rows = []
+    for kind, name in {'linear': 'linear probe', 'mlp': 'MLP probe'}.items():
+        for what, probes in {'all': overall, 'within class': within}.items():
+            probe = getattr(probes, kind)
+            if probe and probe.balanced_accuracy:
+                chance, how = f'{100 * probe.chance:.1f}', {'decimals': 1, 'factor': 100}
+                rows.append(_row(f'{name}, {what} (%)', probe.balanced_accuracy, chance, **how))
     for pair in bias.pairs:
         names = ' - '.join(pair.sites)
         rows.append(_row(f'A-distance, {names}', pair.a_distance, '0'))
@@ -232,12 +228,13 @@ def _annotation(bias: AnnotationBias) -> Section:
 
 
 def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
-    curves = Picture(
-        training_curves(lines),
-        'Every logged step, each of one batch, and their running median.',
-        'Loss terms, accuracies and learning rate over the epochs.',
+    figures = (
+        Picture(
+            training_curves(lines),
+            'Every logged step, each of one batch, and their running median.',
+            'Loss terms, accuracies and learning rate over the epochs.',
+        ),
     )
-    figures = [curves]
     if any('largest_gradient_share' in line for line in lines):
         gradient = Picture(
             gradient_curves(lines, setup.site_shares),
@@ -245,7 +242,7 @@ def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
             'dashed line trains the network at the expense of the others.',
             'Shares of the gradient by site and of the largest sample over the epochs.',
         )
-        figures.append(gradient)
+        figures += (gradient,)
     if setup.num_sites:
         game = Picture(
             health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
@@ -253,8 +250,8 @@ def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
             'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the '
             'direct gradient, and lambda over the epochs.',
         )
-        figures.append(game)
-    return Section('Training', figures=tuple(figures))
+        figures += (game,)
+    return Section('Training', figures=figures)
 
 
 def _row(name: str, estimate: Estimate | None, mixed: str | None, *, decimals=2, factor=1) -> tuple:

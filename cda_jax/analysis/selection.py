@@ -72,10 +72,9 @@ def importance_weighted_risk(
 ) -> float:
     """Mean validation loss as if the examples were as frequent as at the unlabelled site.
 
-    Source: Sugiyama et al. (2007), https://jmlr.org/papers/v8/sugiyama07a.html
+    The ratio is as from `density_ratio`.
 
-    Args:
-        ratio: As from `density_ratio`.
+    Source: Sugiyama et al. (2007), https://jmlr.org/papers/v8/sugiyama07a.html
     """
     return float(np.mean(np.multiply(losses, ratio, dtype=float)))
 
@@ -89,9 +88,6 @@ def deep_embedded_validation(
     weighted losses, by the slope of these on the weights. Equal weights correct nothing.
 
     Source: You et al. (2019), algorithm 1, http://proceedings.mlr.press/v97/you19a.html
-
-    Args:
-        ratio: As from `density_ratio`.
     """
     ratio = np.asarray(ratio, float)
     weighted = ratio * losses

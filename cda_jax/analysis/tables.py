@@ -109,11 +109,19 @@ def as_csv(table: Table) -> str:
     `_high` (95 % by Student's t), `_seeds` (how many) and `_values` (separated by spaces). A figure
     without seeds is the mean there, and the others are empty.
     """
+
+    def of_seeds(cell: float | Measured | None) -> dict:
+        if not isinstance(cell, Measured):
+            return {'mean': cell}
+        low, high = cell.interval or (None, None)
+        of_mean = {'mean': cell.mean, 'sd': cell.sd, 'low': low, 'high': high}
+        return of_mean | {'seeds': len(cell.values), 'values': ' '.join(map(str, cell.values))}
+
     parts = []
     for number, column in enumerate(table.columns):
         cells = [row[number] for row in table.rows]
         if any(isinstance(cell, Measured) for cell in cells):
-            seeds = pd.DataFrame(map(_of_seeds, cells), dtype=object)
+            seeds = pd.DataFrame(map(of_seeds, cells), dtype=object)
             parts.append(seeds.add_prefix(f'{column.name}_'))
         else:
             parts.append(pd.DataFrame({column.name: cells}, dtype=object))
@@ -122,17 +130,19 @@ def as_csv(table: Table) -> str:
 
 def as_markdown(table: Table) -> str:
     """The table for reading, with its title and note."""
-    frame = _escaped(table, _MARKDOWN)
-    body = frame.to_markdown(index=False, disable_numparse=True, colalign=_sides(table))
+    body = _laid_out(table, _escaped(table, _MARKDOWN), 'pipe')
     title, note = _one_line(table.title), _one_line(table.note)
     return '\n\n'.join(filter(None, [f'**{title}**', body, note])) + '\n'
 
 
 def as_text(table: Table) -> str:
     """The table for a console."""
-    return shown(table).to_markdown(
-        index=False, tablefmt='simple', disable_numparse=True, colalign=_sides(table)
-    )
+    return _laid_out(table, shown(table), 'simple')
+
+
+def _laid_out(table: Table, frame: pd.DataFrame, form: str) -> str:
+    sides = ['left' if column.kind == 'text' else 'right' for column in table.columns]
+    return frame.to_markdown(index=False, tablefmt=form, disable_numparse=True, colalign=sides)
 
 
 def as_latex(table: Table) -> str:
@@ -160,18 +170,6 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
     for table in tables:
         for ending, render in (('csv', as_csv), ('md', as_markdown), ('tex', as_latex)):
             write_text(folder / f'{table.name}.{ending}', render(table))
-
-
-def _sides(table: Table) -> list[str]:
-    return ['left' if column.kind == 'text' else 'right' for column in table.columns]
-
-
-def _of_seeds(cell: float | Measured | None) -> dict:
-    if not isinstance(cell, Measured):
-        return {'mean': cell}
-    low, high = cell.interval or (None, None)
-    of_mean = {'mean': cell.mean, 'sd': cell.sd, 'low': low, 'high': high}
-    return of_mean | {'seeds': len(cell.values), 'values': ' '.join(map(str, cell.values))}
 
 
 def _escaped(table: Table, escapes: dict[int, str]) -> pd.DataFrame:

@@ -16,10 +16,8 @@ from cda_jax.errors import InputError
 TRUE_LABELS_FILE = 'true_labels.csv'
 
 # The order of expressions where sites have different ones.
-COMMON_ORDER = (
-    *('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral'),
-    'Contempt',
-)
+COMMON_ORDER = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')
+COMMON_ORDER += ('Contempt',)
 
 
 class Site(NamedTuple):

@@ -4,21 +4,27 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from cda_jax.losses.cross_entropy import keep_rows, weighted_cross_entropy
+from cda_jax.losses.cross_entropy import (
+    Mask,
+    PerClass,
+    PerSample,
+    keep_rows,
+    weighted_cross_entropy,
+)
 
 
 def adaptive_cross_entropy(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
     alpha: float = 1.0,
     prior: float = 0.0,
     unit_mean: bool = False,
     axis_name: str | None = None,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Adaptive cross entropy (ACE): classes weigh more if rare or badly recognised in the batch.
 
         -w_y log p_y
@@ -45,9 +51,9 @@ def adaptive_cross_entropy(
 
 
 def adaptive_weights(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
     alpha: float = 1.0,
     prior: float = 0.0,
@@ -108,12 +114,8 @@ def adaptive_weights(
 
 
 def recall_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
-    *,
-    axis_name: str | None = None,
-) -> Float[Array, ' B']:
+    logits: PerClass, targets: PerClass, mask: Mask = None, *, axis_name: str | None = None
+) -> PerSample:
     """Recall loss: a class weighs as much as the share of its samples in the batch that is missed.
 
         -(1 - h_y / b_y) log p_y
@@ -132,10 +134,7 @@ def recall_loss(
 
 
 def batch_statistics(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None,
-    axis_name: str | None,
+    logits: PerClass, targets: PerClass, mask: Mask, axis_name: str | None
 ) -> tuple[Float[Array, ' C'], Float[Array, ' C'], Float[Array, '']]:
     """Samples and hits of each class, and all samples, over the whole mapped batch.
 

@@ -5,24 +5,29 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Real
+from jaxtyping import Array, ArrayLike, Float, Real
 
 from cda_jax.losses.cross_entropy import (
+    Mask,
+    PerClass,
+    PerSample,
     cross_entropy,
     keep_rows,
     weighted_cross_entropy,
     weighted_focal_loss,
 )
 
+Counts = Real[ArrayLike, ' C']
+
 
 def class_balanced_cross_entropy(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
-    class_counts: Real[ArrayLike, ' C'],
+    class_counts: Counts,
     beta: float = 0.9999,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Cross entropy with fixed weights for rare classes.
 
         -w_y log p_y
@@ -40,14 +45,14 @@ def class_balanced_cross_entropy(
 
 
 def class_balanced_focal_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
-    class_counts: Real[ArrayLike, ' C'],
+    class_counts: Counts,
     beta: float = 0.9999,
     gamma: float = 2.0,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Focal loss with fixed weights for rare classes.
 
         -w_y (1 - p_y)^gamma log p_y
@@ -64,9 +69,7 @@ def class_balanced_focal_loss(
     return weighted_focal_loss(logits, targets, mask, weights, gamma=gamma)
 
 
-def effective_number_weights(
-    class_counts: Real[ArrayLike, ' C'], *, beta: float
-) -> Float[Array, ' C']:
+def effective_number_weights(class_counts: Counts, *, beta: float) -> Float[Array, ' C']:
     """Class weights in inverse proportion to the effective number of training examples.
 
         w_j = C u_j / sum_i u_i,  u_j = (1 - beta) / (1 - beta^n_j)
@@ -93,17 +96,17 @@ def effective_number_weights(
 
 
 def ldam_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
-    class_counts: Real[ArrayLike, ' C'],
+    class_counts: Counts,
     progress: Float[ArrayLike, ''],
     max_margin: float = 0.5,
     scale: float = 30.0,
     reweight_from: float = 0.8,
     beta: float = 0.9999,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Label-distribution-aware margin loss: a rare label has to win by a margin.
 
         -w_y log softmax(scale (logits - D_y onehot(y)))_y,  D_j = max_margin (min n / n_j)^(1/4)
@@ -133,7 +136,7 @@ def ldam_loss(
     return _cross_entropy_by_label(label_logits, targets, mask, weights)
 
 
-def label_margins(class_counts: Real[ArrayLike, ' C'], *, max_margin: float) -> Float[Array, ' C']:
+def label_margins(class_counts: Counts, *, max_margin: float) -> Float[Array, ' C']:
     """The margins D of LDAM, the largest for the rarest class and for those without examples."""
     if not max_margin >= 0:
         raise ValueError(f'max_margin of LDAM is {max_margin}, expected 0 or more')
@@ -144,13 +147,13 @@ def label_margins(class_counts: Real[ArrayLike, ' C'], *, max_margin: float) -> 
 
 
 def logit_adjusted_cross_entropy(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
-    class_counts: Real[ArrayLike, ' C'],
+    class_counts: Counts,
     tau: float = 1.0,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Cross entropy of logits that are raised for frequent classes, in training only.
 
         -log softmax(logits + tau log(n_j / n))_y
@@ -168,12 +171,8 @@ def logit_adjusted_cross_entropy(
 
 
 def balanced_softmax(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
-    *,
-    class_counts: Real[ArrayLike, ' C'],
-) -> Float[Array, ' B']:
+    logits: PerClass, targets: PerClass, mask: Mask = None, *, class_counts: Counts
+) -> PerSample:
     """Cross entropy of the softmax in which each class counts with its training examples.
 
         -log(n_y exp(logits_y) / sum_j n_j exp(logits_j))
@@ -190,7 +189,7 @@ def balanced_softmax(
 
 
 def adjust_logits(
-    logits: Float[Array, '*B C'], class_counts: Real[ArrayLike, ' C'], tau: float = 1.0
+    logits: Float[Array, '*B C'], class_counts: Counts, tau: float = 1.0
 ) -> Float[Array, '*B C']:
     """Lowers the logits of frequent classes, at evaluation, after training with `cross_entropy`.
 
@@ -207,14 +206,14 @@ def adjust_logits(
 
 
 def seesaw_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask = None,
     *,
-    class_counts: Real[ArrayLike, ' C'],
+    class_counts: Counts,
     p: float = 0.8,
     q: float = 2.0,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Seesaw loss: a frequent label spares the rarer classes, but for those it is mistaken for.
 
         -log(exp(logits_y) / sum_j M_j K_j exp(logits_j))
@@ -244,10 +243,10 @@ def seesaw_loss(
 
 def _cross_entropy_by_label(
     label_logits: Float[Array, 'B C C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None,
+    targets: PerClass,
+    mask: Mask,
     weights: Float[Array, ' C'] | float,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Weighted cross entropy of logits that depend on the label; `[i, y]` are those for label y."""
     log_p = jnp.diagonal(jax.nn.log_softmax(label_logits), axis1=-2, axis2=-1)
     return -jnp.sum(weights * keep_rows(targets, mask) * log_p, axis=-1)

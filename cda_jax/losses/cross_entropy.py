@@ -5,14 +5,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
+# What losses take and give.
+PerClass = Float[Array, 'B C']
+PerSample = Float[Array, ' B']
+Mask = Bool[Array, ' B'] | None
+
 
 def cross_entropy(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
-    *,
-    label_smoothing: float = 0.0,
-) -> Float[Array, ' B']:
+    logits: PerClass, targets: PerClass, mask: Mask = None, *, label_smoothing: float = 0.0
+) -> PerSample:
     """Cross entropy.
 
         -log p_y
@@ -35,12 +36,8 @@ def cross_entropy(
 
 
 def focal_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None = None,
-    *,
-    gamma: float = 2.0,
-) -> Float[Array, ' B']:
+    logits: PerClass, targets: PerClass, mask: Mask = None, *, gamma: float = 2.0
+) -> PerSample:
     """Focal loss: samples that are recognised already count little.
 
         -(1 - p_y)^gamma log p_y
@@ -58,24 +55,21 @@ def focal_loss(
 
 
 def weighted_cross_entropy(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None,
-    weights: Float[Array, ' C'] | float = 1.0,
-) -> Float[Array, ' B']:
+    logits: PerClass, targets: PerClass, mask: Mask, weights: Float[Array, ' C'] | float = 1.0
+) -> PerSample:
     """Cross entropy with a weight for each class, -w_y log p_y."""
     logits, targets = keep_rows(logits, mask), keep_rows(targets, mask)
     return optax.softmax_cross_entropy(logits, weights * targets)
 
 
 def weighted_focal_loss(
-    logits: Float[Array, 'B C'],
-    targets: Float[Array, 'B C'],
-    mask: Bool[Array, ' B'] | None,
+    logits: PerClass,
+    targets: PerClass,
+    mask: Mask,
     weights: Float[Array, ' C'] | float = 1.0,
     *,
     gamma: float,
-) -> Float[Array, ' B']:
+) -> PerSample:
     """Focal loss with a weight for each class, -w_y (1 - p_y)^gamma log p_y."""
     if not gamma >= 0:
         raise ValueError(f'gamma of the focal loss is {gamma}, expected 0 or more')
@@ -86,7 +80,7 @@ def weighted_focal_loss(
     return -jnp.sum(weights * targets * miss**gamma * log_p, axis=-1)
 
 
-def keep_rows(values: Float[Array, 'B C'], mask: Bool[Array, ' B'] | None) -> Float[Array, 'B C']:
+def keep_rows(values: PerClass, mask: Mask) -> PerClass:
     """The values in float32, with zeros in the rows outside the mask.
 
     Rows are replaced before anything is computed from them: a product with 0 afterwards would keep

@@ -33,9 +33,8 @@ def find_loss(
         The loss, called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of
         these two it names; it is handed no other.
 
-    Raises:
-        InputError: There is no such loss, it does not take these arguments, or it needs class
-            counts and there are none.
+    Raises InputError if there is no such loss, it does not take these arguments, or it needs class
+    counts and there are none.
 
     >>> import jax.numpy as jnp
     >>> loss = find_loss('focal_loss', {'gamma': 0.5})
@@ -92,8 +91,7 @@ def import_function(name: str, package: str, kind: str) -> Callable:
     Args:
         kind: What it is, as an error calls it.
 
-    Raises:
-        InputError: There is no such function; it names the one that is spelt alike.
+    Raises InputError if there is no such function; it names the one that is spelt alike.
     """
     module_name, _, attribute = (name if '.' in name else f'{package}.{name}').rpartition('.')
     try:

@@ -31,9 +31,8 @@ def from_timm(
         like: The same variables of the untrained network, which may be abstract.
         depth: Of that network, like the width.
 
-    Raises:
-        InputError: They are of another depth, width or architecture, named by the config's fields;
-            the caller says which file they are of.
+    Raises InputError if they are of another depth, width or architecture, named by the config's
+    fields; the caller says which file they are of.
     """
     arrays = {name: x for name, x in arrays.items() if not name.endswith('.num_batches_tracked')}
     ours = {_name_in_timm(path): (path, leaf) for path, leaf in flatten_dict(like).items()}
@@ -69,10 +68,8 @@ def _depth_of(arrays: Mapping[str, np.ndarray]) -> int | None:
     stages = [stage for stage, _ in blocks]
     counts = tuple(stages.count(stage) for stage in sorted(set(stages)))
     is_bottleneck = 'stages.0.blocks.0.conv3.weight' in arrays
-    for depth, numbers in RESNET_DEPTHS.items():
-        if numbers == counts and is_bottleneck == (depth >= 50):
-            return depth
-    return None
+    alike = (d for d, n in RESNET_DEPTHS.items() if n == counts and is_bottleneck == (d >= 50))
+    return next(alike, None)
 
 
 def _as_ours(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -28,64 +28,41 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
     With `upright`, the picture is turned as its EXIF orientation asks. Face boxes refer to the
     pixels as they are stored, so pictures with boxes must not be turned.
     """
+    if not data:
+        raise ValueError('empty file')
     with warnings.catch_warnings():
         # Damaged or odd metadata does not matter; only the limit on the size does.
         warnings.simplefilter('ignore')
         warnings.simplefilter('error', Image.DecompressionBombWarning)
-        picture = _open(data)
-        # Here OpenCV and Pillow agree; Pillow decodes palettes, CMYK, transparency and 16 bits.
-        if picture.mode in ('L', 'RGB') and _has_end(data, picture.format):
-            image = _decode_plain(data, upright)
-            if image is not None:
-                return image
-        return _decode_any(picture, upright)
-
-
-def _open(data: bytes) -> Image.Image:
-    if not data:
-        raise ValueError('empty file')
-    try:
-        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f'more than {Image.MAX_IMAGE_PIXELS // 10**6} megapixels') from error
-    except Exception as error:  # Pillow's parsers raise almost anything on damaged files.
-        raise ValueError('not a picture in a known format') from error
-    if max(picture.size) > _MAX_SIDE:
-        raise ValueError(f'a side of more than {_MAX_SIDE:,} pixels')
-    return picture
-
-
-def _has_end(data: bytes, file_format: str | None) -> bool:
-    # Some versions of OpenCV fill the missing part of a truncated JPEG with grey and say nothing.
-    # Pillow refuses truncated pictures, and ignores bytes that follow the picture.
-    return file_format != 'JPEG' or data[-64:].rstrip(b'\0\r\n').endswith(b'\xff\xd9')
-
-
-def _decode_plain(data: bytes, upright: bool) -> np.ndarray | None:
-    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None  # Pillow has the last word on what is readable.
-
-
-def _decode_any(picture: Image.Image, upright: bool) -> np.ndarray:
-    if picture.mode in ('F', 'I'):
-        raise ValueError(f'32-bit pixels (mode {picture.mode}) have no known range')
-    try:
-        picture.load()
-        if upright:
-            picture = ImageOps.exif_transpose(picture)
-        if picture.mode.startswith('I;16'):
-            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        return np.array(picture.convert('RGB'))
-    except Exception as error:  # as above
-        raise ValueError(f'damaged picture ({error})') from error
+        try:
+            picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ValueError(f'more than {Image.MAX_IMAGE_PIXELS // 10**6} megapixels') from error
+        except Exception as error:  # Pillow's parsers raise almost anything on damaged files.
+            raise ValueError('not a picture in a known format') from error
+        if max(picture.size) > _MAX_SIDE:
+            raise ValueError(f'a side of more than {_MAX_SIDE:,} pixels')
+        if picture.mode in ('F', 'I'):
+            raise ValueError(f'32-bit pixels (mode {picture.mode}) have no known range')
+        try:
+            picture.load()
+            picture = ImageOps.exif_transpose(picture) if upright else picture
+            if picture.mode.startswith('I;16'):
+                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+            return np.array(picture.convert('RGB'))
+        except Exception as error:  # as above
+            raise ValueError(f'damaged picture ({error})') from error
 
 
 def margin_of(face_size: int) -> int:
     """The rim on each side of a face: 6 pixels for a face of 100, so that the crop has 112."""
     return round(0.06 * face_size)
+
+
+def face_size_of(image_size: int) -> int:
+    """The side of the face in a crop of this side, by `margin_of`."""
+    sizes = range(image_size, 0, -1)
+    return next(size for size in sizes if size + 2 * margin_of(size) <= image_size)
 
 
 def crop_face(image: np.ndarray, box: Box | None, *, face_size: int, margin: int) -> np.ndarray:

@@ -67,6 +67,13 @@ class Dataset(NamedTuple):
     class_changes: Mapping[str, str] = MappingProxyType({})  # as in `Manifest`
 
 
+def each_example(
+    rows: Iterable[Example | Skipped], change: Callable[[Example], Example | Skipped]
+) -> list[Example | Skipped]:
+    """The rows with every example changed, and those that are skipped as they are."""
+    return [change(row) if isinstance(row, Example) else row for row in rows]
+
+
 def without_labels(dataset: Dataset) -> Dataset:
     """The dataset as if nobody had said the classes of its training pictures."""
 

@@ -1,6 +1,5 @@
 """Faces in whole pictures: a detector that gives their boxes, the largest first."""
 
-import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.prepare.dataset import Box
 
 NO_FACE = 'no face found'
@@ -34,8 +33,7 @@ def face_detector(model: bytes | None = None) -> Detector:
     Args:
         model: The content of an ONNX file of YuNet, to take instead.
 
-    Raises:
-        InputError: OpenCV cannot read the model, or scikit-image is not installed.
+    Raises InputError if OpenCV cannot read the model, or scikit-image is not installed.
     """
     find, side = (_cascade(), _CASCADE_SIDE) if model is None else (_yunet(model), _YUNET_SIDE)
     lock = threading.Lock()  # both use all cores for one picture already
@@ -49,7 +47,7 @@ def face_detector(model: bytes | None = None) -> Detector:
             found = find(np.ascontiguousarray(small))
         boxes = [Box(*(float(edge) / scale for edge in box)) for box in found]
         inside = [b for b in boxes if b.x0 < width and b.y0 < height and b.x1 > 0 and b.y1 > 0]
-        return sorted(inside, key=_area, reverse=True)
+        return sorted(inside, key=lambda b: (b.x0 - b.x1) * (b.y1 - b.y0))
 
     return detect
 
@@ -62,18 +60,11 @@ def read_model(path: Path | None) -> bytes | None:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
 
 
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
-
-
 def _cascade() -> Callable[[np.ndarray], list[tuple[float, ...]]]:
-    try:
-        data, feature = map(importlib.import_module, ('skimage.data', 'skimage.feature'))
-    except ImportError as error:
-        raise InputError(
-            'finding faces needs scikit-image (pip install -e ".[detect]"), or a model of YuNet '
-            '(--detector=FILE.onnx)'
-        ) from error
+    otherwise = ', or a model of YuNet (--detector=FILE.onnx)'
+    data, feature = (
+        import_extra(f'skimage.{module}', 'detect', otherwise) for module in ('data', 'feature')
+    )
     cascade = feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
     def find(image):

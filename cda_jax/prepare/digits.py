@@ -48,10 +48,9 @@ def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) 
     images_file = _idx_file(folder, f'{part}-images', 'idx3-ubyte')
     images = _read_idx(images_file, num_axes=3)
     labels = _read_idx(_idx_file(folder, f'{part}-labels', 'idx1-ubyte'), num_axes=1)
-    if num_images is not None and not 1 <= num_images <= len(images):
-        raise InputError(
-            f'{images_file}: expected to take 1 to {len(images):,} pictures, found {num_images:,}'
-        )
+    if num_images is not None:
+        expected = f'to take 1 to {len(images):,} pictures'
+        _expect(1 <= num_images <= len(images), images_file, expected, f'{num_images:,}')
     return _checked('mnist', images_file, images[:num_images], labels[:num_images])
 
 
@@ -60,8 +59,8 @@ def read_semeion(path: Path) -> Collection:
 
     It has a line per picture with 16 x 16 pixels and 10 columns, one of which is 1.
     """
-    num_pixels = _SEMEION_SIDE**2
-    rows = []
+    num_pixels, rows = _SEMEION_SIDE**2, []
+    expected = f'{num_pixels} pixels and 10 columns for the digit, all 0 or 1 and a single 1 in the'
     for number, line in numbered_lines(path):
         fields = line.split()
         try:
@@ -69,15 +68,11 @@ def read_semeion(path: Path) -> Collection:
         except ValueError:
             row = np.full(1, np.nan)
         is_binary = len(row) == num_pixels + 10 and np.isin(row, (0, 1)).all()
-        if not is_binary or row[num_pixels:].sum() != 1:
-            raise InputError(
-                f'{path}, line {number}: expected {num_pixels} pixels and 10 columns for the '
-                f'digit, all 0 or 1 and a single 1 in the last 10, found {len(fields)} fields, '
-                f'{line[:40]!r}'
-            )
+        is_good, found = is_binary and row[num_pixels:].sum() == 1, f'{len(fields)} fields'
+        where = f'{path}, line {number}'
+        _expect(is_good, where, f'{expected} last 10', f'{found}, {line[:40]!r}')
         rows.append(row.astype(np.uint8))
-    if not rows:
-        raise InputError(f'{path}: expected a line per picture, found none')
+    _expect(rows, path, 'a line per picture', 'none')
     table = np.stack(rows)
     images = 255 * table[:, :num_pixels].reshape(-1, _SEMEION_SIDE, _SEMEION_SIDE)
     return _checked('semeion', path, images, table[:, num_pixels:].argmax(axis=1))
@@ -89,11 +84,9 @@ def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Coll
     The parts to train on are some of 'tra', 'cv' and 'wdep'; the test split is 'windep', by other
     writers.
     """
-    if not train or len(set(train) & set(OPTDIGITS_TRAIN)) != len(train):
-        raise InputError(
-            f'optdigits: expected one or several of {", ".join(OPTDIGITS_TRAIN)} to train on, '
-            f'found {", ".join(train)!r}'
-        )
+    is_good = train and len(set(train) & set(OPTDIGITS_TRAIN)) == len(train)
+    expected = f'one or several of {", ".join(OPTDIGITS_TRAIN)} to train on'
+    _expect(is_good, 'optdigits', expected, repr(', '.join(train)))
     parts = [_read_bitmaps(folder / f'optdigits-orig.{part}') for part in (*train, 'windep')]
     images, labels = map(np.concatenate, zip(*parts, strict=True))
     num_train = len(labels) - len(parts[-1][1])
@@ -107,29 +100,22 @@ def read_archive(path: Path) -> list[Collection]:
     semeion need no NAME_test, because a hash splits them.
     """
     arrays = read_npz(path, max_bytes=2**30)
+    held = ', '.join(sorted(arrays))[:200]
 
     def array(name: str, dtype: type, num_axes: int) -> np.ndarray:
-        if name not in arrays:
-            held = ', '.join(sorted(arrays))[:200]
-            raise InputError(f'{path}: expected an array {name}, found {held}')
+        _expect(name in arrays, path, f'an array {name}', held)
         found = arrays[name]
-        if not np.issubdtype(found.dtype, dtype) or found.ndim != num_axes:
-            raise InputError(
-                f'{path}: expected {name} to be {dtype.__name__} in {num_axes} axes, '
-                f'found {found.dtype} in {found.ndim}'
-            )
+        is_good = np.issubdtype(found.dtype, dtype) and found.ndim == num_axes
+        expected = f'{name} to be {dtype.__name__} in {num_axes} axes'
+        _expect(is_good, path, expected, f'{found.dtype} in {found.ndim}')
         return found
 
     names = sorted(name.removesuffix('_image') for name in arrays if name.endswith('_image'))
-    if not names:
-        found = ', '.join(arrays)[:200]
-        raise InputError(f'{path}: expected arrays named SITE_image, found {found}')
+    _expect(names, path, 'arrays named SITE_image', held)
     collections = []
     for name in names:
-        if not re.fullmatch('[A-Za-z0-9_-]+', name):
-            raise InputError(
-                f'{path}: expected letters, digits, _ and - in a site name, found {name[:80]!r}'
-            )
+        is_name = re.fullmatch('[A-Za-z0-9_-]+', name)
+        _expect(is_name, path, 'letters, digits, _ and - in a site name', repr(name[:80]))
         images, labels = array(f'{name}_image', np.uint8, 3), array(f'{name}_label', np.integer, 1)
         test = None if name in HASHED_SITES else array(f'{name}_test', np.bool_, 1)
         collections.append(_checked(name, path, images, labels, test))
@@ -163,27 +149,21 @@ def write_folders(collections: Sequence[Collection], out: Path) -> None:
 def _checked(
     name: str, source: Path, images: np.ndarray, labels: np.ndarray, test: np.ndarray | None = None
 ) -> Collection:
-    if len(images) != len(labels):
-        raise InputError(
-            f'{source}: expected a picture for each of {len(labels):,} labels of {name}, '
-            f'found {len(images):,}'
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() <= 9:
-        raise InputError(
-            f'{source}: expected labels of 0..9 for {name}, found {labels.min()}..{labels.max()}'
-        )
-    if test is None:
-        test = hashed_test(name, len(labels))
-    if len(test) != len(labels):
-        raise InputError(
-            f'{source}: expected {len(labels):,} test flags for {name}, found {len(test):,}'
-        )
-    if test.all() or not test.any():
-        raise InputError(
-            f'{source}: expected pictures of {name} for both splits, found {len(labels):,}, '
-            f'{test.sum():,} of them for the test split'
-        )
+    test = hashed_test(name, len(labels)) if test is None else test
+    least, most = (labels.min(), labels.max()) if labels.size else (0, 9)
+    count = f'{len(labels):,}'
+    expected = f'a picture for each of {count} labels of {name}'
+    _expect(len(images) == len(labels), source, expected, f'{len(images):,}')
+    _expect(least >= 0 and most <= 9, source, f'labels of 0..9 for {name}', f'{least}..{most}')
+    _expect(len(test) == len(labels), source, f'{count} test flags for {name}', f'{len(test):,}')
+    drawn = f'{count}, {test.sum():,} of them for the test split'
+    _expect(test.any() and not test.all(), source, f'pictures of {name} for both splits', drawn)
     return Collection(name, images, labels, test)
+
+
+def _expect(is_good: object, where: object, expected: str, found: str) -> None:
+    if not is_good:
+        raise InputError(f'{where}: expected {expected}, found {found}')
 
 
 def _idx_file(folder: Path, name: str, kind: str) -> Path:
@@ -202,21 +182,15 @@ def _read_idx(path: Path, num_axes: int) -> np.ndarray:
         raise InputError(f'{path}: expected a whole gzip file ({error})') from error
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
-    if len(data) > _MAX_BYTES:
-        raise InputError(f'{path}: expected at most {_MAX_BYTES:,} bytes, found more')
+    _expect(len(data) <= _MAX_BYTES, path, f'at most {_MAX_BYTES:,} bytes', 'more')
     magic = bytes((0, 0, 8, num_axes))  # 8: unsigned bytes
     start = 4 + 4 * num_axes
-    if data[:4] != magic or len(data) < start:
-        raise InputError(
-            f'{path}: expected an idx file of bytes in {num_axes} axes, which begins with '
-            f'{magic.hex(" ")}, found {data[:4].hex(" ")}'
-        )
+    is_good = data[:4] == magic and len(data) >= start
+    expected = f'an idx file of bytes in {num_axes} axes, which begins with {magic.hex(" ")}'
+    _expect(is_good, path, expected, data[:4].hex(' '))
     shape = np.frombuffer(data, '>u4', num_axes, offset=4).tolist()
-    if len(data) != start + math.prod(shape):
-        raise InputError(
-            f'{path}: expected {start + math.prod(shape):,} bytes, as its header says, '
-            f'found {len(data):,}'
-        )
+    size = start + math.prod(shape)
+    _expect(len(data) == size, path, f'{size:,} bytes, as its header says', f'{len(data):,}')
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
@@ -234,14 +208,14 @@ def _read_bitmaps(path: Path) -> tuple[np.ndarray, np.ndarray]:
     blocks = lines[first:]
     for i, (number, line) in enumerate(blocks):
         is_label = i % (_OPTDIGITS_SIDE + 1) == _OPTDIGITS_SIDE
-        if not (re.fullmatch(r'\s*[0-9]\s*', line) if is_label else is_row(line)):
-            expected = 'a digit' if is_label else f'{_OPTDIGITS_SIDE} characters of 0 and 1'
-            raise InputError(f'{path}, line {number}: expected {expected}, found {line[:40]!r}')
-    if len(blocks) != int(total[1]) * (_OPTDIGITS_SIDE + 1):
-        raise InputError(
-            f'{path}: expected {int(total[1]):,} bitmaps of {_OPTDIGITS_SIDE + 1} lines, as ntot '
-            f'in its header says, found {len(blocks):,} lines'
-        )
+        is_good = re.fullmatch(r'\s*[0-9]\s*', line) if is_label else is_row(line)
+        expected = 'a digit' if is_label else f'{_OPTDIGITS_SIDE} characters of 0 and 1'
+        _expect(is_good, f'{path}, line {number}', expected, repr(line[:40]))
+    is_good = len(blocks) == int(total[1]) * (_OPTDIGITS_SIDE + 1)
+    expected = (
+        f'{int(total[1]):,} bitmaps of {_OPTDIGITS_SIDE + 1} lines, as ntot in its header says'
+    )
+    _expect(is_good, path, expected, f'{len(blocks):,} lines')
     text = ''.join(line.strip() for _, line in blocks)
     table = (np.frombuffer(text.encode(), np.uint8) - ord('0')).reshape(-1, _OPTDIGITS_SIDE**2 + 1)
     images = 255 * table[:, :-1].reshape(-1, _OPTDIGITS_SIDE, _OPTDIGITS_SIDE)

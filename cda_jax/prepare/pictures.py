@@ -13,7 +13,7 @@ from cda_jax.prepare.dataset import Box
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.class_folders import PICTURE_SUFFIXES
 from cda_jax.prepare.readers.csv_manifest import BOX_HEADER
-from cda_jax.prepare.readers.label_files import csv_rows
+from cda_jax.prepare.readers.label_files import csv_table
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
 
@@ -37,8 +37,7 @@ def find_pictures(
     `label` and `x0,y0,x1,y1`, empty for the whole picture; others are ignored, and paths are
     relative to its folder. Of a video every n-th frame counts.
 
-    Raises:
-        InputError: A source is not there, or is a CSV file or a video that cannot be read.
+    Raises InputError if a source is not there, or is a CSV file or a video that cannot be read.
     """
     for number, source in enumerate(sources):
         if isinstance(source, Picture):
@@ -66,16 +65,10 @@ def _below(folder: Path) -> Iterator[Picture]:
 
 
 def _listed(path: Path) -> Iterator[Picture]:
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
+    header, rows = csv_table(path)
     if 'path' not in header:
         raise InputError(f'{path}, line 1: expected a column path, found {",".join(header)[:80]!r}')
-    for number, fields in rows:
-        if len(fields) != len(header):
-            raise InputError(
-                f'{path}, line {number}: expected {len(header)} fields, found {len(fields)}'
-            )
-        row = dict(zip(header, fields, strict=True))
+    for number, row in rows:
         edges = [row.get(name, '') for name in BOX_HEADER]
         box = None
         if any(edges):

@@ -121,23 +121,23 @@ def check_usable(
 
     Without classes there need not be a test split.
     """
+
+    def listed(counts: Mapping[str, int]) -> str:
+        return ', '.join(f'{count:,} {reason}' for reason, count in counts.items())
+
     reasons, total = count_reasons(skipped), sum(counts.values()) + len(skipped)
     if len(skipped) > max_skipped_share * total:
         example = skipped[0]
         detail = f' ({example.detail})' if example.detail else ''
         raise InputError(
             f'{len(skipped):,} of {total:,} rows cannot be used, and at most a share of '
-            f'{max_skipped_share:g} may be (max_skipped_share): {_listed(reasons)}; '
+            f'{max_skipped_share:g} may be (max_skipped_share): {listed(reasons)}; '
             f'for example {example.id}: {example.reason}{detail}'
         )
     for split, count in counts.items():
         if count == 0 and split in SPLITS and not (has_no_classes and split == 'test'):
-            left_out = _listed({**excluded, **reasons}) or 'none'
+            left_out = listed({**excluded, **reasons}) or 'none'
             raise InputError(f'no examples for the {split} split; rows left out: {left_out}')
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ', '.join(f'{count:,} {reason}' for reason, count in counts.items())
 
 
 def _shard_name(split: Split, number: int) -> str:

@@ -33,7 +33,6 @@ def mix(
         within: 'batch', or 'site' for partners of the row's own site alone.
         num_classes: C.
         num_sites: K; 0 where no term asks for the site.
-        axis_name: Mapped axis over which the batch is spread.
 
     Returns:
         `image` is mixed. So are `soft_label` float[B, C], which is the one-hot label before where

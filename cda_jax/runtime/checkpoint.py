@@ -11,7 +11,7 @@ from jax.experimental import multihost_utils
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.runtime import orbax_files
 from cda_jax.runtime.devices import replicate
-from cda_jax.runtime.files import writing
+from cda_jax.runtime.files import after, writing
 from cda_jax.runtime.integrity import Seal, checksums, kinds, seal, unseal
 from cda_jax.runtime.multihost import all_processes, of_first_process
 
@@ -143,15 +143,9 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if self._writer is None:
-            return
-        try:
-            with orbax_files.refusals(self._folder):
+        if self._writer is not None:
+            with after(error), orbax_files.refusals(self._folder):
                 self._writer.close()
-        except InputError as failure:
-            if error is None:
-                raise
-            error.add_note(str(failure))  # the error that ended the run comes first
 
     def _facts(self) -> dict[int, tuple[dict, Seal]]:
         """Data and seal of every checkpoint that is not known to be damaged, by step."""

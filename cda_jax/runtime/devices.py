@@ -8,6 +8,7 @@ Orbax refuses them. The step is the same function in both.
 import collections
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ from cda_jax.errors import InputError
 AXIS = 'data'
 
 _BATCHES_AHEAD = 2
+
+T = TypeVar('T')
 
 
 def check_batch_size(batch_size: int) -> None:
@@ -36,12 +39,7 @@ def lift_train_step(step: Callable) -> Callable:
 
     The lifted step takes a replicated state, whose memory it uses again, and a placed batch.
     """
-    return _lift(step, donate_argnums=0)
-
-
-def lift_eval_step(step: Callable) -> Callable:
-    """Lifts `step(weights, batch) -> sums` as `lift_train_step` does, but keeps the weights."""
-    return _lift(step)
+    return lift_eval_step(step, donate_argnums=0)
 
 
 def lift_rows(step: Callable) -> Callable:
@@ -52,7 +50,8 @@ def lift_rows(step: Callable) -> Callable:
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
 
 
-def _lift(step: Callable, **options: int) -> Callable:
+def lift_eval_step(step: Callable, **options: int) -> Callable:
+    """Lifts `step(weights, batch) -> sums` as `lift_train_step` does, but keeps the weights."""
     if jax.process_count() == 1:
         return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, **options)
     # JAX's check of what is the same on all devices would sum the gradients once more.
@@ -100,10 +99,15 @@ class AnyProcess:
 
 def prefetch(batches: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:
     """Places batches by `put_batch` ahead of their use, so that transfer and work overlap."""
+    return run_ahead(map(put_batch, batches))
+
+
+def run_ahead(items: Iterable[T], count: int = _BATCHES_AHEAD) -> Iterator[T]:
+    """Passes items on, each once `count` more have come: what they set going runs meanwhile."""
     ahead = collections.deque()
-    for batch in batches:
-        ahead.append(put_batch(batch))
-        if len(ahead) > _BATCHES_AHEAD:
+    for item in items:
+        ahead.append(item)
+        if len(ahead) > count:
             yield ahead.popleft()
     yield from ahead
 

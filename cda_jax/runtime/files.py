@@ -60,6 +60,17 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f'{path}: cannot be written: {error.strerror}') from error
 
 
+@contextlib.contextmanager
+def after(error: BaseException | None) -> Iterator[None]:
+    """Adds an `InputError` of the block as a note to the error that came first, if there is one."""
+    try:
+        yield
+    except InputError as failure:
+        if error is None:
+            raise
+        error.add_note(str(failure))
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, whole or not at all; an `InputError` says if it cannot be written."""
     with replacing(path) as temporary:

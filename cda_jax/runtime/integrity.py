@@ -11,7 +11,7 @@ import numpy as np
 
 from cda_jax.errors import DamagedError
 
-_SEAL = 'integrity'
+_SEAL = 'integrity'  # its place in the JSON
 
 
 class Seal(msgspec.Struct):

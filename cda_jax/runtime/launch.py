@@ -53,18 +53,6 @@ def joined(place: Place, timeout: int) -> Iterator[None]:
     if several:
         _initialize(place, timeout)
         several = jax.process_count() > 1  # on a Cloud TPU, only JAX can tell
-    _check_platform()
-    try:
-        yield
-    except (SystemExit, Preempted):  # all processes leave together
-        raise
-    except BaseException as error:
-        if several:
-            _end(error)
-        raise
-
-
-def _check_platform() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
@@ -73,6 +61,14 @@ def _check_platform() -> None:
             f'({" ".join(str(error).split())[:200] or "nor says why"}); expected one that this '
             'machine has, and that JAX is installed for'
         ) from error
+    try:
+        yield
+    except (SystemExit, Preempted):  # all processes leave together
+        raise
+    except BaseException as error:
+        if several:
+            _end(error)
+        raise
 
 
 def was_launched_as_several() -> bool:

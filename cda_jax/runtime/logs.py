@@ -10,8 +10,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
 
-from cda_jax.errors import InputError
-from cda_jax.runtime.files import write_text, writing
+from cda_jax.runtime.files import after, write_text, writing
 from cda_jax.runtime.workdir import METRICS
 
 # Figures of the machine and not of the training: they may differ where all else is the same.
@@ -28,10 +27,6 @@ _CONSOLE = {
     'lambda_1': 'lambda',
     'learning_rate': 'lr',
 }
-
-
-class _Line(msgspec.Struct):
-    step: int
 
 
 class Logs:
@@ -74,15 +69,9 @@ class Logs:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not self._active:
-            return
-        try:
-            with writing(self._lines.parent), self._file, contextlib.closing(self._board):
-                pass
-        except InputError as failure:
-            if error is None:
-                raise
-            error.add_note(str(failure))  # the error that ended the run comes first
+        if self._active:
+            with after(error), writing(self._lines.parent), contextlib.closing(self._board):
+                self._file.close()
 
     def _add_events(self, *events: Event) -> None:
         # Not by tensorboardX's own thread, which dies of a full disk and then blocks the run.
@@ -137,10 +126,11 @@ def _cut(path: Path, last_step: int) -> None:
     """Keeps the lines up to a step, or to the first that is damaged or that a crash broke off."""
     if not path.exists():
         return
+    kind = msgspec.defstruct('Line', [('step', int)])
 
     def is_kept(line: str) -> bool:
         try:
-            step = msgspec.json.decode(line, type=_Line).step
+            step = msgspec.json.decode(line, type=kind).step
         except (msgspec.MsgspecError, UnicodeError):
             return False
         return step <= last_step and line.endswith('\n')

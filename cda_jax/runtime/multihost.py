@@ -4,7 +4,7 @@ import collections
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,19 +48,23 @@ def check_agreement(facts: dict[str, object], workdir: Path) -> None:
     """
     if jax.process_count() == 1:
         return
-    check_devices([device.process_index for device in jax.devices()])
+    check_devices(device.process_index for device in jax.devices())
+    # Tells a workdir that all processes share from one that each has for itself.
+    paths = sorted([*workdir.glob('*'), *workdir.glob(f'{CHECKPOINTS}/*')])
+    names = '\n'.join(path.relative_to(workdir).as_posix() for path in paths)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:8]
     own = {
         'the version of cda_jax': cda_jax.__version__,
         'the version of JAX': jax.__version__,
         'the code of cda_jax': digest_code(Path(cda_jax.__file__).parent),
-        'the content of the workdir': _content(workdir),
+        'the content of the workdir': f'{len(paths)} files, {digest}',
     }
     gathered = gather_texts(json.dumps(own | facts))
     if found := disagreements([json.loads(text) for text in gathered]):
         raise InputError(f'the processes do not agree: {found}')
 
 
-def check_devices(process_of_device: Sequence[int]) -> None:
+def check_devices(process_of_device: Iterable[int]) -> None:
     """Checks that every process has as many devices as the others."""
     counts = collections.Counter(process_of_device)
     if len(set(counts.values())) > 1:
@@ -85,11 +89,12 @@ def disagreements(facts: Sequence[dict[str, object]]) -> str:
     keys = [json.dumps(own, sort_keys=True) for own in facts]
     # Among equals, `most_common` has the one that was met first.
     base = keys.index(collections.Counter(keys).most_common(1)[0][0])
-    texts = [
-        f'process {number} differs from process {base} in {_differences(own, facts[base])}'
-        for number, own in enumerate(facts)
-        if own != facts[base]
-    ]
+    texts, usual = [], facts[base]
+    for number, own in enumerate(facts):
+        pairs = {k: (own.get(k, 'missing'), usual.get(k, 'missing')) for k in usual | own}
+        found = [f'{k} ({a!r}, not {b!r})' for k, (a, b) in pairs.items() if a != b]
+        if found:
+            texts.append(f'process {number} differs from process {base} in {", ".join(found)}')
     more = [f'{len(texts) - _SHOWN} more processes differ'] if len(texts) > _SHOWN else []
     return '; '.join(texts[:_SHOWN] + more)
 
@@ -122,15 +127,3 @@ def in_words(error: BaseException) -> str:
     """The error in the words in which another process reports it."""
     text = str(error)
     return text if isinstance(error, InputError) else f'{type(error).__name__}: {text}'
-
-
-def _differences(own: dict, usual: dict) -> str:
-    pairs = {name: (own.get(name, 'missing'), usual.get(name, 'missing')) for name in usual | own}
-    return ', '.join(f'{name} ({a!r}, not {b!r})' for name, (a, b) in pairs.items() if a != b)
-
-
-def _content(workdir: Path) -> str:
-    """Tells a workdir that all processes share from one that each has for itself."""
-    paths = sorted([*workdir.glob('*'), *workdir.glob(f'{CHECKPOINTS}/*')])
-    names = '\n'.join(path.relative_to(workdir).as_posix() for path in paths)
-    return f'{len(paths)} files, {hashlib.sha256(names.encode()).hexdigest()[:8]}'

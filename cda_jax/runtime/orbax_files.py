@@ -65,6 +65,13 @@ def read_data(folder: Path, step: int) -> tuple[Any, float | None]:
 
 def read_arrays(folder: Path, step: int, like: T) -> T:
     """Reads arrays of these shapes and types onto the host. Damaged files may raise any error."""
+
+    def on_host(leaf):  # bound to no device, it can be placed on any
+        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return np.asarray(leaf)
+        bits = np.asarray(jax.random.key_data(leaf))
+        return jax.random.wrap_key_data(bits, impl=jax.random.key_impl(leaf))
+
     _report_errors_once()
     here = SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), like)
@@ -74,15 +81,7 @@ def read_arrays(folder: Path, step: int, like: T) -> T:
         restored = reader.restore(step, args=ocp.args.Composite(state=partial)).state
     if not all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(restored)):
         raise ValueError('arrays are missing')
-    return jax.tree.map(_on_host, restored)
-
-
-def _on_host(leaf: jax.Array):
-    # Such a leaf is bound to no device and can be placed on any.
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        bits = np.asarray(jax.random.key_data(leaf))
-        return jax.random.wrap_key_data(bits, impl=jax.random.key_impl(leaf))
-    return np.asarray(leaf)
+    return jax.tree.map(on_host, restored)
 
 
 @functools.cache

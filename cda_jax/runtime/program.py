@@ -104,14 +104,13 @@ def _parse_flags(argv: list[str]) -> list[str]:
         named = re.search(r'\w+', str(error))
         for field in re.findall(r'--config\.([\w.]+)', words):
             if named and named[0] in (parts := field.split('.')):
-                alike = _alike(words, parts[: parts.index(named[0]) + 1])
+                alike = _alike(words, parts[: parts.index(named[0])], named[0])
                 sys.exit(f'error: the config has no field {named[0]!r} (its file shows all){alike}')
         sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
 
 
-def _alike(words: str, parts: list[str]) -> str:
-    """A field of the file that --config names whose name is near the last of these parts."""
-    *above, name = parts
+def _alike(words: str, above: list[str], name: str) -> str:
+    """A field of the file that --config names, within those above it, that is spelt alike."""
     with contextlib.suppress(Exception):  # the file was run just now, but only as far as it went
         config = runpy.run_path(re.search(r'--config[= ](\S+)', words)[1])['get_config']()
         return did_you_mean(name, functools.reduce(getattr, above, config))
@@ -130,16 +129,9 @@ def _with_config(argv: list[str]) -> list[str]:
     if twice := [name for name in tuples if tuples.count(name) > 1]:
         sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
     if not any(re.match('--?config(=|$)', word) for word in own):
-        of_run = os.path.join(_value(own, 'workdir') or '', CONFIG)
+        workdir = re.search(r'(?:^|\n)--?workdir[=\n](.*)', '\n'.join(own))  # in one word or in two
+        of_run = os.path.join(workdir[1] if workdir else '', CONFIG)
         own[1:1] = [f'--config={of_run}'] if os.path.isfile(of_run) else []
     as_python = os.path.join(os.path.dirname(__file__), 'config_of_run.py')
     own = [re.sub(r'^(--?config=)(.*\.json)$', rf'\1{as_python}:\2', word) for word in own]
     return own + rest
-
-
-def _value(words: list[str], name: str) -> str | None:
-    """What a flag is given, in one word or in two."""
-    for word, following in zip(words, [*words[1:], ''], strict=True):
-        if found := re.fullmatch(f'--?{name}(=(.*))?', word):
-            return found[2] if found[1] else following
-    return None

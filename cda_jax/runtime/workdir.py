@@ -36,13 +36,23 @@ def check_owner(workdir: Path, fields: dict, *, changeable: Collection[str]) -> 
     Those named `changeable` may differ; an `InputError` names all others that do.
     """
     if (workdir / CONFIG).exists():
-        own = read_fields(workdir)
-        _compare(workdir, own, fields, (own.keys() | fields.keys()) - set(changeable))
+        every = read_fields(workdir).keys() | fields.keys()
+        check_network(workdir, fields, network=every - set(changeable))
 
 
 def check_network(workdir: Path, fields: dict, *, network: Collection[str]) -> None:
     """Checks as `check_owner`, but that there was a run, and only the fields of these names."""
-    _compare(workdir, read_fields(workdir), fields, network)
+    own = read_fields(workdir)
+    found = [
+        f'{name}: {own.get(name)!r} there, {fields.get(name)!r} here'
+        for name in sorted(network)
+        if own.get(name) != fields.get(name)
+    ]
+    if found:
+        raise InputError(
+            f'workdir {workdir} belongs to a run of another config; expected the same, or a new '
+            'workdir:\n  ' + '\n  '.join(found)
+        )
 
 
 def claim(workdir: Path, fields: dict) -> None:
@@ -74,16 +84,3 @@ def occupied(workdir: Path) -> Iterator[None]:
         file.write(f'process {os.getpid()} on {socket.gethostname()}')
         file.flush()
         yield
-
-
-def _compare(workdir: Path, own: dict, fields: dict, names: Collection[str]) -> None:
-    found = [
-        f'{name}: {own.get(name)!r} there, {fields.get(name)!r} here'
-        for name in sorted(names)
-        if own.get(name) != fields.get(name)
-    ]
-    if found:
-        raise InputError(
-            f'workdir {workdir} belongs to a run of another config; expected the same, or a new '
-            'workdir:\n  ' + '\n  '.join(found)
-        )

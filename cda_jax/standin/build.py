@@ -119,8 +119,8 @@ def prepare_standin(
         )
         if not was_complete:
             rows = csv.DictReader((raw / name / _TRUTH_FILE).read_text('ascii').splitlines())
-            lines = ['id,true_label', *(f'{row["id"]},{row["expression"]}' for row in rows)]
-            write_text(true_labels, ''.join(f'{line}\n' for line in lines))
+            lines = (f'{row["id"]},{row["expression"]}\n' for row in rows)
+            write_text(true_labels, ''.join(['id,true_label\n', *lines]))
             report(f'{name}: prepared')
 
 
@@ -158,8 +158,7 @@ def _draw_photos(
     """Draws consecutive photos; each has its own generator, so no draw depends on another."""
     annotations = {}
     for i, photo in enumerate(photos, start):
-        path = pictures / photo.name
-        rng = generator(seed, index, 1, i)
+        path, rng = pictures / photo.name, generator(seed, index, 1, i)
         data, annotations[path] = draw_photo(rng, SITE_STYLES[index], photo.expressions)
         path.write_bytes(data)
     return annotations

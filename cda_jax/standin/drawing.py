@@ -95,8 +95,7 @@ def _beard(pen: _Pen, person: Person) -> None:
     lower = lower[np.argsort(lower[:, 0])]
     x = 0.8 * lower[::-1, 0]
     inner = geometry.curve(x, 0.40 - 0.25 * (x / x.max()) ** 4)
-    colour = mix(person.skin, person.hair, 0.7)
-    pen.fill(np.concatenate([lower, inner]), colour, flat=True)
+    pen.fill(np.concatenate([lower, inner]), mix(person.skin, person.hair, 0.7), flat=True)
 
 
 def _folds(pen: _Pen, face: Face) -> None:

@@ -14,8 +14,7 @@ from cda_jax.standin.photos import Annotation, Photo
 Annotated = list[tuple[Photo, list[Annotation]]]
 
 # The datasets' own numbers of the expressions, in the order of EXPRESSIONS.
-_RAFDB_NUMBERS = range(1, 8)
-_EXPW_NUMBERS = (5, 2, 1, 3, 4, 0, 6)
+_RAFDB_NUMBERS, _EXPW_NUMBERS = range(1, 8), (5, 2, 1, 3, 4, 0, 6)
 _AFFECTNET_NUMBERS = (3, 4, 5, 1, 2, 6, 0)
 # Typical valence and arousal of a full expression, in the order of EXPRESSIONS.
 _AFFECT = ((0.2, 0.8), (-0.5, 0.75), (-0.65, 0.4), (0.8, 0.3), (-0.7, -0.3), (-0.5, 0.7), (0, 0))
@@ -77,19 +76,18 @@ def _name_affectnet(seed: int, train: int, test: int) -> tuple[list[str], list[s
 def _write_affectnet(root: Path, annotated: Annotated) -> list[str]:
     ids = []
     for split, table in (('train', 'training.csv'), ('test', 'validation.csv')):
-        rows = [_affectnet_row(photo, *faces) for photo, faces in annotated if photo.split == split]
+        rows = []
+        for photo, (face,) in annotated:
+            if photo.split == split:
+                x0, y0, x1, y1 = (round(edge) for edge in face.box)
+                points = ';'.join(f'{value:.2f}' for value in face.landmarks.ravel())
+                affect = face.intensity * np.array(_AFFECT[photo.expressions[0]])
+                affect = (f'{value:.4f}' for value in np.clip(affect, -1.0, 1.0))
+                number = _AFFECTNET_NUMBERS[photo.labels[0]]
+                rows.append((photo.name, x0, y0, x1 - x0, y1 - y0, points, number, *affect))
         write_csv(root / table, [HEADER, *rows])
         ids += [f'{table}:{line}' for line in range(2, len(rows) + 2)]
     return ids
-
-
-def _affectnet_row(photo: Photo, face: Annotation) -> tuple[object, ...]:
-    x0, y0, x1, y1 = (round(edge) for edge in face.box)
-    points = ';'.join(f'{value:.2f}' for value in face.landmarks.ravel())
-    affect = np.clip(face.intensity * np.array(_AFFECT[photo.expressions[0]]), -1.0, 1.0)
-    valence, arousal = (f'{value:.4f}' for value in affect)
-    number = _AFFECTNET_NUMBERS[photo.labels[0]]
-    return photo.name, x0, y0, x1 - x0, y1 - y0, points, number, valence, arousal
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:

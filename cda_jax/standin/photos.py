@@ -48,7 +48,13 @@ def draw_photo(
     picture = _take_picture(rng, style.capture, picture, faces[0].scale)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*style.capture.jpeg_quality))]
     _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
-    return data.tobytes(), [_annotate(rng, face) for face in faces]
+    annotations = []
+    for face in faces:  # with a box as a detector gives it: never quite tight
+        error = 0.05 * face.scale * rng.uniform(-1.0, 1.0, 4)
+        box = np.maximum(np.array(geometry.face_box(face)) + error, 0.0)
+        found = Annotation(tuple(box.tolist()), geometry.landmarks(face), face.intensity)
+        annotations.append(found)
+    return data.tobytes(), annotations
 
 
 def _seat_people(
@@ -74,13 +80,6 @@ def _seat_people(
         return faces, (int(right - 0.06 * scale), int(bottom - 0.06 * scale))
     room = scale * rng.uniform((0.3, 0.15), (0.9, 0.7))
     return faces, (int(right + room[0]), int(bottom + room[1]))
-
-
-def _annotate(rng: np.random.Generator, face: Face) -> Annotation:
-    """Gives a box as a detector does: never quite tight."""
-    error = 0.05 * face.scale * rng.uniform(-1.0, 1.0, 4)
-    box = np.maximum(np.array(geometry.face_box(face)) + error, 0.0)
-    return Annotation(tuple(box.tolist()), geometry.landmarks(face), face.intensity)
 
 
 def _take_picture(

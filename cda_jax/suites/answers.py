@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cda_jax.analysis.tables import show_percent
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
-from cda_jax.suites.methods import LEFT_OUT_BASES
+from cda_jax.suites.methods import BASELINE, LEFT_OUT_BASES, ROBUST
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.paper import titles_of
 from cda_jax.suites.plan import Method
@@ -57,8 +57,12 @@ def answers_of_comparison(
         leader = best(scores, key=lambda name: scores[name].mean)
         parts = [f'Best {label}: {methods[leader].title}, {show_percent(scores[leader])}']
         if reference in scores and reference != leader:
-            change, score = _change(outcomes, leader, reference, figure), scores[reference]
-            parts.append(f'{methods[reference].title}: {show_percent(score)} ({change})')
+            change, said = paired_difference(outcomes, leader, reference, figure), ''
+            if change:
+                low, high = (f'{100 * bound:+.1f}' for bound in change.interval)
+                said = f'difference {low} to {high} points, 95 %, {len(change.values)} seeds'
+            score = f'{methods[reference].title}: {show_percent(scores[reference])}'
+            parts.append(f'{score} ({said or "one seed in common"})')
         if 'cda' in scores and 'cda' not in (leader, reference):
             parts.append(f'{methods["cda"].title}: {show_percent(scores["cda"])}')
         yield f'{"; ".join(parts)}.'
@@ -75,9 +79,23 @@ def answers_of_left_out(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[st
         yield f'Accuracy on the site left out, averaged over the sites: {"; ".join(parts)}.'
 
 
-def _change(outcomes, name, reference, figure) -> str:
-    change = paired_difference(outcomes, name, reference, figure)
-    if change is None:
-        return 'one seed in common'
-    low, high = (f'{100 * bound:+.1f}' for bound in change.interval)
-    return f'difference {low} to {high} points, 95 %, {len(change.values)} seeds'
+def answers_of_demonstration(outcomes: Outcomes) -> Iterator[str]:
+    """One sentence that says what happened; nothing unless both methods have a run."""
+    (baseline,), (robust,) = BASELINE, ROBUST
+    if not {baseline, robust} <= outcomes.keys():
+        return
+
+    figures = out.average('accuracy'), out.average('mean_recall'), out.probe()
+    accuracy, recall, probe = (
+        [out.over_seeds(outcomes[name], figure) for name in (baseline, robust)]
+        for figure in figures
+    )
+    changes = [f'{100 * (after.mean - before.mean):+.1f}' for before, after in (accuracy, recall)]
+    said = f'accuracy changes by {changes[0]} points on average, mean recall by {changes[1]}'
+    if all(probe):
+        before, after = map(show_percent, probe)
+        chance = show_percent(out.chance(outcomes[robust][0]))
+        what = f'a fresh probe names the site of {after} instead of {before} of the features'
+        said = f'{what} (guessing: {chance}); {said}'
+    seeds = len(outcomes[robust])
+    yield f'With adaptation {said} ({seeds} seed{"s" * (seeds > 1)}).'

@@ -1,15 +1,10 @@
 """The paper's tables and figures, measured beside published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from cda_jax.analysis.figures.classes import confusion_figure
-from cda_jax.analysis.report import Picture
-from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.analysis.tables import Column, Table
-from cda_jax.features import read_features
-from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites import published
 from cda_jax.suites.outcomes import Outcomes
@@ -31,13 +26,11 @@ def table_1(outcomes: Outcomes) -> Table | None:
     for row in published.TABLE_1:
         name = f'{row.method} [{row.reference}]' if row.reference else 'CDA + ACE (paper)'
         rows.append((name, row.affectnet, row.rafdb))
-    return Table(
-        'table-1',
-        'Table 1: recognition, against other work',
-        (Column('Method'), *(Column(f'{site} accuracy', 'percent') for site in sites)),
-        rows,
-        'Numbers in brackets are references of the paper, whose figures all but the first row are.',
+    columns = Column('Method'), *(Column(f'{site} accuracy', 'percent') for site in sites)
+    note = (
+        'Numbers in brackets are references of the paper, whose figures all but the first row are.'
     )
+    return Table('table-1', 'Table 1: recognition, against other work', columns, rows, note)
 
 
 def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
@@ -66,15 +59,15 @@ def table_2(outcomes: Outcomes, sites: Sequence[str]) -> Table:
 def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
     """The two baselines and the full method on every test set."""
     titles = titles_of(sites)
+    averages = {
+        Column('average', 'percent'): out.average('accuracy'),
+        Column('F1 average', 'percent'): out.average('macro_f1'),
+    }
     return table_of(
         'table-4',
         'Table 4: recognition by the baselines and the full method',
         {title: outcomes.get(name, []) for name, title in titles.items()},
-        accuracies(sites)
-        | {
-            Column('average', 'percent'): out.average('accuracy'),
-            Column('F1 average', 'percent'): out.average('macro_f1'),
-        },
+        accuracies(sites) | averages,
         f'Averages are unweighted over the test sets. {_PAPER_NOTE} Three of its figures are not '
         'in the text that these were taken from.',
         reported={
@@ -87,12 +80,8 @@ def table_4(outcomes: Outcomes, sites: Sequence[str]) -> Table:
 
 def titles_of(sites: Sequence[str]) -> dict[str, str]:
     """The methods of table 4 and figure 6, with their titles there."""
-    last = sites[-1]
-    return {
-        f'baseline-{last}': f'Baseline, {last}',
-        'baseline': 'Baseline, merged',
-        'cda': 'CDA + ACE',
-    }
+    alone = {f'baseline-{sites[-1]}': f'Baseline, {sites[-1]}'}
+    return alone | {'baseline': 'Baseline, merged', 'cda': 'CDA + ACE'}
 
 
 def figure_4_table(outcomes: Outcomes) -> Table:
@@ -131,35 +120,3 @@ def figure_6_table(outcomes: Outcomes, sites: Sequence[str]) -> Table:
         f'Means over the classes; sd: over the classes. {_PAPER_NOTE}',
         reported=reported,
     )
-
-
-def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
-    """Confusion of the sites by a network that was trained to name them; None without a run."""
-    if not (runs := outcomes.get('dataset-id')):
-        return None
-    return Picture(
-        confusion_figure({'': out.confusion(runs)}, sites),
-        'Name that dataset (figure 4 of the paper). Rows: the site of a test picture; columns: the '
-        'site that the network names.',
-        'Confusion matrix of the sites.',
-    )
-
-
-def figure_6(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Picture | None:
-    """Recall of these methods, each under its title, on one test set; None without a run."""
-    runs = {title: outcomes[name] for name, title in titles.items() if name in outcomes}
-    if not runs:
-        return None
-    confusions = {title: out.confusion(each, site) for title, each in runs.items()}
-    class_names = next(iter(runs.values()))[0].results.class_names
-    return recall_picture(confusions, class_names)
-
-
-def figures_5_and_7(titles: Mapping[str, str], outcomes: Outcomes) -> tuple[Picture, ...]:
-    """Features of these methods side by side, each under its title, if all are measured."""
-    if not titles.keys() <= outcomes.keys():
-        return ()
-    files = {title: outcomes[name][0].run.workdir / FEATURES for name, title in titles.items()}
-    if not all(path.exists() for path in files.values()):
-        return ()
-    return planes({title: read_features(path) for title, path in files.items()})

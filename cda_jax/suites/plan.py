@@ -53,7 +53,7 @@ class Run(NamedTuple):
         """
         if self.is_done and (self.workdir / REPORT).exists() and (self.workdir / BIAS).exists():
             return []
-        workdir, config = f'--workdir={self.workdir}', f'--config={_config_file("cda")}'
+        workdir, config = f'--workdir={self.workdir}', f'--config={_ROOT / "configs" / "cda.py"}'
         train = [sys.executable, '-m', 'cda_jax.main', workdir, config]
         train += [f'--config.{name}={value}' for name, value in self.fields.items()]
         measure = [sys.executable, str(_ROOT / 'tools' / 'report.py'), workdir]
@@ -84,17 +84,13 @@ def plan(
 
 def load_config(name: str) -> Fields:
     """The fields of a config in `configs/`."""
-    return runpy.run_path(str(_config_file(name)))['get_config']().to_dict()
+    return runpy.run_path(str(_ROOT / 'configs' / f'{name}.py'))['get_config']().to_dict()
 
 
 def differences(name: str, from_config: str = 'cda') -> Fields:
     """The fields in which a config of `configs/` differs from another, by default the paper's."""
     other = load_config(from_config)
     return {field: x for field, x in load_config(name).items() if x != other[field]}
-
-
-def _config_file(name) -> Path:
-    return _ROOT / 'configs' / f'{name}.py'
 
 
 # The network and the training of the demonstration, without its method.

@@ -12,19 +12,12 @@ from cda_jax.analysis.tables import as_text
 from cda_jax.errors import InputError
 from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
-from cda_jax.suites.markdown import trade_off, write_section
+from cda_jax.suites.figures import trade_off
+from cda_jax.suites.markdown import write_section
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
-from cda_jax.suites.pages import (
-    comparison_page,
-    demonstration_page,
-    left_out_page,
-    paper_page,
-    real_page,
-    stability_page,
-    with_runs,
-)
-from cda_jax.suites.plan import SCALES, Fields, Method, Scale, plan
+from cda_jax.suites.pages import page_of, with_runs
+from cda_jax.suites.plan import SCALES, Fields, Scale, plan
 from cda_jax.suites.runner import Task, run_tasks
 from cda_jax.suites.tables import by_title
 
@@ -72,7 +65,14 @@ def reproduce(request: Request) -> dict[str, Path]:
     if not 1 <= jobs <= processors:
         raise InputError(f'jobs is {jobs}, expected 1 to the {processors} processors there are')
     scale = SCALES[request.scale]
-    methods = _chosen(request)
+    methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
+    for name in request.methods:
+        if name not in methods:
+            raise InputError(
+                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
+                f'{", ".join(methods)}'
+            )
+    methods = {name: methods[name] for name in request.methods or methods}
     data_dir = request.data_dir or _make_standin_data(scale, request.sites)
     fields = {'data_dir': data_dir, 'sites': request.sites, 'test_sites': request.sites}
     folder = request.out / request.scale
@@ -84,7 +84,8 @@ def reproduce(request: Request) -> dict[str, Path]:
         print(f'{len(runs)} runs, {len(runs) - len(tasks)} of them done before', flush=True)
         failed = run_tasks(tasks, jobs=jobs)
     folder, outcomes = folder / request.suite, finished(runs)
-    page = with_runs(_page(request, methods, outcomes, data_dir), runs, folder)
+    page = page_of(request.suite, methods, outcomes, request.sites, data_dir)
+    page = with_runs(page, runs, folder)
     path = write_report(folder, page)
     if request.markdown is not None:
         _write_markdown(request, methods, outcomes, page)
@@ -109,17 +110,6 @@ def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
     return str(out)
 
 
-def _chosen(request: Request) -> dict[str, Method]:
-    methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
-    for name in request.methods:
-        if name not in methods:
-            raise InputError(
-                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
-                f'{", ".join(methods)}'
-            )
-    return {name: methods[name] for name in request.methods or methods}
-
-
 def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -> None:
     by_seeds = defaultdict(list)
     for name, found in outcomes.items():
@@ -136,18 +126,3 @@ def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -
         kept = [each for each in page.sections if each.title in _IN_MARKDOWN]
         page = page._replace(sections=tuple(kept))
     write_section(request.markdown, name, commands, page, plots)
-
-
-def _page(request: Request, methods: dict[str, Method], outcomes: Outcomes, data_dir: str) -> Page:
-    if request.suite == 'demonstration':
-        return demonstration_page(methods, outcomes, request.sites, data_dir)
-    if request.suite == 'paper':
-        return paper_page(methods, outcomes, request.sites, data_dir)
-    if request.suite == 'real':
-        return real_page(outcomes, request.sites)
-    if request.suite == 'stability':
-        return stability_page(methods, outcomes, request.sites)
-    if request.suite == 'leave-one-site-out':
-        return left_out_page(outcomes, request.sites)
-    titles = {'ablation': 'What each part adds', 'losses': 'Losses', 'methods': 'Methods compared'}
-    return comparison_page(titles[request.suite], methods, outcomes, request.sites)

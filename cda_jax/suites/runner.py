@@ -54,15 +54,13 @@ def run_tasks(
                     active[slot] = task, _work(task, slot, jobs)
                 time.sleep(_POLL_SECONDS)
                 for slot, (task, work) in list(active.items()):
-                    is_good = next(work)
-                    if is_good is None:
-                        continue
-                    del active[slot]
-                    done += 1
-                    when_done(task, is_good)
-                    if not is_good:
-                        failed[task.name] = task.log
-                    tqdm.write(f'{task.name}: {"done" if is_good else f"FAILED, see {task.log}"}')
+                    if (is_good := next(work)) is not None:
+                        del active[slot]
+                        done += 1
+                        when_done(task, is_good)
+                        failed |= {} if is_good else {task.name: task.log}
+                        said = 'done' if is_good else f'FAILED, see {task.log}'
+                        tqdm.write(f'{task.name}: {said}')
                 progress.set_postfix_str(', '.join(t.name for t, _ in active.values()), False)
                 shares = sum(_share_done(task.log) for task, _ in active.values())
                 progress.update(max(done + shares - progress.n, 0))
@@ -77,12 +75,8 @@ def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     for command in task.commands:
         with task.log.open('ab') as log:
-            process = subprocess.Popen(
-                bound(command, slot=slot, slots=jobs),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            streams = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': subprocess.STDOUT}
+            process = subprocess.Popen(bound(command, slot=slot, slots=jobs), **streams)
         try:
             while process.poll() is None:
                 yield None

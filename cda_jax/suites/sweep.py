@@ -76,8 +76,9 @@ class Request(NamedTuple):
         name = f'trial-{number}'
         return self.out / 'runs' / (left_out_name(name, left_out) if left_out else name)
 
-    def arguments(self, fields: Fields, workdir: Path) -> list[str]:
-        """Python's arguments for a training."""
+    def arguments(self, trial: FrozenTrial, left_out: str, workdir: Path) -> list[str]:
+        """Python's arguments for a training of a trial."""
+        fields = self.fields({k: _as_value(v) for k, v in trial.params.items()}, left_out)
         own = [f'--config.{name}={value}' for name, value in fields.items()]
         return ['-m', 'cda_jax.main', *self.flags, *own, f'--workdir={workdir}']
 
@@ -95,8 +96,7 @@ def sweep(request: Request) -> list[str]:
     Returns:
         The command of the best trial, with all training sites.
 
-    Raises:
-        InputError: The request cannot be used, or every trial failed.
+    Raises InputError if the request cannot be used, or every trial failed.
     """
     spaces = {field: read_space(field, text) for field, text in sorted(request.spaces.items())}
     _check(request, spaces)
@@ -106,14 +106,11 @@ def sweep(request: Request) -> list[str]:
     claim(request.out, fields)
     with occupied(request.out):
         study = _draw(request, spaces)
-        tasks = {
-            f'trial-{trial.number}': (_task(request, trial), trial.number)
-            for trial in study.trials[: request.num_trials]
-            if trial.state == TrialState.RUNNING
-        }
+        trials = study.trials[: request.num_trials]
+        tasks = [_task(request, each) for each in trials if each.state == TrialState.RUNNING]
 
         def record(task: Task, is_good: bool) -> None:
-            number = tasks[task.name][1]
+            number = int(task.name.removeprefix('trial-'))
             scores = list(_scores(request, number)) if is_good else [None]
             if None in scores:
                 study.tell(number, state=TrialState.FAIL)
@@ -122,7 +119,7 @@ def sweep(request: Request) -> list[str]:
 
         num_done = request.num_trials - len(tasks)
         print(f'{request.num_trials} trials, {num_done} of them done before', flush=True)
-        run_tasks([task for task, _ in tasks.values()], jobs=request.jobs, when_done=record)
+        run_tasks(tasks, jobs=request.jobs, when_done=record)
         trials = study.trials[: request.num_trials]
     return _report(request, spaces, trials)
 
@@ -189,7 +186,7 @@ def _task(request: Request, trial: FrozenTrial) -> Task:
     commands = []
     for site in request.left_out:
         workdir = request.workdir(trial.number, site)
-        words = request.arguments(request.fields(_values(trial), site), workdir)
+        words = request.arguments(trial, site, workdir)
         if read_results(workdir) is None:
             commands.append([sys.executable, *words])
         if site:
@@ -221,24 +218,21 @@ def _report(request: Request, spaces, trials: Sequence[FrozenTrial]) -> list[str
     best = finished[0]
     table = _table(request, spaces, [*finished, *failed])
     said = ', '.join(f'{field} {_shown(best.params[field])}' for field in spaces)
-    picture = Picture(
-        _plot(spaces, finished), table.note, 'The score of every trial against each field.'
-    )
+    alt = 'The score of every trial against each field.'
+    picture = Picture(_plot(spaces, finished), table.note, alt)
     settings = {'Configuration': as_fields(request.config), 'Environment': environment()}
+    trials_section = Section('Trials', tables=(table,), figures=(picture,))
     page = Page(
         f'Sweep, selected by {request.select}',
         (f'The best of {len(trials)} trials: {best.number}, {show_percent(best.value)}; {said}.',),
         (f'{len(failed)} trials failed; their output:\n  {logs}',) if failed else (),
-        (
-            Section('Trials', tables=(table,), figures=(picture,)),
-            Section('Settings', folded=settings),
-        ),
+        (trials_section, Section('Settings', folded=settings)),
     )
     path = write_report(request.out, page)
     print('', as_text(table), '', *page.answer, *page.warnings, f'\n{path}', sep='\n')
     # Trained already, unless every training was without some site.
     workdir = request.workdir(best.number) if request.left_out == ('',) else request.out / 'best'
-    return ['python', *request.arguments(request.fields(_values(best)), workdir)]
+    return ['python', *request.arguments(best, '', workdir)]
 
 
 def _table(request: Request, spaces, trials: Sequence[FrozenTrial]) -> Table:
@@ -248,9 +242,9 @@ def _table(request: Request, spaces, trials: Sequence[FrozenTrial]) -> Table:
     rows = []
     for trial in trials:
         is_good = trial.state == TrialState.COMPLETE
-        scores = list(_scores(request, trial.number)) if is_good else [None] * len(by_site)
+        scores = _scores(request, trial.number) if is_good and by_site else [None] * len(by_site)
         shown = (_shown(trial.params[field]) for field in spaces)
-        rows.append((str(trial.number), *shown, *scores[: len(by_site)], trial.value))
+        rows.append((str(trial.number), *shown, *scores, trial.value))
     where = 'the site left out' if by_site else 'the training sites'
     note = f'{score.capitalize()} on the validation data of {where}, averaged over the sites.'
     return Table('trials', 'All trials', columns, rows, note)
@@ -268,10 +262,6 @@ def _plot(spaces: Mapping[str, BaseDistribution], trials: Sequence[FrozenTrial])
         axes.set(xlabel=field, xscale='log' if getattr(space, 'log', False) else 'linear')
     grid[0].set_ylabel('score (%)')
     return figure
-
-
-def _values(trial: FrozenTrial) -> dict[str, Any]:
-    return {field: _as_value(value) for field, value in trial.params.items()}
 
 
 def _as_value(value: str | float) -> Any:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 
+import pandas as pd
+
+from cda_jax.analysis.health import column, read_metrics
 from cda_jax.analysis.seeds import Measured, difference
 from cda_jax.analysis.tables import Column, Table
 from cda_jax.suites import outcomes as out
-from cda_jax.suites.methods import LEFT_OUT_BASES, left_out_name
+from cda_jax.suites.methods import LEFT_OUT_BASES, SMALL_SHARE, left_out_name
 from cda_jax.suites.outcomes import Figure, Outcome, Outcomes
 from cda_jax.suites.plan import Method
 
@@ -34,16 +37,13 @@ def recognition_table(rows: Rows, sites: Sequence[str]) -> Table:
         Column('spread of recall', 'percent', min): out.average('recall_sd'),
         Column('site probe', 'percent', min): out.probe(),
     }
-    return table_of(
-        'recognition',
-        'Accuracy on each test set',
-        rows,
-        figures,
+    note = (
         'Of the classifier that answers for the site. Averages are unweighted over the test sets. '
         "True accuracy is against what there is to see instead of the site's labels; the spread of "
         'recall is its standard deviation over the classes; the site probe is the balanced '
-        'accuracy of a fresh linear classifier of the features.',
+        'accuracy of a fresh linear classifier of the features.'
     )
+    return table_of('recognition', 'Accuracy on each test set', rows, figures, note)
 
 
 def recall_table(rows: Rows, sites: Sequence[str]) -> Table:
@@ -52,13 +52,8 @@ def recall_table(rows: Rows, sites: Sequence[str]) -> Table:
     for site in sites:
         figures[Column(f'{site} mean', 'percent', max)] = out.of_site(site, 'mean_recall')
         figures[Column(f'{site} sd', 'percent', min)] = out.of_site(site, 'recall_sd')
-    return table_of(
-        'recall',
-        'Recall over the classes of each test set',
-        rows,
-        figures,
-        'sd: standard deviation over the classes; the smaller, the more even.',
-    )
+    note = 'sd: standard deviation over the classes; the smaller, the more even.'
+    return table_of('recall', 'Recall over the classes of each test set', rows, figures, note)
 
 
 def bias_table(rows: Rows) -> Table:
@@ -73,15 +68,12 @@ def bias_table(rows: Rows) -> Table:
         Column('iLISI', 'number'): out.at('bias', 'ilisi', 'estimate', 'value'),
         Column('cLISI', 'number'): out.at('bias', 'clisi', 'estimate', 'value'),
     }
-    return table_of(
-        'bias',
-        'Dataset bias in the features of the test sets',
-        rows,
-        figures,
+    note = (
         'Balanced accuracy with which a fresh probe names the site, over all examples and within '
         'each class; mean proxy A-distance of the pairs of sites, 0 to 2; effective number of '
-        'sites (iLISI) and of classes (cLISI) in a neighbourhood.',
+        'sites (iLISI) and of classes (cLISI) in a neighbourhood.'
     )
+    return table_of('bias', 'Dataset bias in the features of the test sets', rows, figures, note)
 
 
 def difference_table(
@@ -92,7 +84,9 @@ def difference_table(
     for name, method in methods.items():
         changes = [paired_difference(outcomes, name, reference, f) for f in HEADLINES.values()]
         if name != reference and any(changes):
-            rows.append((method.title, *beside(changes, map(_interval, changes))))
+            bounds = [change and [100 * bound for bound in change.interval] for change in changes]
+            shown = (each and '{:+.1f} to {:+.1f}'.format(*each) for each in bounds)
+            rows.append((method.title, *beside(changes, shown)))
     if not rows:
         return None
     figures = (Column(name, 'percent') for name in HEADLINES)
@@ -147,6 +141,51 @@ def left_out_scores(
     return scores
 
 
+def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[str]) -> Table:
+    """A figure a row, a method a column under its title."""
+    figures = {f'accuracy, {site}': out.of_site(site, 'accuracy') for site in sites}
+    figures['accuracy, average'] = out.average('accuracy')
+    figures['accuracy against the truth'] = out.average_true_accuracy
+    for site in sites:
+        figures[f'mean recall, {site}'] = out.of_site(site, 'mean_recall')
+        figures[f'spread of recall, {site}'] = out.of_site(site, 'recall_sd')
+    figures['mean recall, average'] = out.average('mean_recall')
+    figures['site named by a probe'] = out.probe()
+    rows = [
+        (title, *(out.over_seeds(outcomes.get(name, []), figure) for name in titles))
+        for title, figure in figures.items()
+    ]
+    return Table(
+        'side-by-side',
+        'What adaptation did',
+        (Column('Figure'), *(Column(title, 'percent') for title in titles.values())),
+        [row for row in rows if any(row[1:])],
+        'Of the classifier that answers for the site, on its test set. Spread: standard deviation '
+        "over the classes. Truth: what was drawn, instead of the annotators' labels. A probe is a "
+        'linear classifier that is trained on the finished features.',
+    )
+
+
+def gradient_table(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Table:
+    """What the small site and its largest sample have of the gradient, and what comes of it."""
+    figures = out.of_site(site, 'accuracy'), out.average('accuracy'), out.average('mean_recall')
+    rows = []
+    for name, runs in outcomes.items():
+        lines = read_metrics(runs[0].run.workdir)
+        shares = (column(lines, f) for f in (f'gradient_share_{site}', 'largest_gradient_share'))
+        medians = (float(pd.Series(share).median()) for share in shares)
+        rows.append((titles[name], *medians, *(out.over_seeds(runs, f) for f in figures)))
+    columns = [f'gradient of {site}', 'of one sample', f'accuracy, {site}', 'accuracy', 'recall']
+    return Table(
+        'gradient',
+        f'{site} with {100 * SMALL_SHARE:.0f} % of every batch',
+        (Column('Method'), *(Column(name, 'percent') for name in columns)),
+        rows,
+        "Shares of the emotion classifiers' gradient at the features, medians over the training: "
+        'of the site, and the largest of a sample. Accuracy, recall: averages of the test sets.',
+    )
+
+
 def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> Rows:
     """The outcomes of the methods that have any, by the methods' titles."""
     return {method.title: outcomes[name] for name, method in methods.items() if name in outcomes}
@@ -186,7 +225,3 @@ def accuracies(sites: Sequence[str]) -> dict[Column, Figure]:
 def beside(measured: Iterable, reported: Iterable) -> list:
     """Two rows as one, in turns."""
     return [cell for pair in zip(measured, reported, strict=True) for cell in pair]
-
-
-def _interval(change: Measured | None) -> str | None:
-    return change and '{:+.1f} to {:+.1f}'.format(*(100 * bound for bound in change.interval))

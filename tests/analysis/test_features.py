@@ -10,11 +10,12 @@ from helpers.files import records_of
 from sklearn.metrics import confusion_matrix
 
 from cda_jax import evaluate
+from cda_jax.analysis import features as of_sets
 from cda_jax.analysis.bias import read_bias
+from cda_jax.analysis.features import Features, read_features, write_features
 from cda_jax.analysis.measured import measure_run
 from cda_jax.errors import InputError
 from cda_jax.evaluate import features_of_run, logit_adjustment
-from cda_jax.features import Features, read_features, write_features
 from cda_jax.runtime.workdir import FEATURES
 from cda_jax.trained import config_of_run
 
@@ -100,8 +101,8 @@ def computed(monkeypatch):
         steps.append(step)
         return original(config, evaluation, weights, sets, step)
 
-    original = evaluate.extract
-    monkeypatch.setattr(evaluate, 'extract', extract)
+    original = of_sets.extract
+    monkeypatch.setattr(of_sets, 'extract', extract)
     return steps
 
 

@@ -13,10 +13,10 @@ import optax
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
 from cda_jax.objective import Losses
+from cda_jax.optimization import reversal_strength, share_done
 from cda_jax.runtime import devices
 from cda_jax.runtime.devices import AXIS
 from cda_jax.runtime.launch import Place, joined
-from cda_jax.schedules import reversal_strength, share_done
 from cda_jax.step import Recipe, eval_step, init_state, train_step
 
 ROWS, STEPS = 16, 3

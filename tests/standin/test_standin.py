@@ -246,13 +246,11 @@ def test_turning_the_head_moves_the_nose_not_the_outline():
 
 @pytest.mark.slow
 def test_command_line(tmp_path):
-    out, prepared, sheet = tmp_path / 'out', tmp_path / 'prepared', tmp_path / 'sheet.png'
+    out, prepared = tmp_path / 'out', tmp_path / 'prepared'
     sizes = '--train_faces=14,14,14', '--test_faces=7'
-    flags = f'--prepare={prepared}', '--face_size=16', f'--contact_sheet={sheet}'
+    flags = f'--prepare={prepared}', '--face_size=16'
     done = run_tool('make_standin', f'--out={out}', *flags, *sizes)
     assert done.returncode == 0, done.stderr
-    assert sheet.stat().st_size < 300_000
-    assert cv2.imread(str(sheet)).std() > 30
     assert [line.split(':')[0] for line in done.stdout.splitlines()] == [*NAMES, *NAMES]
     assert json.loads((out / 'standin.json').read_text())['train_faces'] == [14] * 3
     assert json.loads((prepared / 'expw' / 'manifest.json').read_text())['face_size'] == 16

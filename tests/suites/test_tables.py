@@ -11,20 +11,26 @@ from helpers.suites import SITES, pretend, report_of, runs_of
 from cda_jax.analysis.bias import report as bias
 from cda_jax.analysis.seeds import Measured
 from cda_jax.errors import InputError
-from cda_jax.suites.answers import answers_of_comparison, answers_of_left_out, answers_of_paper
-from cda_jax.suites.demonstration import answers_of_demonstration, side_by_side
+from cda_jax.suites.answers import (
+    answers_of_comparison,
+    answers_of_demonstration,
+    answers_of_left_out,
+    answers_of_paper,
+)
+from cda_jax.suites.figures import gradient_figure
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import SCALES, Method, plan
 from cda_jax.suites.reproduce import reproduce
-from cda_jax.suites.stability import gradient_figure, gradient_table
 from cda_jax.suites.tables import (
     bias_table,
     by_title,
     difference_table,
+    gradient_table,
     left_out_table,
     recognition_table,
+    side_by_side,
 )
 
 

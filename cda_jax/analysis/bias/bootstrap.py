@@ -48,8 +48,7 @@ def stratum_means(
     Returns:
         float64[1 + B, S]; NaN where a resample has no example of a stratum.
     """
-    shape = (resamples.counts.shape[1], num_strata)
-    totals, numbers = np.zeros(shape), np.zeros(shape)
+    totals, numbers = np.zeros((2, resamples.counts.shape[1], num_strata))
     np.add.at(totals, (resamples.group[rows], strata), scores)
     np.add.at(numbers, (resamples.group[rows], strata), 1)
     sums, weights = (

@@ -43,15 +43,11 @@ def classify_sites_within_classes(
     left_out = tuple(name for name in folds_of_classes if name not in judged)
     if not judged:
         return WithinClassClassification(None, None, None, None, classes, left_out)
-    _, accuracies, balanced_accuracies = zip(*judged.values(), strict=True)
-    return WithinClassClassification(
-        accuracy=interval(mean_of_present(np.stack(accuracies, axis=-1))),
-        balanced_accuracy=interval(mean_of_present(np.stack(balanced_accuracies, axis=-1))),
-        chance=float(np.mean([figures.chance for figures in classes.values()])),
-        majority_rate=float(np.mean([figures.majority_rate for figures in classes.values()])),
-        classes=classes,
-        left_out=left_out,
-    )
+    _, *accuracies = zip(*judged.values(), strict=True)
+    means = [interval(mean_of_present(np.stack(of_classes, axis=-1))) for of_classes in accuracies]
+    without_skill = [(figures.chance, figures.majority_rate) for figures in classes.values()]
+    rates = np.mean(without_skill, axis=0).tolist()
+    return WithinClassClassification(*means, *rates, classes, left_out)
 
 
 def proxy_a_distance(of_two_sites: SiteClassification | None) -> Estimate | None:

@@ -48,8 +48,7 @@ def measure_bias(
         seed: Decides every draw; the same seed gives the same figures.
         num_resamples: At least 1.
 
-    Raises:
-        InputError: An array has another shape or range.
+    Raises InputError if an array has another shape or range.
     """
     features = _checked_features(features)
     n = len(features)
@@ -80,12 +79,9 @@ def measure_bias(
         folds = folds_of(np.isin(sites, pair))
         of_two_sites = classify_sites(probing, folds, probes.linear_probe)
         mmd2, bandwidth = discrepancy.squared_mmd(features, sites, pair, resamples, seed=seed)
-        return report.SitePair(
-            sites=(site_names[pair[0]], site_names[pair[1]]),
-            a_distance=proxy_a_distance(of_two_sites),
-            mmd2=interval(mmd2),
-            mmd_bandwidth=None if np.isnan(bandwidth) else bandwidth,
-        )
+        sigma = None if np.isnan(bandwidth) else bandwidth
+        names = site_names[pair[0]], site_names[pair[1]]
+        return report.SitePair(names, proxy_a_distance(of_two_sites), interval(mmd2), sigma)
 
     def by_probe(classify, folds):
         found = {name: classify(probing, folds, build) for name, build in probes.PROBES.items()}
@@ -124,20 +120,14 @@ def _neighbourhoods(features, sites, labels, resamples: Resamples, seed: int) ->
         if num_categories < 2:
             return None
         levels = mixing.mean_lisi_if_mixed(neighbours, categories, seed=seed)
-        return report.Mixing(
-            estimate=mean_interval(mixing.lisi(neighbours, categories), resamples),
-            lowest=1,
-            highest=num_categories,
-            if_mixed=interval(np.r_[levels.mean(), levels]),
-        )
+        found = mean_interval(mixing.lisi(neighbours, categories), resamples)
+        return report.Mixing(found, 1, num_categories, interval(np.r_[levels.mean(), levels]))
 
     def silhouette(categories):
         scores = mixing.silhouettes(reduced, categories)
         return None if scores is None else mean_interval(scores, resamples)
 
-    found = report.Silhouettes(
-        components=reduced.shape[1], site=silhouette(sites), class_=silhouette(labels)
-    )
+    found = report.Silhouettes(reduced.shape[1], silhouette(sites), silhouette(labels))
     return {'ilisi': mix(sites), 'clisi': mix(labels), 'silhouette': found}
 
 
@@ -145,8 +135,8 @@ def _annotation(sites, labels, predictions, true_labels, site_names, resamples: 
     """Compares what the model and the annotators say with the truth, as far as it is known."""
 
     def agreement(left, right, rows):
-        missing = any(array is None for array in (left, right, rows))
-        return None if missing else mean_interval(left == right, resamples, rows)
+        is_known = all(array is not None for array in (left, right, rows))
+        return mean_interval(left == right, resamples, rows) if is_known else None
 
     def compare(counted):
         mislabelled = None if true_labels is None else counted & (labels != true_labels)

@@ -36,15 +36,9 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
         size = min(_NEIGHBOURS, len(features) - 1)
         # The same that UMAP would find, one pair of examples after another; each is its own first.
         distances, rows = NearestNeighbors(n_neighbors=size).fit(reduced).kneighbors(reduced)
-        mapper = UMAP(
-            n_neighbors=size,
-            min_dist=_MIN_DISTANCE,
-            n_epochs=_EPOCHS,
-            init='pca',  # a spectral start fails where clusters lie far apart
-            random_state=seed,
-            n_jobs=1,
-            precomputed_knn=(rows, distances),
-        )
+        # A spectral start fails where clusters lie far apart.
+        how = {'min_dist': _MIN_DISTANCE, 'n_epochs': _EPOCHS, 'init': 'pca', 'n_jobs': 1}
+        mapper = UMAP(size, random_state=seed, precomputed_knn=(rows, distances), **how)
         return mapper.fit_transform(reduced).astype(np.float32)
 
 
@@ -79,15 +73,11 @@ def embedding_figure(
         for rows in layers:
             looks = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
             for category, (name, colour, marker) in enumerate(looks):
-                axes.scatter(
-                    *points[rows[categories[rows] == category]].T,
-                    s=8,
-                    color=colour,
-                    marker=marker,
-                    linewidth=0,
-                    label=name if rows is layers[0] else None,
-                    rasterized=True,  # thousands of points would swell a vector figure
-                )
+                label = name if rows is layers[0] else None
+                look = {'s': 8, 'color': colour, 'marker': marker, 'linewidth': 0, 'label': label}
+                # As pixels, because thousands of points would swell a vector figure.
+                own = points[rows[categories[rows] == category]]
+                axes.scatter(*own.T, rasterized=True, **look)
         # Distances on the plane have no unit.
         axes.set(title=title, xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2')
         axes.set_aspect('equal', adjustable='datalim')

@@ -68,7 +68,7 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
 def median(lines: Sequence[dict], field: str) -> float:
     """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
     values = column(lines, field)
-    return float(np.median(values[~np.isnan(values)])) if not np.isnan(values).all() else math.nan
+    return float(np.nanmedian(values)) if not np.isnan(values).all() else math.nan
 
 
 def percent(share: float) -> str:
@@ -76,12 +76,16 @@ def percent(share: float) -> str:
     return f'{100 * share:z.1f} %'
 
 
-def worst_stretch(lines: Sequence[dict], size: int, field: str) -> tuple[Sequence[dict], float]:
+def worst_stretch(
+    lines: Sequence[dict], size: int, field: str
+) -> tuple[str, Sequence[dict], float]:
     """The stretch of so many lines in which a figure's median is largest, and this median.
 
-    A line that lacks the figure counts as 0.
+    First comes the stretch in words. A line that lacks the figure counts as 0.
     """
     values = np.nan_to_num(column(lines, field), nan=0)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(values, size), axis=1)
     worst = int(medians.argmax())
-    return lines[worst : worst + size], float(medians[worst])
+    stretch = lines[worst : worst + size]
+    during = f'from step {stretch[0]["step"]:,} to step {stretch[-1]["step"]:,}'
+    return during, stretch, float(medians[worst])

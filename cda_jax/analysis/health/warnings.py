@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from cda_jax.analysis.health.game import game_warnings
-from cda_jax.analysis.health.task import gradient_warnings, learning_warnings
+from cda_jax.analysis.health.judgements import of_game, of_gradient, of_learning
 from cda_jax.config import Config
 from cda_jax.data.position import DataPosition
 
@@ -72,13 +71,7 @@ class Watch:
         Only the last stretch is judged, so that a long run does not wait for it.
         """
         self._lines.append({'step': step} | figures)
-        size, gradient_size = _sizes(len(self._lines))
-        found = {}
-        if len(self._lines) >= gradient_size:
-            found |= _of_gradient(self._lines[-gradient_size:], gradient_size, self._setup)
-        end = self._lines[-size:]
-        if len(end) == size and end[0]['step'] >= self._setup.early_steps:
-            found |= _of_learning(self._lines[:_MIN_LINES], end, size, self._setup)
+        found = _judge(self._lines, self._setup, is_over=False)
         new = found.keys() - self._said
         self._said |= new
         return [sentence for kind, sentence in found.items() if kind in new]
@@ -137,32 +130,25 @@ def health_warnings(lines: Sequence[dict], setup: Setup) -> list[str]:
     Lines are as from `read_metrics`.
     """
     lines = [line for line in lines if line['kind'] == 'train']
-    size, gradient_size = _sizes(len(lines))
-    found = {}
+    return list(_judge(lines, setup, is_over=True).values())
+
+
+def _judge(lines: Sequence[dict], setup: Setup, *, is_over: bool) -> dict[str, str]:
+    """Sentences by kind: about any stretch of a run that is over, else about the last one."""
+    stretch, found = math.ceil(_STRETCH * len(lines)), {}
+    size, gradient_size = max(_MIN_LINES, stretch), max(_MIN_GRADIENT_LINES, stretch)
     if len(lines) >= gradient_size:
-        found |= _of_gradient(lines, gradient_size, setup)
-    if len(lines) >= size:
-        found |= _of_learning(lines[:_MIN_LINES], lines, size, setup)
-    return list(found.values())
-
-
-def _sizes(count) -> tuple[int, int]:
-    """How many lines of so many are judged together, and how many for the gradient."""
-    size = math.ceil(_STRETCH * count)
-    return max(_MIN_LINES, size), max(_MIN_GRADIENT_LINES, size)
-
-
-def _of_gradient(lines, size, setup) -> dict[str, str]:
-    return dict(gradient_warnings(lines, size, setup.site_shares, setup.batch_size))
-
-
-def _of_learning(start, lines, size, setup) -> dict[str, str]:
+        some = lines if is_over else lines[-gradient_size:]
+        found |= of_gradient(some, gradient_size, setup.site_shares, setup.batch_size)
+    end = lines[-size:]
+    if len(end) < size or (not is_over and end[0]['step'] < setup.early_steps):
+        return found
     samples = {
         field: setup.batch_size * setup.site_shares.get(field.removeprefix('accuracy_'), 1.0)
         for field in setup.head_shares
     }
-    found = dict(learning_warnings(start, lines[-size:], setup.head_shares, samples))
-    of_d = [line for line in lines if 'loss_dataset' in line]
+    found |= of_learning(lines[:_MIN_LINES], end, setup.head_shares, samples)
+    of_d = [line for line in (lines if is_over else end) if 'loss_dataset' in line]
     if setup.num_sites and len(of_d) >= size:
-        found |= game_warnings(of_d, size, setup.num_sites)
+        found |= of_game(of_d, size, setup.num_sites)
     return found

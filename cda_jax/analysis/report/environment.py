@@ -32,16 +32,10 @@ def commit_of(folder: Path) -> str | None:
     None if there is no git, nothing was committed yet, or the folder is not the checkout's root, as
     where the package is installed inside some other project.
     """
-
-    def git(*arguments) -> str:
-        command = ['git', '-C', str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    place = f'--git-dir={folder / ".git"}', f'--work-tree={folder}'
+    how = '--always', '--exclude=*', '--abbrev=40', '--dirty= with changes'
     try:
-        root, commit = git('rev-parse', '--show-toplevel', 'HEAD').rsplit('\n', 1)
-        changes = git('status', '--porcelain', '--untracked-files=no')
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(['git', *place, 'describe', *how], capture_output=True, text=True)
+    except OSError:
         return None
-    if Path(root).resolve() != folder.resolve():
-        return None
-    return f'{commit} with changes' if changes else commit
+    return done.stdout.strip() or None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import cv2
 
-from cda_jax.predict import Prediction
+from cda_jax.use.predict import Prediction
 
 _STYLE = """:root { color-scheme: light dark; font: 14px/1.4 system-ui, sans-serif }
 main { display: flex; flex-wrap: wrap; gap: 16px }

@@ -1,6 +1,7 @@
 """A report page: what it says, as plain texts, and the template that makes HTML of it."""
 
 import base64
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -76,13 +77,14 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    as_json = functools.partial(json.dumps, ensure_ascii=False, default=str)
     templates.filters |= {
         'address': lambda path: quote(path, errors='surrogateescape'),
         'anchor': lambda title: re.sub(r'\W+', '-', title.lower()).strip('-'),
         'best_rows': best_rows,
         'image': _data_address,
         'shown': shown,
-        'value': _as_text,
+        'value': lambda value: value if isinstance(value, str) else as_json(value),
     }
     html = templates.get_template('page.html').render(page=page, pixels=_PIXELS_PER_INCH)
     return _NOT_TEXT.sub('\ufffd', html)
@@ -105,7 +107,3 @@ def _data_address(picture: Picture) -> str:
     if len(image) > _MAX_SVG_BYTES:
         kind, image = 'png', drawn(picture.figure, 'png', dpi=2 * _PIXELS_PER_INCH)
     return f'data:image/{kind};base64,{base64.b64encode(image).decode()}'
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

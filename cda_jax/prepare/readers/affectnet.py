@@ -24,26 +24,15 @@ UNUSED_CLASSES = {7: 'contempt', 8: 'none', 9: 'uncertain', 10: 'no face'}
 
 CSV_LAYOUT = 'training.csv, validation.csv and Manually_Annotated_Images/'
 LISTS: dict[str, Split] = {'training.csv': 'train', 'validation.csv': 'test'}
-LIST_FOLDERS = (
-    '.',
-    'Manually_Annotated_file_lists',
-    'Manually_Annotated',
-    'Manually_Annotated/Manually_Annotated_file_lists',
-)
-IMAGE_FOLDERS = (
-    'Manually_Annotated_Images',
-    'Manually_Annotated/Manually_Annotated_Images',
-    'Manually_Annotated',
-)
+_OUTER = 'Manually_Annotated'
+LIST_FOLDERS = ('.', f'{_OUTER}_file_lists', _OUTER, f'{_OUTER}/{_OUTER}_file_lists')
+IMAGE_FOLDERS = (f'{_OUTER}_Images', f'{_OUTER}/{_OUTER}_Images', _OUTER)
 BOX_FIELDS = ['face_x', 'face_y', 'face_width', 'face_height']
 HEADER = ['subDirectory_filePath', *BOX_FIELDS, 'facial_landmarks']
 HEADER += ['expression', 'valence', 'arousal']
 
 NPY_LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
-SET_FOLDERS: dict[Split, tuple[str, ...]] = {
-    'train': ('train_set',),
-    'test': ('val_set', 'valid_set'),
-}
+SET_FOLDERS: dict[Split, list[str]] = {'train': ['train_set'], 'test': ['val_set', 'valid_set']}
 LABEL_SUFFIX = '_exp.npy'
 _MAX_LABEL_BYTES = 4096
 
@@ -70,7 +59,11 @@ def read(root: Path, follow_links: bool = False) -> Dataset:
     if any(folders.values()):
         return _read_npy_release(root, folders, follow_links)
     if class_folders.is_split(root):
-        return _read_class_folders(root, follow_links)
+        dataset = class_folders.read(root, follow_links=follow_links)
+        names, unused = dataset.class_names, {*map(str, UNUSED_CLASSES), *UNUSED_CLASSES.values()}
+        dropped = [name for name in names if fold(SYNONYMS.get(fold(name), name)) in unused]
+        is_numbered = all(fold(name).isdecimal() for name in names)
+        return name_classes(dataset, dict.fromkeys(dropped, ''), is_numbered and 'affectnet')
     raise InputError(
         f'{root}: not a folder of AffectNet; expected {CSV_LAYOUT} (first release), or '
         f'{NPY_LAYOUT} (2021 release), or train/0/ and so on{found_in(root)}'
@@ -104,10 +97,12 @@ def _read_csv_release(root: Path, lists: dict[str, Path | None], follow_links: b
 
     def example(row_id: str, fields: list[str], where: str, split: Split) -> Example:
         label = _common_label(fields[6], where)
-        picture = fields[0]
+        picture, edges = fields[0], fields[1:5]
         check_picture(picture)
-        box, photo = _box(fields[1:5], where), f'{photo_prefix}/{picture}'
-        return Example(row_id, photo, images / picture, box, label, split)
+        expected = f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}'
+        x, y, width, height = row_checks.numbers(edges, expected)
+        box = row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(edges))
+        return Example(row_id, f'{photo_prefix}/{picture}', images / picture, box, label, split)
 
     rows = [
         row_checks.attempt(
@@ -130,20 +125,6 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             )
         if not is_header:
             yield number, fields
-
-
-def _box(fields: list[str], where: str) -> Box:
-    expected = f'{where}: expected numbers or NULL for {",".join(BOX_FIELDS)}'
-    x, y, width, height = row_checks.numbers(fields, expected)
-    return row_checks.usable_box(Box(x, y, x + width, y + height), ','.join(fields))
-
-
-def _read_class_folders(root: Path, follow_links: bool) -> Dataset:
-    dataset = class_folders.read(root, follow_links=follow_links)
-    names, unused = dataset.class_names, {*map(str, UNUSED_CLASSES), *UNUSED_CLASSES.values()}
-    dropped = [name for name in names if fold(SYNONYMS.get(fold(name), name)) in unused]
-    is_numbered = all(fold(name).isdecimal() for name in names)
-    return name_classes(dataset, dict.fromkeys(dropped, ''), is_numbered and 'affectnet')
 
 
 def _read_npy_release(root: Path, folders: dict[Split, Path | None], follow_links: bool) -> Dataset:
@@ -186,15 +167,10 @@ def _set_rows(
     def example(row_id: str, number: str) -> Example:
         picture = picture_of.get(number, f'{number}.jpg')
         label_name = label_name_of.get(number, f'{number}{LABEL_SUFFIX}')
-        for name, listing in ((label_name, labels), (picture, pictures)):
-            if name in listing.outside:
-                raise row_checks.UnusableRowError(row_checks.LINK_OUTSIDE, name)
-        if label_name not in labels.inside:
-            raise row_checks.UnusableRowError('missing label file', label_name)
+        labels.check(label_name, 'missing label file')
         label_file = annotations / label_name
         label = _common_label(_expression(label_file), str(label_file))
-        if picture not in pictures.inside:
-            raise row_checks.UnusableRowError(row_checks.MISSING_PICTURE, picture)
+        pictures.check(picture, row_checks.MISSING_PICTURE)
         photo = f'{folder.name}/images/{picture}'
         return Example(row_id, photo, images / picture, None, label, split)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from cda_jax.data.manifest import ALL_SPLITS, SPLITS, Split
 from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example, Skipped
+from cda_jax.prepare.dataset import Dataset, Example, Skipped, each_example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.classes import fold, sorted_names
 from cda_jax.prepare.readers.label_files import found_in
@@ -49,7 +49,8 @@ def read(
     if 'train' in folders and 'test' not in folders and 'validation' in folders:
         folders['test'] = folders.pop('validation')
         layout += f' ({folders["test"].name}/ is the test split)'
-    is_unlabelled = 'train' in folders and _has_only_files(folders['train'])
+    subfolders, files = visible(folders['train']) if 'train' in folders else ([], [])
+    is_unlabelled = bool(files) and not subfolders
     missing = [split for split in SPLITS if split not in folders]
     if 'test' in missing and test_fraction is not None:
         folders = folders if 'train' in folders else {'train': base}
@@ -69,23 +70,23 @@ def read(
     if is_unlabelled:
         layout += ' (train/ without labels)'
         unlabelled = _class_rows(root, base, folders.pop('train'), 'train', follow_links)
-    for split in folders:
-        rows += _split_rows(root, base, folders[split], split, follow_links)
+    for split, folder in folders.items():
+        classes, strays = visible(folder)
+        rows += [
+            Skipped((folder / name).relative_to(base).as_posix(), 'not in a class folder')
+            for name in strays
+            # Beside class folders without a split lie lists and the like.
+            if folder != base or name.lower().endswith(PICTURE_SUFFIXES)
+        ]
+        for name in classes:
+            rows += _class_rows(root, base, folder / name, split, follow_links)
     group_of = None if group is None else group_by_name(group)
     rows = draw_test(rows, test_fraction, group_of)
     names = sorted_names(row.path.parent.name for row in rows if isinstance(row, Example))
     if not names and not unlabelled:
         raise InputError(f'{base}: no pictures in class folders; expected {LAYOUT}{found_in(base)}')
-    rows = [
-        row._replace(label=names.index(row.path.parent.name)) if isinstance(row, Example) else row
-        for row in rows
-    ]
+    rows = each_example(rows, lambda row: row._replace(label=names.index(row.path.parent.name)))
     return Dataset(tuple(names), (), unlabelled + rows, layout=layout)
-
-
-def _has_only_files(folder: Path) -> bool:
-    subfolders, files = visible(folder)
-    return bool(files) and not subfolders
 
 
 def is_split(root: Path) -> bool:
@@ -118,21 +119,6 @@ def _unwrapped(root: Path) -> Path:
             break
         folder = folder / subfolders[0]
     return folder
-
-
-def _split_rows(
-    root: Path, base: Path, folder: Path, split: Split, follow_links: bool
-) -> list[Example | Skipped]:
-    rows: list[Example | Skipped] = []
-    classes, strays = visible(folder)
-    for name in strays:
-        # Beside class folders without a split lie lists and the like.
-        if folder != base or name.lower().endswith(PICTURE_SUFFIXES):
-            row_id = (folder / name).relative_to(base).as_posix()
-            rows.append(Skipped(row_id, 'not in a class folder'))
-    for name in classes:
-        rows += _class_rows(root, base, folder / name, split, follow_links)
-    return rows
 
 
 def _class_rows(

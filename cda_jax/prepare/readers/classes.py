@@ -27,19 +27,18 @@ def fold(name: str) -> str:
 
 def sorted_names(names: Iterable[str]) -> list[str]:
     """Different names, numbers by their value and before text."""
-    return sorted(set(names), key=_place)
 
+    def place(name):
+        folded = fold(name)
+        return (0, int(folded), name) if _NUMBER.fullmatch(folded) else (1, 0, name)
 
-def _place(name: str) -> tuple[int, int, str]:
-    folded = fold(name)
-    return (0, int(folded), name) if _NUMBER.fullmatch(folded) else (1, 0, name)
+    return sorted(set(names), key=place)
 
 
 def parse_classes(text: str) -> dict[str, str]:
     """Reads 'name=Name,name=' or the lines of a file of that name; an empty new name drops.
 
-    Raises:
-        InputError: There is neither such a file nor text of this form.
+    Raises InputError if there is neither such a file nor text of this form.
     """
     where = f'classes {text[:40]!r}'
     entries = text.split(',')
@@ -69,20 +68,25 @@ def name_classes(
         classes: New names by name, as of `parse_classes`; they come before everything else.
         class_order: A key of `NUMBERED`, or the names of the numbers from 0 or 1 on: 'NAME,...'.
 
-    Raises:
-        InputError: A class has no name, or one that is close to an expression but none.
+    Raises InputError if a class has no name, or one that is close to an expression but none.
     """
     found = dataset.class_names
     by_hand = {fold(name): new for name, new in (classes or {}).items()}
-    if unknown := by_hand.keys() - {fold(name) for name in found} - _expressions(found):
-        raise InputError(
-            f'classes: there is no class {min(unknown)!r}; found {_listed(found)}'
-            + _suggestion(min(unknown), found)
-        )
+    by_fold = {fold(name): name for name in found}
+    if unknown := by_hand.keys() - by_fold - _expressions(found):
+        close = _closest(min(unknown), list(by_fold))
+        meant = f'; did you mean {by_fold[close]!r}?' if close else ''
+        shown = ', '.join(map(repr, found[:20])) + (', ...' if len(found) > 20 else '') or 'none'
+        raise InputError(f'classes: there is no class {min(unknown)!r}; found {shown}{meant}')
     named = _by_number(found, class_order, by_hand) if class_order else {}
     named |= {name: by_hand[fold(name)] for name in found if fold(name) in by_hand}
     kept = [named.get(name, name) for name in found if named.get(name, name)]
-    _refuse_negative(kept)
+    for name in kept:
+        if _NUMBER.fullmatch(fold(name)) and int(fold(name)) < 0:
+            raise InputError(
+                f'class {name!r}: expected a name or a number from 0 on; '
+                f"--classes='{name}=' drops it"
+            )
     if _are_expressions(kept):
         _refuse_near_misses(kept, by_hand.values())
         for name in found:
@@ -152,15 +156,6 @@ def _by_number(
     return result
 
 
-def _refuse_negative(names: Iterable[str]) -> None:
-    for name in names:
-        if _NUMBER.fullmatch(fold(name)) and int(fold(name)) < 0:
-            raise InputError(
-                f'class {name!r}: expected a name or a number from 0 on; '
-                f"--classes='{name}=' drops it"
-            )
-
-
 def _tidy(name: str) -> str:
     folded = fold(name)
     is_number = _NUMBER.fullmatch(folded)
@@ -169,17 +164,6 @@ def _tidy(name: str) -> str:
 
 def _closest(name: str, others: list[str]) -> str | None:
     return next(iter(difflib.get_close_matches(fold(name), others, 1, _CLOSE)), None)
-
-
-def _suggestion(name: str, found: Iterable[str]) -> str:
-    by_fold = {fold(other): other for other in found}
-    close = _closest(name, list(by_fold))
-    return f'; did you mean {by_fold[close]!r}?' if close else ''
-
-
-def _listed(names: Iterable[str], most: int = 20) -> str:
-    names = list(names)
-    return ', '.join(map(repr, names[:most])) + (', ...' if len(names) > most else '') or 'none'
 
 
 def _renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:

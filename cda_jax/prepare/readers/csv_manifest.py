@@ -1,5 +1,6 @@
 """A CSV file with a line per picture or per box: `path,label[,split][,x0,y0,x1,y1][,...]`."""
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.classes import fold, sorted_names
-from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
+from cda_jax.prepare.readers.label_files import csv_table, first_file, found_in
 from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
 HEADER = ['path', 'label', 'split']
@@ -49,16 +50,14 @@ def read(
         raise InputError(
             f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it{found_in(root)}'
         )
-    header = next(csv_rows(path), (1, []))[1]
+    header, rows = csv_table(path)
     _check_header(path, header, test_fraction)
-    lines = _lines(path, header, group)
+    lines = _lines(path, rows, group)
     layout = 'CSV' if 'split' in header else f'CSV, test split by a hash of the {group or "photo"}'
     splits = {line.split for line in lines}
+    renamed: dict[Split, Split] = {}
     if 'validation' in splits and 'test' not in splits:
-        layout = 'CSV (validation is the test split)'
-        lines = [
-            line._replace(split='test') if line.split == 'validation' else line for line in lines
-        ]
+        layout, renamed = 'CSV (validation is the test split)', {'validation': 'test'}
     names = sorted_names(line.label for line in lines)
     labels = {name: label for label, name in enumerate(names)}
     check_picture = row_checks.picture_check(path.parent, path.parent, follow_links)
@@ -66,9 +65,14 @@ def read(
     def example(row_id: str, line: _Line) -> Example:
         picture = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
         check_picture(picture)
-        label, box = labels[line.label], _box(path, line)
+        label, box = labels[line.label], None
+        if any(line.edges):
+            expected = f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}'
+            box = Box(*row_checks.numbers(line.edges, expected))
+            box = row_checks.usable_box(box, ','.join(line.edges))
         photo = picture if line.group is None else line.group
-        return Example(row_id, photo, path.parent / picture, box, label, line.split)
+        split = renamed.get(line.split, line.split)
+        return Example(row_id, photo, path.parent / picture, box, label, split)
 
     rows = [row_checks.attempt(example, f'{path.name}:{line.number}', line) for line in lines]
     by_name = group is not None and group not in header
@@ -90,18 +94,12 @@ def _check_header(path: Path, header: list[str], test_fraction: float | None) ->
         raise InputError(f'{path}, line 1: expected {expected}; found {",".join(header)[:80]!r}')
 
 
-def _lines(path: Path, header: list[str], group: str | None) -> list[_Line]:
-    rows = csv_rows(path)
-    next(rows)
+def _lines(
+    path: Path, rows: Iterator[tuple[int, dict[str, str]]], group: str | None
+) -> list[_Line]:
     lines = []
-    for number, fields in rows:
+    for number, row in rows:
         where = f'{path}, line {number}'
-        if len(fields) != len(header):
-            raise InputError(
-                f'{where}: expected the {len(header)} fields {",".join(header)[:80]}, '
-                f'found {len(fields)}'
-            )
-        row = dict(zip(header, fields, strict=True))
         for name in ('path', 'label', *({group} & row.keys())):
             if not row[name].strip():
                 raise InputError(f'{where}: the {name} is empty')
@@ -114,11 +112,3 @@ def _lines(path: Path, header: list[str], group: str | None) -> list[_Line]:
         edges = [row[name] for name in BOX_HEADER if name in row]
         lines.append(_Line(number, row['path'], row['label'], split, edges, row.get(group)))
     return lines
-
-
-def _box(path: Path, line: _Line) -> Box | None:
-    if not any(line.edges):
-        return None
-    expected = f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}'
-    box = Box(*row_checks.numbers(line.edges, expected))
-    return row_checks.usable_box(box, ','.join(line.edges))

@@ -10,6 +10,7 @@ from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
 from cda_jax.prepare.readers.label_files import first_file, first_folder, found_in, numbered_lines
+from cda_jax.prepare.readers.splits import with_test
 
 LABEL_FILES = ('label/label.lst', 'label.lst', 'image/label.lst')
 IMAGE_FOLDERS = ('image/origin/origin', 'image/origin', 'origin/origin', 'origin')
@@ -42,7 +43,13 @@ def read(
     rows, photos = _faces(root, label_file, images, min_confidence, follow_links)
     if test_photos is not None:
         listed = Path(test_photos)
-        rows = _with_test(rows, _listed_photos(listed, photos))
+        for number, name in numbered_lines(listed):
+            if name.strip() not in photos:
+                raise InputError(
+                    f"{listed}, line {number}: expected the name of a photo of the dataset's label "
+                    f'list, found {name.strip()[:80]!r}'
+                )
+        rows = with_test(rows, {name.strip() for _, name in numbered_lines(listed)})
         return Dataset(EXPRESSIONS, (label_file, listed), rows)
     faces = Counter(row.photo for row in rows if isinstance(row, Example))
     if 0 < faces.total() <= num_test:
@@ -51,7 +58,7 @@ def read(
             f'left to train on, found {num_test}'
         )
     drawn = draw_test_photos(faces, num_test)
-    return Dataset(EXPRESSIONS, (label_file,), _with_test(rows, set(drawn)), drawn)
+    return Dataset(EXPRESSIONS, (label_file,), with_test(rows, set(drawn)), drawn)
 
 
 def draw_test_photos(faces: Mapping[str, int], num_test: int) -> tuple[str, ...]:
@@ -86,7 +93,10 @@ def _faces(
     ids: set[str] = set()
     for number, line in numbered_lines(label_file):
         try:
-            photo, face, box, confidence, label = _parse(line)
+            photo, face, *edges, confidence, label = line.split()
+            top, left, right, bottom = row_checks.numbers(edges, 'expected numbers')
+            box, face, label = Box(left, top, right, bottom), int(face), LABELS[label]
+            confidence = float(confidence)
         except (KeyError, ValueError) as error:
             raise InputError(
                 f'{label_file}, line {number}: expected "NAME FACE_ID TOP LEFT RIGHT BOTTOM '
@@ -99,27 +109,3 @@ def _faces(
         photos.add(photo)
         rows.append(row_checks.attempt(example, row_id, photo, box, confidence, label))
     return rows, photos
-
-
-def _parse(line: str) -> tuple[str, int, Box, float, int]:
-    photo, face, *edges, confidence, label = line.split()
-    top, left, right, bottom = row_checks.numbers(edges, 'expected numbers')
-    return photo, int(face), Box(left, top, right, bottom), float(confidence), LABELS[label]
-
-
-def _with_test(rows: list[Example | Skipped], test_photos: set[str]) -> list[Example | Skipped]:
-    return [
-        row._replace(split='test') if isinstance(row, Example) and row.photo in test_photos else row
-        for row in rows
-    ]
-
-
-def _listed_photos(path: Path, photos: set[str]) -> set[str]:
-    listed = {line.strip(): number for number, line in numbered_lines(path)}
-    for name, number in listed.items():
-        if name not in photos:
-            raise InputError(
-                f"{path}, line {number}: expected the name of a photo of the dataset's label "
-                f'list, found {name[:80]!r}'
-            )
-    return set(listed)

@@ -77,6 +77,23 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
+def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The header of a CSV file, and its rows by the header's names, as of `csv_rows`."""
+    rows = csv_rows(path)
+    _, header = next(rows, (1, []))
+
+    def by_name() -> Iterator[tuple[int, dict[str, str]]]:
+        for number, fields in rows:
+            if len(fields) != len(header):
+                raise InputError(
+                    f'{path}, line {number}: expected the {len(header)} fields '
+                    f'{",".join(header)[:80]}, found {len(fields)}: {",".join(fields)[:80]!r}'
+                )
+            yield number, dict(zip(header, fields, strict=True))
+
+    return header, by_name()
+
+
 def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
     number = 0
     while line := file.readline(_MAX_LINE + 1):

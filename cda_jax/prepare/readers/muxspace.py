@@ -9,7 +9,7 @@ from cda_jax.prepare.dataset import Dataset, Example, Skipped
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.class_folders import is_left_behind
 from cda_jax.prepare.readers.classes import fold, sorted_names
-from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
+from cda_jax.prepare.readers.label_files import csv_table, first_file, found_in
 from cda_jax.prepare.readers.splits import draw_test
 
 LISTS = ('data/legend.csv', 'legend.csv')
@@ -77,30 +77,26 @@ def read(
         if not is_left_behind(name)
     ]
     layout = f'labels of {annotator or "all annotators"}, test split by a hash of the person'
-    rows = draw_test(rows, test_fraction, _person)
+    rows = draw_test(
+        rows, test_fraction, lambda row: re.sub('_[0-9]+$', '', row.photo.rpartition('.')[0])
+    )
     return Dataset(tuple(names), (path,), rows, layout=layout)
 
 
-def _person(row: Example) -> str:
-    stem = row.photo.rpartition('.')[0]
-    return re.sub('_[0-9]+$', '', stem)
-
-
 def _lines(path: Path) -> list[tuple[int, str, str, str]]:
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
+    header, rows = csv_table(path)
     if header != COLUMNS:
         raise InputError(
             f'{path}, line 1: expected the header {",".join(COLUMNS)}, '
             f'found {",".join(header)[:80]!r}'
         )
     lines = []
-    for number, fields in rows:
-        if len(fields) != len(COLUMNS) or not all(map(str.strip, fields)):
+    for number, row in rows:
+        who, picture, label = map(str.strip, row.values())
+        if not (who and picture and label):
             raise InputError(
                 f'{path}, line {number}: expected the {len(COLUMNS)} fields {",".join(COLUMNS)}, '
-                f'found {",".join(fields)[:80]!r}'
+                f'found {",".join(row.values())[:80]!r}'
             )
-        who, picture, label = map(str.strip, fields)
         lines.append((number, who, picture, fold(label)))
     return lines

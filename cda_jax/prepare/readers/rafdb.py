@@ -78,13 +78,10 @@ def _labels(label_file: Path) -> list[tuple[str, int]]:
 
 def _box(stem: str, folder: Path, present: row_checks.Listing) -> Box:
     candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
-    for file in candidates:
-        if file in present.outside:
-            raise row_checks.UnusableRowError(row_checks.LINK_OUTSIDE, file)
-    found = next((file for file in candidates if file in present.inside), None)
-    if found is None:
-        raise row_checks.UnusableRowError('missing box file', candidates[0])
-    path = folder / found
+    there = present.inside | present.outside
+    file = next((file for file in candidates if file in there), candidates[0])
+    present.check(file, 'missing box file')
+    path = folder / file
     edges = read_text(path, max_characters=_MAX_BOX_TEXT).split()
     expected = f'{path}: expected four numbers x_min y_min x_max y_max'
     if len(edges) != 4:

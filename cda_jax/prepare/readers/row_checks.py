@@ -12,7 +12,6 @@ from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Example, Skipped
 
 MISSING_PICTURE = 'missing picture'
-OUTSIDE_ROOT = 'path outside the root'
 LINK_OUTSIDE = 'link out of the root (--follow_links follows it)'
 
 # The errors for a name that cannot be that of a folder.
@@ -54,6 +53,12 @@ class Listing(NamedTuple):
     inside: frozenset[str]  # those below the root, and links to files below it
     outside: frozenset[str]  # links that lead out of the root
 
+    def check(self, name: str, missing: str, shown: str | None = None) -> None:
+        """Raises UnusableRowError where a file is not inside: `missing` says so of none at all."""
+        if name not in self.inside:
+            why = LINK_OUTSIDE if name in self.outside else missing
+            raise UnusableRowError(why, name if shown is None else shown)
+
 
 def list_files(folder: Path, root: Path, follow_links: bool = False) -> Listing:
     """Lists a folder's files with one scan; a folder that does not exist has none.
@@ -94,20 +99,13 @@ def picture_check(folder: Path, root: Path, follow_links: bool = False) -> Calla
 
     def check(relative: str) -> None:
         subfolder, _, name = relative.rpartition('/')
-        if _climbs(relative):
-            raise UnusableRowError(OUTSIDE_ROOT, relative)
-        if name in listing(subfolder).outside:
-            raise UnusableRowError(LINK_OUTSIDE, relative)
-        if name not in listing(subfolder).inside:
-            raise UnusableRowError(MISSING_PICTURE, relative)
+        # The same on every system, so both kinds of slash and drive letters count.
+        starts_elsewhere = relative[:1] in ('/', '\\') or relative[1:2] == ':'
+        if starts_elsewhere or '..' in relative.replace('\\', '/').split('/'):
+            raise UnusableRowError('path outside the root', relative)
+        listing(subfolder).check(name, MISSING_PICTURE, relative)
 
     return check
-
-
-def _climbs(relative: str) -> bool:
-    # The same on every system, so both kinds of slash and drive letters count.
-    starts_elsewhere = relative[:1] in ('/', '\\') or relative[1:2] == ':'
-    return starts_elsewhere or '..' in relative.replace('\\', '/').split('/')
 
 
 def _leaves(path: os.PathLike[str], real_root: str) -> bool:

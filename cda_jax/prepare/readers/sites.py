@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Dataset, Example, Skipped
+from cda_jax.prepare.dataset import Dataset, Example, Skipped, each_example
 from cda_jax.prepare.readers import class_folders
 from cda_jax.prepare.readers.label_files import found_in, numbered_lines
 
@@ -69,11 +69,11 @@ def _as_listed(dataset: Dataset, site: str, lists: dict[Split, Path]) -> Dataset
     if 'test' not in split_of.values() and 'validation' in split_of.values():
         split_of = {i: 'test' if split == 'validation' else split for i, split in split_of.items()}
         layout += ' (crossval is the test split)'
-    rows: list[Example | Skipped] = []
-    for row in dataset.rows:
-        if isinstance(row, Example) and row.id not in split_of:
-            row = Skipped(row.id, 'in no split list', fault=False)
-        elif isinstance(row, Example):
-            row = row._replace(split=split_of[row.id])
-        rows.append(row)
+
+    def as_listed(row: Example) -> Example | Skipped:
+        if row.id in split_of:
+            return row._replace(split=split_of[row.id])
+        return Skipped(row.id, 'in no split list', fault=False)
+
+    rows = each_example(dataset.rows, as_listed)
     return dataset._replace(rows=rows, sources=tuple(lists.values()), layout=layout)

@@ -1,13 +1,13 @@
 """Splits: what folders and lists call them, and a test set drawn where there is none."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import PurePosixPath
 
 from cda_jax.data.manifest import Split
 from cda_jax.data.records import hash_photo
 from cda_jax.errors import InputError
-from cda_jax.prepare.dataset import Example, Skipped
+from cda_jax.prepare.dataset import Example, Skipped, each_example
 
 # In lower case.
 SPLIT_NAMES: dict[str, Split] = {
@@ -38,21 +38,21 @@ def draw_test(
     if fraction is not None and not 0 < fraction < 1:
         raise InputError(f'test_fraction: expected more than 0 and less than 1, found {fraction}')
     if group_of is not None:
-        rows = [
-            row._replace(photo=group_of(row)) if isinstance(row, Example) else row for row in rows
-        ]
+        rows = each_example(rows, lambda row: row._replace(photo=group_of(row)))
     if fraction is None:
         return rows
     places = {row.photo: hash_photo(row.photo) / 2**64 for row in rows if isinstance(row, Example)}
     test = {photo for photo, place in places.items() if place < fraction}
     if places and not test:
         test = {min(places, key=places.get)}
-    return [
-        row._replace(split='test' if row.photo in test else 'train')
-        if isinstance(row, Example)
-        else row
-        for row in rows
-    ]
+    return with_test(rows, test)
+
+
+def with_test(rows: list[Example | Skipped], photos: Collection[str]) -> list[Example | Skipped]:
+    """Puts the rows of these photos into the test split, and all others into training."""
+    return each_example(
+        rows, lambda row: row._replace(split='test' if row.photo in photos else 'train')
+    )
 
 
 def group_by_name(pattern: str) -> Callable[[Example], str]:
@@ -60,8 +60,7 @@ def group_by_name(pattern: str) -> Callable[[Example], str]:
 
     Where the expression has a group in parentheses, it is this group.
 
-    Raises:
-        InputError: It is no regular expression, or, from the result, it matches nothing.
+    Raises InputError if it is no regular expression, or, from the result, it matches nothing.
     """
     try:
         expression = re.compile(pattern)

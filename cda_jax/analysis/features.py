@@ -1,9 +1,8 @@
 """Test sets -> features and predictions, and the file that keeps them for a run's report."""
 
-import collections
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +23,6 @@ from cda_jax.experiment import class_names, reading
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.runtime.integrity import checksums
-
-_BATCHES_AHEAD = 2
 
 
 class EvaluationSet(NamedTuple):
@@ -106,10 +103,12 @@ def predict_set(
     def outputs():
         for batch in devices.prefetch(eval_batches(entry.examples, reading(config))):
             rows, scores = evaluation(weights, batch)
-            yield scores, None if features is None else rows
+            output = scores, None if features is None else rows
+            jax.tree.map(lambda leaf: leaf.copy_to_host_async(), output)
+            yield output
 
     probabilities, first = [], 0
-    for scores, rows in _fetch(outputs()):
+    for scores, rows in map(jax.device_get, devices.run_ahead(outputs())):
         probabilities.append(np.concatenate(scores, axis=1))  # of all devices
         if features is not None:
             place = features[first : first + probabilities[-1].shape[1]]
@@ -160,25 +159,8 @@ def read_features(path: Path) -> Features:
         raise InputError(f'{path}: expected features of a run: {error}') from error
 
 
-def _fetch(outputs: Iterable) -> Iterator:
-    """Brings trees of arrays to the host while the device works on the next ones."""
-    ahead = collections.deque()
-    for output in outputs:
-        jax.tree.map(lambda leaf: leaf.copy_to_host_async(), output)
-        ahead.append(output)
-        if len(ahead) > _BATCHES_AHEAD:
-            yield jax.device_get(ahead.popleft())
-    yield from map(jax.device_get, ahead)
-
-
-class _Named(msgspec.Struct):
-    """A record of which only the id is decoded: the rest, the picture too, is passed over."""
-
-    id: str
-
-
 def _read_ids(part: Part) -> np.ndarray:
-    """str[N], the names of the examples, in order."""
+    """str[N], the names of the examples, in order; the rest, the picture too, is passed over."""
     records = grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
-    decoder = msgspec.msgpack.Decoder(_Named)
+    decoder = msgspec.msgpack.Decoder(msgspec.defstruct('Named', [('id', str)]))
     return np.array([decoder.decode(records[int(place)]).id for place in part.records])

@@ -11,10 +11,10 @@ import pytest
 from helpers.files import write
 from helpers.tools import run_tool
 
+from cda_jax.analysis.features import read_features
 from cda_jax.data.manifest import read_manifest
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
-from cda_jax.features import read_features
 from cda_jax.prepare import readers
 from cda_jax.prepare.pictures import Picture
 from cda_jax.runtime.results import read_results

@@ -10,7 +10,7 @@ from helpers.runs import assert_same_bits
 from helpers.three_steps import make_batch, make_recipe, mapped_step
 
 from cda_jax.errors import InputError
-from cda_jax.optimizer import build_optimizer
+from cda_jax.optimization import build_optimizer
 
 RATE = 0.1
 PARAMS = {'dense': {'kernel': np.ones(2, np.float32), 'bias': np.ones(2, np.float32)}}

@@ -10,11 +10,11 @@ import pytest
 
 from cda_jax.errors import InputError
 from cda_jax.evaluate import logit_adjustment
-from cda_jax.export import TOLERANCE, compare, export_network, open_exported
 from cda_jax.models import CDA, ResNet
-from cda_jax.onnx_graph import make_onnx
 from cda_jax.step import init_weights, predict
 from cda_jax.trained import load_trained
+from cda_jax.use.export import TOLERANCE, compare, export_network, open_exported
+from cda_jax.use.onnx_graph import make_onnx
 
 PACKAGE = {'stablehlo': 'flatbuffers', 'onnx': 'onnxruntime'}
 

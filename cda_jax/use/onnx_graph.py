@@ -4,21 +4,19 @@ Written out by hand, because no converter from JAX can be installed beside the v
 Orbax that training needs (docs/using_a_model.md).
 """
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.models import CDA
 from cda_jax.models.cda import ABSENT
 from cda_jax.models.resnet import RESNET_DEPTHS
 
 # Known to all runtimes of the last years.
 _OPSET, _IR_VERSION = 17, 8
-_SAME = {'auto_pad': 'SAME_UPPER'}
 
 
 def make_onnx(
@@ -45,10 +43,7 @@ def make_onnx(
     """
     if model.transition_matrices:
         raise InputError('ONNX files know no transition_matrices; expected --format=stablehlo')
-    try:
-        onnx = importlib.import_module('onnx')
-    except ImportError as error:
-        raise InputError('ONNX files need the package onnx (pip install -e ".[onnx]")') from error
+    onnx = import_extra('onnx', 'onnx')
     graph = _Graph(onnx)
     start = (record_size - image_size) // 2
     edges = [np.array([edge, edge]) for edge in (start, start + image_size)]
@@ -119,7 +114,8 @@ def _resnet(
         return figure
 
     def pad(size):
-        return {'pads': [size // 2] * 4} if network.padding == 'symmetric' else _SAME
+        is_symmetric = network.padding == 'symmetric'
+        return {'pads': [size // 2] * 4} if is_symmetric else {'auto_pad': 'SAME_UPPER'}
 
     def norm(x, params, stats):
         figures = map(own, (params['scale'], params['bias'], stats['mean'], stats['var']))

@@ -8,7 +8,7 @@ import numpy as np
 
 from cda_jax.config import NETWORK, Config
 from cda_jax.data.arrays import read_npz
-from cda_jax.errors import InputError
+from cda_jax.errors import InputError, import_extra
 from cda_jax.models import CDA
 from cda_jax.models.timm import from_timm
 from cda_jax.runtime.multihost import together
@@ -18,18 +18,13 @@ from cda_jax.trained import load_trained
 _EXTRACTOR = 'feature_extractor'
 # Fields in which a network and the one that it starts from must agree.
 _OF_EXTRACTOR = frozenset({'resnet_depth', 'resnet_width', 'feature_size', 'batch_norm', 'padding'})
-_OF_ALL = NETWORK - {'weight_average', 'image_size'}
 _MAX_BYTES = 2**32
 
 
 def read_pretrained(config: Config, model: CDA, class_names: tuple[str, ...]) -> dict:
     """The weights that the config's `init_from` names: some branches of `init_weights`, or all.
 
-    Args:
-        class_names: Of the emotion classifiers.
-
-    Raises:
-        InputError: There are none there, or they are of another network; it names the field.
+    An `InputError` names the field if there are none there, or they are of another network.
     """
     if not config.init_from:
         return {}
@@ -46,19 +41,19 @@ def _of_run(config, workdir, class_names):
     except InputError as error:
         raise InputError(f'config field init_from: {error}') from error
     is_whole = config.init_parts == 'all'
-    same = _OF_ALL if is_whole else _OF_EXTRACTOR
+    same = NETWORK - {'weight_average', 'image_size'} if is_whole else _OF_EXTRACTOR
     if config.shared_head and not trained.model.has_dataset_classifier:
         same -= {'sites'}  # no part is a site's own
     if config.batch_norm != 'shared':
         same |= {'sites'}
-    pairs = {name: (getattr(config, name), getattr(trained.config, name)) for name in sorted(same)}
+    names = {f'config field {name}': name for name in sorted(same)}
+    pairs = {k: (getattr(config, x), getattr(trained.config, x)) for k, x in names.items()}
     if is_whole:
         pairs['class_names'] = class_names, trained.class_names
     for name, (here, there) in pairs.items():
         if here != there:
-            what = name if name == 'class_names' else f'config field {name}'
             raise InputError(
-                f'{what}: {here!r} here, {there!r} in the run that init_from names, {workdir}; '
+                f'{name}: {here!r} here, {there!r} in the run that init_from names, {workdir}; '
                 'expected the same'
             )
     weights = jax.device_get(trained.weights)
@@ -79,22 +74,17 @@ def _of_file(config, path, model):
             f'config field init_from: {path}: {fault}; expected the workdir of a run, or weights '
             'of timm as .safetensors or .npz'
         )
-    if config.padding != 'symmetric':
-        raise InputError(
-            f'config field padding is {config.padding!r} beside init_from, {path}; expected '
-            "'symmetric', as networks of timm have it"
-        )
-    if config.batch_norm != 'shared':
-        raise InputError(
-            f'config field batch_norm is {config.batch_norm!r} beside init_from, {path}, which has '
-            "no batch norm by site; expected 'shared'"
-        )
+    for field, expected in {'padding': 'symmetric', 'batch_norm': 'shared'}.items():
+        if (value := getattr(config, field)) != expected:
+            raise InputError(
+                f'config field {field} is {value!r} beside init_from, {path}; expected '
+                f'{expected!r}, as networks of timm have it'
+            )
     untrained = functools.partial(init_weights, model, config.image_size, jax.random.key(0))
     like = {kind: tree[_EXTRACTOR] for kind, tree in jax.eval_shape(untrained).items()}
     try:
-        found = from_timm(
-            _READERS[path.suffix](path), like, config.resnet_depth, config.resnet_width
-        )
+        arrays = _READERS[path.suffix](path)
+        found = from_timm(arrays, like, config.resnet_depth, config.resnet_width)
     except InputError as error:
         text = str(error).removeprefix(f'{path}: ')
         raise InputError(f'config field init_from: {path}: {text}') from error
@@ -102,12 +92,9 @@ def _of_file(config, path, model):
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    safetensors = import_extra('safetensors.numpy', 'pretrained')
     try:
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise InputError('safetensors is missing; pip install -e ".[pretrained]"') from error
-    try:
-        return load_file(path)
+        return safetensors.load_file(path)
     except Exception as error:  # a damaged file may raise anything
         raise InputError(f'expected a whole safetensors file ({error})') from error
 

@@ -13,9 +13,9 @@ from helpers.timm_networks import stored_weights
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_model
 from cda_jax.models.timm import from_timm
-from cda_jax.pretrained import read_pretrained
 from cda_jax.train import train
 from cda_jax.trained import config_of_run, load_trained
+from cda_jax.use.pretrained import read_pretrained
 
 TIMM = {'resnet_depth': 18, 'feature_size': 10, 'padding': 'symmetric'}
 CLASSES = ('Surprise', 'Fear', 'Disgust', 'Happiness', 'Sadness', 'Anger', 'Neutral')

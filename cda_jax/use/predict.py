@@ -1,11 +1,10 @@
 """A trained network and pictures of any size -> the class of every face on them."""
 
-import collections
 import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,7 +17,7 @@ from cda_jax.data.position import SiteIdentity
 from cda_jax.data.records import Record, decode_record, encode_record
 from cda_jax.errors import InputError
 from cda_jax.evaluate import over_devices, site_heads
-from cda_jax.prepare.crop import crop_face, margin_of
+from cda_jax.prepare.crop import crop_face, face_size_of
 from cda_jax.prepare.dataset import Box
 from cda_jax.prepare.detect import NO_FACE, Detector, face_detector, read_model
 from cda_jax.prepare.pictures import Picture, find_pictures
@@ -87,44 +86,37 @@ def predict_pictures(
     size = batch_size or -(-min(config.batch_size, _MAX_BATCH) // count) * count
     devices.check_batch_size(size)
     detect = face_detector(read_model(detector and Path(detector))) if crop == 'detect' else None
-    cut = functools.partial(
-        _cut, prepared=prepared_as(trained), detect=detect, every_face=faces == 'all'
-    )
+    most = None if faces == 'all' else 1
+    cut = functools.partial(_cut, prepared=prepared_as(trained), detect=detect, most=most)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
     sites = np.full(size, of_site(trained, number), np.int32)
 
-    def ask(rows: list[tuple[Picture, _Face]]) -> tuple[list, jax.Array]:
+    def ask(rows: list[tuple[Picture, _Face]]) -> jax.Array | tuple[()]:
         known = [face.crop for _, face in rows if face.crop is not None]
+        if not known:
+            return ()
         images = np.zeros((size, *known[0].shape), np.uint8)
         images[: len(known)] = known
-        _, probabilities = evaluation(
-            trained.weights, devices.put_batch({'image': images, 'site': sites})
-        )
-        return rows, probabilities[:, number]  # of every device
+        batch = devices.put_batch({'image': images, 'site': sites})
+        return evaluation(trained.weights, batch)[1][:, number]  # of every device
 
-    def answers(rows: list[tuple[Picture, _Face]], probabilities: jax.Array | None):
-        scores = iter(() if probabilities is None else np.concatenate(probabilities))
+    def answers(rows: list[tuple[Picture, _Face]], asked: jax.Array | tuple[()]):
+        scores = itertools.chain.from_iterable(map(np.asarray, asked))
         for picture, face in rows:
             given = None if face.crop is None else next(scores)
             name = '' if given is None else trained.class_names[given.argmax()]
             kept = face.crop if keep_crops else None
             yield Prediction(picture.path, face.box, name, given, picture.label, face.fault, kept)
 
-    waiting = None  # so that the device works while the next pictures are read
-    for rows in _batches(find_pictures(pictures, every), cut, size):
-        asked = ask(rows) if any(face.crop is not None for _, face in rows) else (rows, None)
-        if waiting:
-            yield from answers(*waiting)
-        waiting = asked
-    if waiting:
-        yield from answers(*waiting)
+    asked = ((rows, ask(rows)) for rows in _batches(find_pictures(pictures, every), cut, size))
+    for rows, scores in devices.run_ahead(asked, 1):  # the device works while others are read
+        yield from answers(rows, scores)
 
 
 def head_number(config: Config, head: str | None) -> int:
     """The place of a head among the answers of `cda_jax.step.predict`.
 
-    Raises:
-        InputError: The network has no such head.
+    Raises InputError if the network has no such head.
     """
     heads = {} if config.shared_head else {site: i for i, site in enumerate(config.sites)}
     of_others = site_heads(config, -1)
@@ -150,27 +142,18 @@ def _batches(
 ) -> Iterator[list[tuple[Picture, _Face]]]:
     """Cuts faces out in threads, a few pictures ahead, and groups them in their order."""
     with ThreadPoolExecutor(num_processors()) as pool:
-
-        def faces() -> Iterator[tuple[Picture, _Face]]:
-            ahead: collections.deque[tuple[Picture, Future]] = collections.deque()
-            for picture in itertools.chain(pictures, itertools.repeat(None)):
-                if picture is not None:
-                    ahead.append((picture, pool.submit(cut, picture)))
-                    if len(ahead) <= 4 * num_processors():
-                        continue
-                elif not ahead:
-                    return
-                first, future = ahead.popleft()
-                # A frame's pixels are needed no more.
-                yield from ((first._replace(pixels=None), face) for face in future.result())
-
-        of_all = faces()
-        while rows := list(itertools.islice(of_all, size)):
+        submitted = ((picture, pool.submit(cut, picture)) for picture in pictures)
+        faces = (
+            (picture._replace(pixels=None), face)  # a frame's pixels are needed no more
+            for picture, future in devices.run_ahead(submitted, 4 * num_processors())
+            for face in future.result()
+        )
+        while rows := list(itertools.islice(faces, size)):
             yield rows
 
 
 def _cut(
-    picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, every_face: bool
+    picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, most: int | None
 ) -> list[_Face]:
     image = picture.pixels
     if image is None:
@@ -179,7 +162,7 @@ def _cut(
         return [_Face(None, None, f'{image.reason} ({image.detail})')]
     boxes = [picture.box]
     if detect and picture.box is None:
-        boxes = detect(image)[: None if every_face else 1]
+        boxes = detect(image)[:most]
         if not boxes:
             return [_Face(None, None, NO_FACE)]
     return [_crop(image, box, prepared) for box in boxes]
@@ -187,8 +170,7 @@ def _cut(
 
 def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> _Face:
     """A face as a record holds it: with its rim, and with what encoding does to it."""
-    side = prepared.image_size
-    face_size = next(size for size in range(side, 0, -1) if size + 2 * margin_of(size) <= side)
+    side, face_size = prepared.image_size, face_size_of(prepared.image_size)
     try:
         pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
     except ValueError as error:

@@ -1,7 +1,5 @@
 """A trained network as a file that runs without this package."""
 
-import functools
-import importlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -14,15 +12,15 @@ import msgspec
 import numpy as np
 
 import cda_jax
-from cda_jax.errors import InputError
+from cda_jax.errors import import_extra
 from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
-from cda_jax.onnx_graph import make_onnx
-from cda_jax.predict import head_number, of_site, prepared_as
-from cda_jax.prepare.crop import margin_of
+from cda_jax.prepare.crop import face_size_of
 from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
 from cda_jax.trained import Trained
+from cda_jax.use.onnx_graph import make_onnx
+from cda_jax.use.predict import head_number, of_site, prepared_as
 
 FORMATS = ('stablehlo', 'onnx')
 PLATFORMS = ('cpu', 'cuda', 'tpu')
@@ -48,15 +46,16 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     Args:
         kind: 'stablehlo', a zip file with `network.jax` for `jax.export.deserialize` and
             `about.json`; or 'onnx', which computes in float32 and has the same as metadata.
-        head: Who answers, as of `cda_jax.predict.predict_pictures`.
+        head: Who answers, as of `cda_jax.use.predict.predict_pictures`.
 
     Returns:
         The network as it was exported: in float32 for 'onnx'.
 
-    Raises:
-        InputError: There is no such head, or the package that the kind needs is not installed.
+    Raises InputError if there is no such head, or the package that the kind needs is not installed.
     """
-    number = head_number(trained.config, head)
+    number, config = head_number(trained.config, head), trained.config
+    side = prepared_as(trained).image_size
+    adjust = logit_adjustment(config.posthoc_tau, trained.training.head_class_counts)
     if kind == 'onnx':
         config = msgspec.structs.replace(trained.config, compute_dtype='float32')
         network = trained.model.feature_extractor.clone(dtype=jnp.float32)
@@ -66,24 +65,31 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
             model,
             trained.weights,
             number,
-            _adjustment(trained),
+            adjust,
             describe(trained, head),
-            record_size=prepared_as(trained).image_size,
+            record_size=side,
             image_size=config.image_size,
         )
         with replacing(path) as temporary:
             temporary.write_bytes(content)
         return trained
-    side = prepared_as(trained).image_size
+
+    def answer(pictures):
+        sites = jnp.full(pictures.shape[:1], of_site(trained, number))
+        _, probabilities = predict(
+            trained.weights,
+            {'image': pictures, 'site': sites},
+            model=trained.model,
+            image_size=config.image_size,
+            adjust=adjust,
+        )
+        return probabilities[number]
+
     batch = jax.export.symbolic_shape('b')[0]
     pictures = jax.ShapeDtypeStruct((batch, side, side, 3), jnp.uint8)
-    exported = jax.export.export(jax.jit(_answer(trained, number)), platforms=PLATFORMS)(pictures)
-    try:
-        serialized = exported.serialize()
-    except ImportError as error:
-        raise InputError(
-            'this needs the package flatbuffers (pip install -e ".[stablehlo]")'
-        ) from error
+    import_extra('flatbuffers', 'stablehlo')
+    exported = jax.export.export(jax.jit(answer), platforms=PLATFORMS)(pictures)
+    serialized = exported.serialize()
     with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
         file.writestr('about.json', json.dumps(describe(trained, head), indent=2))
         file.writestr('network.jax', bytes(serialized))
@@ -93,11 +99,11 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
 def describe(trained: Trained, head: str | None) -> dict[str, Any]:
     """What a user of the file must know of it."""
     side = prepared_as(trained).image_size
-    margin = next(margin for margin in range(side) if margin_of(side - 2 * margin) == margin)
+    face = face_size_of(side)
     return {
         'class_names': list(trained.class_names),
-        'input': f'uint8[b, {side}, {side}, 3], RGB: a face box scaled to {side - 2 * margin} x '
-        f'{side - 2 * margin} pixels, with {margin} more on each side',
+        'input': f'uint8[b, {side}, {side}, 3], RGB: a face box scaled to {face} x {face} pixels, '
+        f'with {(side - face) // 2} more on each side',
         'output': f'float32[b, {len(trained.class_names)}], the probability of every class',
         'head': head or 'default',
         'step': trained.step,
@@ -109,12 +115,7 @@ def describe(trained: Trained, head: str | None) -> dict[str, Any]:
 def open_exported(path: Path, kind: str) -> Callable[[np.ndarray], np.ndarray]:
     """What an exported file computes, by the libraries that anyone would run it with."""
     if kind == 'onnx':
-        try:
-            runtime = importlib.import_module('onnxruntime')
-        except ImportError as error:
-            raise InputError(
-                'to check the file needs onnxruntime (pip install -e ".[onnx]")'
-            ) from error
+        runtime = import_extra('onnxruntime', 'onnx')
         session = runtime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
         return lambda pictures: session.run(None, {session.get_inputs()[0].name: pictures})[0]
     with zipfile.ZipFile(path) as file:
@@ -130,8 +131,7 @@ def compare(
     Args:
         run: The file, as of `open_exported`.
 
-    Raises:
-        InputError: The run's test sets are not where its config says.
+    Raises InputError if the run's test sets are not where its config says.
     """
     config, number = trained.config, head_number(trained.config, head)
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
@@ -151,24 +151,3 @@ def compare(
             others += int((given.argmax(axis=-1) != wanted.argmax(axis=-1)).sum())
         total += len(pictures)
     return Agreement(total, largest, others)
-
-
-def _adjustment(trained: Trained) -> Callable | None:
-    counts = trained.training.head_class_counts
-    return logit_adjustment(trained.config.posthoc_tau, counts)
-
-
-def _answer(trained: Trained, number: int) -> Callable[[jax.Array], jax.Array]:
-    of_all = functools.partial(
-        predict,
-        model=trained.model,
-        image_size=trained.config.image_size,
-        adjust=_adjustment(trained),
-    )
-    site = of_site(trained, number)
-
-    def answer(pictures):
-        sites = jnp.full(pictures.shape[:1], site)
-        return of_all(trained.weights, {'image': pictures, 'site': sites})[1][number]
-
-    return answer
