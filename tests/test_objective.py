@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.coarse_pixels import CoarsePixels
 from helpers.small_objective import (
     ADAPTIVE,
     CLASSES,
@@ -21,7 +22,6 @@ from helpers.small_objective import (
 
 from cda_jax.losses import cross_entropy
 from cda_jax.losses.alignment import coral, mmd
-from cda_jax.models import ResNet
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, loss_of_rows
 
@@ -269,7 +269,7 @@ def test_a_distance_takes_the_place_of_the_dataset_classifier(distance):
 )
 def test_shares_over_an_axis_sum_to_the_whole(alignment, power):
     alone, variables, batch, keys = make(alignment=alignment)
-    mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
+    mapped = alone.clone(feature_extractor=CoarsePixels(axis_name='data'))
     options = {'losses': LOSSES._replace(site_size_power=power), 'lambdas': (3.0, 0.7)}
 
     def share_and_gradient(batch, keys):

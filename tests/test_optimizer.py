@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 from helpers.runs import assert_same_bits
-from helpers.three_steps import make_batch, make_recipe, mapped_step
+from helpers.three_steps import RESNET, make_batch, make_recipe, mapped_step
 
 from cda_jax.errors import InputError
 from cda_jax.optimizer import build_optimizer
@@ -87,7 +87,7 @@ def is_norm(path):
 )
 def test_what_is_frozen_stays_as_it_is_and_the_rest_learns(freeze, stays):
     fields = {'freeze': freeze, 'gradient_clip': 1.0, 'weight_decay': 0.01}
-    recipe = make_recipe()
+    recipe = make_recipe(RESNET)
     extractor = recipe.model.feature_extractor.clone(freeze=freeze)
     model = recipe.model.clone(feature_extractor=extractor)
     recipe = recipe._replace(model=model, optimizer=build(**fields))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.coarse_pixels import CoarsePixels
 from helpers.coloured_photos import make_rows, prepare_toys
 from helpers.metrics import position_of_two_sites
 from helpers.other_classes import rows_of
@@ -18,7 +19,6 @@ from cda_jax.config import read_config
 from cda_jax.data.manifest import read_index, read_manifest
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
-from cda_jax.models import ResNet
 from cda_jax.objective import Losses, with_labels
 from cda_jax.prepare.dataset import Dataset, without_labels
 from cda_jax.prepare.run import prepare
@@ -85,7 +85,7 @@ def test_d_sees_the_mean_of_the_labelled_heads_in_the_place_of_a_label(pseudo_la
 @pytest.mark.parametrize('alignment', ['adversary', 'conditional_adversary'])
 def test_shares_over_an_axis_sum_to_the_whole(alignment):
     alone, variables, batch, keys = small(alignment=alignment)
-    mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
+    mapped = alone.clone(feature_extractor=CoarsePixels(axis_name='data'))
     losses = Losses([PLAIN] * SITES, PLAIN, None, 0.3)
     (value, _), gradient = run(alone, variables, batch, keys, losses, (3.0, 0.7))
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.coarse_pixels import CoarsePixels
 from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
 
-from cda_jax.models import ResNet
 from cda_jax.models.transition import near_identity, site_log_probabilities
 from cda_jax.objective import Losses
 
@@ -37,7 +37,7 @@ def test_a_sites_prediction_is_the_latent_one_times_its_matrix():
 def test_each_site_is_judged_through_its_own_matrix_and_the_latent_class_not_at_all(devices):
     parts = {'transition_matrices': True, 'common_head': True}
     model, variables, batch, keys = make(**parts, pseudo_label='none', alignment='none')
-    mapped = model.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
+    mapped = model.clone(feature_extractor=CoarsePixels(axis_name='data'))
     batch['site'] %= 2  # the third is absent
     rng = np.random.default_rng(1)
     transitions = np.float32(rng.normal(size=(SITES, CLASSES, CLASSES)))
