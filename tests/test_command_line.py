@@ -5,7 +5,7 @@ from helpers.programs import outputs, small_run_flags, start_program
 
 
 @pytest.mark.parametrize('flags', [[], ['--config={run}/config.json']])
-def test_the_config_of_a_run_is_that_of_its_workdir(finished, data_dir, flags):
+def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     words = [f'--workdir={finished[0]}', *(flag.format(run=finished[0]) for flag in flags)]
     changes = ['--config.sites=("rafdb", "expw")', '--config.num_threads=2']
     program = start_program('-m', 'cda_jax.main', *words, *changes, '--mode=eval')
@@ -19,14 +19,28 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, data_dir, flags):
 @pytest.mark.parametrize(
     ('flags', 'environment', 'message'),
     [
-        (['--config.sites=("a",)', '--config.sites=("b",)'], {}, 'error: --config.sites is given'),
+        (['--config.sites=("a",)', '--config.sites=("b",)'], {}, '--config.sites is given twice'),
         (['--config.sites=a,b'], {}, "sites is ('a,b',); expected names, as \"('a', 'b')\""),
         ([], {'JAX_PLATFORMS': 'cuda'}, 'JAX finds no device of JAX_PLATFORMS=cuda'),
+        (['--config.dataset_loss_args={"alpha": 2.0}'], {}, 'alpha of adaptive cross entropy is 2'),
+        (['--config.btch_size=3'], {}, "'btch_size' (its file shows all); did you mean 'batch_siz"),
+        (['--config={folder}/none.py'], {}, '--config: FileNotFoundError'),
+        (['--config={folder}/empty.py'], {}, "--config: AttributeError: module 'empty_config'"),
+        (['--config={folder}/broken.py'], {}, "--config: NameError: name 'undefined' is not def"),
     ],
 )
-def test_mistakes_of_the_first_day(data_dir, tmp_path, flags, environment, message):
-    words = [*small_run_flags(data_dir), f'--workdir={tmp_path}/run', *flags]
-    program = start_program('-m', 'cda_jax.main', *words, environment=environment)
+def test_a_mistake_is_one_line_before_anything_is_written(
+    data_dir, tmp_path, flags, environment, message
+):
+    (tmp_path / 'empty.py').touch()
+    (tmp_path / 'broken.py').write_text('def get_config():\n    return undefined\n')
+    words = [*small_run_flags(data_dir), f'--workdir={tmp_path}/run']
+    if '{folder}' in ''.join(flags):
+        words = [flag.format(folder=tmp_path) for flag in flags] + words[-1:]
+        flags = []
+    program = start_program('-m', 'cda_jax.main', *words, *flags, environment=environment)
     _, err = outputs(program, code=1, timeout=60)
+    assert err.startswith('error: ')
     assert message in err
-    assert 'Traceback' not in err
+    assert err.count('\n') == 1
+    assert not (tmp_path / 'run').exists()

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -58,14 +55,11 @@ def test_every_measure_tells_the_same_from_shifted(same, shifted):
     assert same.silhouette.class_.low > 0.3
 
 
-def test_the_same_seed_gives_the_same_figures(same):
+def test_the_same_seed_gives_the_same_figures_and_they_come_back_from_their_file(same, tmp_path):
     assert _measure(0) == same
     assert _measure(0, seed=1) != same
     assert same.num_examples == same.num_photos == 240
     assert same.examples_by_site == {'a': 120, 'b': 120}
-
-
-def test_a_report_comes_back_from_its_file(same, tmp_path):
     assert read_bias(tmp_path) is None
     for report in (same, BiasReport(collapsed=True)):
         write_json(tmp_path / BIAS, report)
@@ -118,10 +112,8 @@ def test_figures_that_do_not_exist_are_none(same):
         ({'features': np.full((240, 6), np.nan)}, 'features, row 0: not finite'),
         ({'features': np.ones((240, 6))}, 'features: all rows are the same'),
         ({'sites': np.zeros(240)}, r'sites: float64\[240\], expected integers\[240\]'),
-        ({'labels': np.full(240, 3)}, 'labels, row 0: 3, expected 0 to 2'),
         ({'true_labels': np.full(240, -1)}, 'true_labels, row 0: -1, expected 0 to 2'),
         ({'predictions': np.zeros(7, int)}, r'predictions: int64\[7\], expected integers\[240\]'),
-        ({'groups': np.zeros(7, np.uint64)}, r'groups: shape \(7,\), expected \(240,\)'),
         ({'site_names': ['a', 'a']}, "site_names: 'a' is there twice"),
         ({'num_resamples': 0}, 'num_resamples: 0, expected at least 1'),
     ],
@@ -131,9 +123,3 @@ def test_bad_input(change, message):
     arguments = {'features': features, 'sites': sites, 'labels': labels} | NAMES | change
     with pytest.raises(InputError, match=message):
         measure_bias(**arguments)
-
-
-@pytest.mark.slow
-def test_the_program_does_not_need_scikit_learn():
-    code = 'import sys, cda_jax.main; sys.exit("sklearn" in sys.modules)'
-    subprocess.run([sys.executable, '-c', code], check=True, timeout=60)

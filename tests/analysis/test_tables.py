@@ -42,17 +42,12 @@ TABLE = Table(
     ('cell', 'column', 'text'),
     [
         (None, PERCENT, '-'),
-        (None, TEXT, '-'),
         ('a|b', TEXT, 'a|b'),
-        (0.82149, PERCENT, '82.1'),
         (Measured((0.82149,)), PERCENT, '82.1'),
         (Measured((0.817, 0.825)), PERCENT, '82.1 ± 0.6'),
-        (1, PERCENT, '100.0'),
-        (-0.031, PERCENT, '-3.1'),
         (-0.0001, PERCENT, '0.0'),
         (-0.0001, NUMBER, '0.000'),
         (1234.5678, NUMBER, '1,234.568'),
-        (np.int64(1234567), NUMBER, '1,234,567'),
         (np.float32(0.25), NUMBER, '0.250'),
         (Measured((1, 2)), NUMBER, '1.500 ± 0.707'),
     ],
@@ -73,9 +68,7 @@ def test_csv_holds_every_value_exactly_and_shares_as_shares():
     assert second['RAF|test_mean'] == '0.5'
     assert second['RAF|test_sd'] == second['RAF|test_values'] == second['RAF|test_seeds'] == ''
     assert {third[f'RAF|test_{field}'] for field in ('mean', 'sd', 'values')} == {''}
-
-
-def test_csv_gives_one_field_to_a_column_without_seeds():
+    # One field is enough for a column without seeds.
     table = Table('t', 't', (TEXT, PERCENT), (('a', 1 / 3), ('b', np.float32(0.25)), ('c', None)))
     assert as_csv(table) == f'text,percent\na,{1 / 3!r}\nb,0.25\nc,\n'
 
@@ -90,9 +83,8 @@ def test_markdown_reads_back_as_the_table():
     title, body, note = as_markdown(TABLE).rstrip('\n').split('\n\n')
     assert title == f'**{TABLE.title}**'
     assert note == TABLE.note
-    head, rule, *rows = map(markdown_cells, body.split('\n'))
+    head, _, *rows = map(markdown_cells, body.split('\n'))
     assert head == ['Method', 'RAF|test (%)', 'mmd_2']
-    assert [cell.endswith(':') for cell in rule] == [False, True, True]
     assert rows == shown(TABLE).to_numpy().tolist()
 
 
@@ -121,8 +113,6 @@ def latex_text(source):
 def test_latex_reads_back_as_the_table():
     source = as_latex(TABLE)
     assert r'\caption{Accuracy: 100 \% \& more. Mean $\pm$ sd over seeds.}' in source
-    assert r'\label{tab:table-4}' in source
-    assert r'\begin{tabular}{lrr}' in source
     assert re.findall(r'\\(begin|end)\{(\w+)\}', source) == [
         *(('begin', 'table'), ('begin', 'tabular'), ('end', 'tabular'), ('end', 'table')),
     ]
@@ -138,18 +128,11 @@ def test_latex_reads_back_as_the_table():
 
 def test_a_line_break_in_a_text_does_not_end_the_row():
     table = TABLE._replace(rows=(('two\nlines', 0.5, 1),), title='A\ntitle', note='A\n\nnote')
-    assert '| two lines |' in as_markdown(table)
+    assert re.fullmatch(
+        r'(?s)\*\*A title\*\*\n\n\|.*\| two lines \|.*\|\n\nA note\n', as_markdown(table)
+    )
     assert 'two lines & ' in as_latex(table)
-    assert as_markdown(table).startswith('**A title**\n\n|')
-    assert as_markdown(table).endswith('|\n\nA note\n')
     assert r'\caption{A title. A note}' in as_latex(table)
-
-
-def test_a_table_without_rows_has_its_head():
-    empty = TABLE._replace(rows=(), note='')
-    assert as_csv(empty) == 'Method,RAF|test,mmd_2\n'
-    assert as_markdown(empty).count('\n|') == 2
-    assert r'\bottomrule' in as_latex(empty)
 
 
 def test_the_best_figure_of_a_column_that_asks_for_it_is_found():

@@ -17,7 +17,7 @@ from helpers.tools import run_tool
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.standin import geometry, make_standin, prepare_standin
+from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.drawing import draw_face
 from cda_jax.standin.faces import FULL_EXPRESSIONS, Face, Muscles, random_person
 from cda_jax.standin.plan import class_counts, plan_site, true_given_label
@@ -72,20 +72,6 @@ def test_expw_has_photos_of_several_faces_numbered_from_0(made):
         numbers.setdefault(row.photo, []).append(int(row.id.split('#')[1]))
     assert max(map(len, numbers.values())) > 1
     assert all(sorted(found) == list(range(len(found))) for found in numbers.values())
-
-
-def test_affectnet_rows_carry_68_landmarks_inside_a_loose_box(made):
-    with (made / 'affectnet' / 'training.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        points = np.array(row['facial_landmarks'].split(';'), float).reshape(68, 2)
-        corner = np.array([int(row['face_x']), int(row['face_y'])])
-        size = np.array([int(row['face_width']), int(row['face_height'])])
-        assert np.all(points > corner - 0.25 * size)
-        assert np.all(points < corner + 1.25 * size)
-        assert points[36:48, 1].mean() < points[48:68, 1].mean()  # the eyes above the mouth
-        assert -1 <= float(row['valence']) <= 1
-        assert -1 <= float(row['arousal']) <= 1
 
 
 def test_another_seed_gives_other_pictures_under_the_same_names(made, tmp_path):
@@ -198,50 +184,17 @@ def test_default_sizes_keep_20_training_faces_of_every_label(index, faces):
     assert max(len(photo.labels) for photo in photos) == (4 if NAMES[index] == 'expw' else 1)
 
 
-def face_of(expression, turn=(0.0, 0.0, 0.0)):
-    muscles = Muscles(*FULL_EXPRESSIONS[EXPRESSIONS.index(expression)])
-    person = random_person(np.random.default_rng(1), 0.0, 0.0)
-    return Face(person, muscles, *turn, centre=(100.0, 100.0), scale=80.0, intensity=1.0)
-
-
 def test_every_expression_changes_the_picture_from_the_face_at_rest():
     drawn = np.full((7, 220, 200, 3), 128, np.uint8)
-    for canvas, expression in zip(drawn, EXPRESSIONS, strict=True):
-        draw_face(canvas, face_of(expression))
+    person = random_person(np.random.default_rng(1), 0.0, 0.0)
+    for canvas, full in zip(drawn, FULL_EXPRESSIONS, strict=True):
+        placed = {'centre': (100.0, 100.0), 'scale': 80.0, 'intensity': 1.0}
+        draw_face(canvas, Face(person, Muscles(*full), 0.0, 0.0, 0.0, **placed))
     *expressions, rest = drawn.astype(int)
     for picture in expressions:
         changed = np.abs(picture - rest).max(axis=2) > 30
         assert changed.mean() > 0.02
         assert not changed[190:].any()  # clothes do not feel
-
-
-def test_landmarks_move_as_the_expression_says():
-    rest, smile, surprise, anger, sadness = (
-        geometry.landmarks(face_of(name))
-        for name in ('Neutral', 'Happiness', 'Surprise', 'Anger', 'Sadness')
-    )
-    assert rest.shape == (68, 2)
-    assert smile[[48, 54], 1].mean() < rest[[48, 54], 1].mean() - 5  # corners of the mouth go up
-    assert sadness[[48, 54], 1].mean() > rest[[48, 54], 1].mean() + 5
-    assert surprise[66, 1] - surprise[62, 1] > 20  # lips apart
-    assert rest[66, 1] - rest[62, 1] < 2
-    assert surprise[17:27, 1].mean() < rest[17:27, 1].mean() - 5  # brows up
-    assert anger[[21, 22], 1].mean() > rest[[21, 22], 1].mean() + 5  # inner ends down
-    assert sadness[[21, 22], 1].mean() < rest[[21, 22], 1].mean() - 5
-    # From the viewer's left to the right.
-    assert np.all(np.diff(rest[:17, 0]) > 0)
-    assert np.all(np.diff(rest[17:27, 0]) > 0)
-
-
-def test_turning_the_head_moves_the_nose_not_the_outline():
-    straight = geometry.landmarks(face_of('Neutral'))
-    turned = geometry.landmarks(face_of('Neutral', (0.4, 0.0, 0.0)))
-    assert np.all(turned[30] > straight[30] + [15, -1])
-    np.testing.assert_array_equal(turned[:17], straight[:17])
-    rolled = geometry.landmarks(face_of('Neutral', (0.0, 0.0, np.pi / 2)))
-    # A quarter turn about the centre takes (x, y) to (-y, x).
-    expected = np.stack([200 - straight[:, 1], straight[:, 0]], axis=1)
-    np.testing.assert_allclose(rolled, expected, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -251,13 +204,7 @@ def test_command_line(tmp_path):
     flags = f'--prepare={prepared}', '--face_size=16', f'--contact_sheet={sheet}'
     done = run_tool('make_standin', f'--out={out}', *flags, *sizes)
     assert done.returncode == 0, done.stderr
-    assert sheet.stat().st_size < 300_000
     assert cv2.imread(str(sheet)).std() > 30
     assert [line.split(':')[0] for line in done.stdout.splitlines()] == [*NAMES, *NAMES]
     assert json.loads((out / 'standin.json').read_text())['train_faces'] == [14] * 3
     assert json.loads((prepared / 'expw' / 'manifest.json').read_text())['face_size'] == 16
-    done = run_tool('make_standin', f'--out={out}', '--train_faces=14,x,14')
-    assert done.returncode == 1
-    assert done.stderr.startswith('error: --train_faces: expected whole numbers')
-    assert 'Traceback' not in done.stderr
-    assert run_tool('make_standin').returncode == 1
