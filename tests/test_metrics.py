@@ -13,27 +13,7 @@ def test_scores_worked_by_hand():
     # F1 = 2 TP / (2 TP + FP + FN) of the two classes with samples
     np.testing.assert_allclose(scores.macro_f1, (6 / 7 + 4 / 7) / 2)
     np.testing.assert_allclose([scores.mean_recall, scores.recall_sd], [0.625, 0.125])
-
-
-def test_a_class_that_is_never_predicted_has_no_precision():
+    # A class that is never predicted has no precision.
     np.testing.assert_array_equal(score([[2, 0], [2, 0]]).precision, [0.5, 0])
-
-
-@pytest.mark.parametrize(
-    ('diagonal', 'mean', 'sd'),
-    [
-        ((0.41, 0.48, 0.35, 0.95, 0.58, 0.57, 0.79), 0.59, 0.20),
-        ((0.54, 0.49, 0.39, 0.89, 0.67, 0.61, 0.68), 0.61, 0.15),
-    ],
-)
-def test_recall_agrees_with_the_matrices_of_figure_6(diagonal, mean, sd):
-    hits = np.rint(100 * np.array(diagonal)).astype(int)
-    misses = np.roll(np.diag(100 - hits), 1, axis=1)
-    scores = score(np.diag(hits) + misses)
-    assert round(scores.mean_recall, 2) == mean
-    assert round(scores.recall_sd, 2) == sd
-
-
-def test_nothing_to_score():
     with pytest.raises(ValueError, match='without any sample'):
         score(np.zeros((3, 3)))

@@ -115,6 +115,13 @@ def test_metrics_of_a_step(take_step, state):
     assert metrics['lambda_1'] == 0
     assert take_step(after, batch)[1]['lambda_1'] == 0.25
     assert after.step == 1
+    # Draws depend on the step and the seed.
+    others = state.replace(step=jnp.int32(1)), state.replace(key=jax.random.key(5))
+    first, again, *different = (
+        take_step(own, batch)[1]['loss_label'] for own in (state, state, *others)
+    )
+    assert first == again
+    assert first not in different
     # One step of plain SGD moves the parameters by learning rate x gradient.
     moved = jax.tree.map(lambda a, b: a - b, after.params, state.params)
     np.testing.assert_allclose(optax.tree.norm(moved), 0.05 * metrics['gradient_norm'], rtol=1e-3)
@@ -133,10 +140,7 @@ def test_a_dead_adversary_shows(take_step, state):
     )
     assert metrics['largest_share_dataset'] == 1
     assert metrics['reversed_gradient_ratio'] == 0
-
-
-def test_a_site_that_is_absent_counts_in_no_balance(take_step, state):
-    batch = make_batch(0)
+    # A site that is absent counts in no balance.
     batch['site'] = np.ones_like(batch['site'])
     _, metrics = take_step(state, batch)
     np.testing.assert_allclose(
@@ -158,16 +162,6 @@ def test_the_gradient_ratio_grows_with_lambda(recipe, state):
     ratios = [ratio(strength) for strength in (0.2, 0.6)]
     assert ratios[0] > 0
     np.testing.assert_allclose(ratios[1], 3 * ratios[0], rtol=1e-4)
-
-
-def test_draws_depend_on_the_step_and_the_seed(take_step, state):
-    batch = make_batch(0)
-    others = state.replace(step=jnp.int32(1)), state.replace(key=jax.random.key(5))
-    first, again, *different = (
-        take_step(own, batch)[1]['loss_label'] for own in (state, state, *others)
-    )
-    assert first == again
-    assert first not in different
 
 
 def test_the_first_fault_is_kept(take_step, state):

@@ -16,15 +16,6 @@ def test_lisi_agrees_with_harmonypy():
     )
 
 
-def test_lisi_worked_by_hand():
-    # Everything is equally far from everything: three others, of which one is of the same kind.
-    corners = find_neighbours(np.eye(4))
-    np.testing.assert_allclose(corners.data, 1 / 3)
-    np.testing.assert_allclose(lisi(corners, np.array([0, 0, 1, 1])), 1 / (1 / 9 + 4 / 9))
-    # All at one place, and one kind only.
-    np.testing.assert_allclose(lisi(find_neighbours(np.zeros((6, 2))), np.zeros(6, int)), 1)
-
-
 def test_lisi_tells_mixed_from_parted():
     rng = np.random.default_rng(0)
     sites = rng.permutation(np.repeat([0, 1, 2], [100, 200, 300]))

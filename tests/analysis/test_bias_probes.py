@@ -11,7 +11,7 @@ from cda_jax.analysis.bias.classification import (
     classify_sites_within_classes,
     proxy_a_distance,
 )
-from cda_jax.analysis.bias.probes import PROBES, cross_fit, deal, linear_probe, make_folds
+from cda_jax.analysis.bias.probes import cross_fit, deal, linear_probe, make_folds
 from cda_jax.analysis.bias.report import Estimate
 
 SITES = ['a', 'b', 'c']
@@ -42,15 +42,6 @@ def _classify_within(features, sites, labels, class_names):
     }
     probing = Probing(features, SITES, resamples)
     return classify_sites_within_classes(probing, folds, linear_probe)
-
-
-def test_only_the_perceptron_sees_a_difference_in_spread():
-    rng = np.random.default_rng(0)
-    sites = rng.integers(2, size=600)
-    features = rng.normal(size=(600, 4)).astype(np.float32) * (1 + 3 * sites[:, None])
-    found = {name: _classify(features, sites, probe) for name, probe in PROBES.items()}
-    assert found['linear'].balanced_accuracy.value < 0.6
-    assert found['mlp'].balanced_accuracy.value > 0.85
 
 
 def test_scores_agree_with_scikit_learn():
@@ -116,18 +107,9 @@ def test_proxy_a_distance_of_the_same_is_zero_on_average():
     assert abs(np.mean(values)) < 2 * np.std(values) / np.sqrt(20)
     # Intervals leave out that probes share examples: of 200, 173 held 0, not 190.
     assert sum(each.low < 0 < each.high for each in found) >= 15
-
-
-def test_proxy_a_distance_of_parted_sites_is_two():
+    # Of parted sites it is two.
     features, sites = _features(0, (200, 200, 0))
     features[:, 1] += 20 * sites
     assert proxy_a_distance(_classify(features, sites)) == Estimate(2, 2, 2)
     sites[np.flatnonzero(sites == 1)[1:]] = 0
     assert proxy_a_distance(_classify(features, sites)) is None
-
-
-def test_proxy_a_distance_of_two_normal_distributions():
-    # The best rule errs with probability Phi(-shift / 2): 0.1587 for a shift of 2.
-    features, sites = _features(2 / np.sqrt(2), (1000, 1000, 0), 3)
-    found = proxy_a_distance(_classify(features, sites))
-    assert found.value == pytest.approx(2 * (1 - 2 * 0.1587), abs=0.06)

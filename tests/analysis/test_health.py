@@ -56,24 +56,19 @@ def test_what_is_no_reason_to_warn(num_sites, changes):
             for n in (2, 3, 4)
         ],
         (3, DEAD | {'count': 8}, ['dead']),
-        (3, STUCK | {'lambda_1': 0.0}, ['dead']),
         (3, STUCK | {'lambda_1': 0.02}, ['dead']),
         (3, PERFECT | {'lambda_1': 0.8}, ['saturated', 'lambda_1 is 0.8']),
         (3, {'loss_dataset': np.linspace(1, 6, 40)}, ['diverges', '5.42 (median)']),
         (2, {'loss_dataset': 2.2}, ['diverges']),  # for ten sites it is guessing
         (3, MISSING | {'loss_dataset': 9.0}, ['diverges']),  # judged by what there is
         (3, {'loss_dataset': np.repeat([1.0, math.nan], [32, 8])}, ['not finite']),
-        (3, {'reversed_gradient_ratio': LONG}, ['3 times', 'from step 340 to step 520']),
+        (3, {'reversed_gradient_ratio': LONG}, ['3 times', 'from step 180 to step 360']),
     ],
 )
 def test_what_went_wrong_is_named(num_sites, changes, parts):
     (warning,) = health_warnings(lines_of_run(num_sites, **changes), Setup(num_sites))
     for part in parts:
         assert part in warning
-
-
-def test_runs_without_a_dataset_classifier_are_not_judged():
-    assert health_warnings(lines_of_baseline(), Setup(0)) == []
 
 
 SHARES = {'big': 0.95, 'small': 0.05}
@@ -116,17 +111,15 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
     'changes',
     [
         {},
-        {'gradient_share_small': 0.33},
         {'gradient_share_big': 0.99},  # not three times its share of the samples
         {'gradient_share_small': np.where(STRETCH, np.arange(40) % 3 == 0, 0.0)},  # not for long
         {'largest_gradient_share': 0.15},
         # Of 100 samples 5 are missed: shared equally, each would have a fifth.
         {'largest_gradient_share': 0.5, 'accuracy_emotion': 0.95},
-        {'accuracy_big': 0.401},
         {'accuracy_big': np.linspace(0.1, 0.3, 40)},  # it rises
         {'accuracy_big': math.nan},
         {'accuracy_small': 0.3},  # ten lines with five samples each say too little
-        {'loss_emotion': 0.2},  # it was low from the start, and all is learned
+        # It was low from the start, and all is learned.
         {'loss_emotion': np.repeat([0.2, 0.219], 20)},
     ],
 )
@@ -134,16 +127,17 @@ def test_what_is_no_reason_to_warn_about_the_task(changes):
     assert health_warnings(lines_of_sites(**changes), FACES) == []
 
 
-def test_a_site_has_to_have_three_times_its_share():
+def test_thresholds():
+    # A site has to have three times its share.
     setup = FACES._replace(site_shares={'big': 0.85, 'small': 0.15})
     assert health_warnings(lines_of_sites(gradient_share_small=0.44), setup) == []
     assert health_warnings(lines_of_sites(gradient_share_small=0.46), setup)
-
-
-@pytest.mark.parametrize(('end', 'kinds'), [(4.8, 2), (4.7, 1)])
-def test_a_loss_has_to_fall_by_5_percent_where_a_classifier_learns_nothing(end, kinds):
-    loss = np.repeat([5.0, end], [20, 20])
-    assert len(health_warnings(lines_of_sites(**FLAT | {'loss_emotion': loss}), FACES)) == kinds
+    # A loss has to fall by 5 % where a classifier learns nothing.
+    for end, kinds in ((4.8, 2), (4.7, 1)):
+        changes = FLAT | {'loss_emotion': np.repeat([5.0, end], [20, 20])}
+        assert len(health_warnings(lines_of_sites(**changes), FACES)) == kinds
+    # Nothing is said of a game that is not played.
+    assert health_warnings(lines_of_baseline(), Setup(0)) == []
 
 
 def watched(lines, setup, earlier=()):

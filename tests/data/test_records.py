@@ -34,11 +34,6 @@ def test_jpeg_record_comes_back_in_rgb_and_nearly_the_same():
     assert found[1:] == record[1:]
 
 
-def test_quality_decides_the_size():
-    sizes = [len(encode_record(smooth_record(), quality=quality)) for quality in (30, 70, 100)]
-    assert sizes == sorted(set(sizes))
-
-
 def test_photo_hash_is_the_start_of_sha256():
     # printf a.jpg | sha256sum
     assert hash_photo('a.jpg') == 0x509B0D4641A7C3BA
@@ -66,19 +61,13 @@ def jpeg_of(height, width):
     [
         (b'', 'raw', 'not a record: Input data was truncated'),
         (changed() + b'x', 'raw', 'not a record: .* trailing characters'),
-        (msgpack.encode([1, 2]), 'raw', 'Expected `object`, got `array`'),
         (changed(label=None), 'raw', 'missing required field `label`'),
-        (changed(site=1), 'raw', 'unknown field `site`'),
         (changed(label='3'), 'raw', 'Expected `int`, got `str` - at `..label`'),
-        (changed(image='text'), 'raw', 'Expected `bytes`, got `str` - at `..image`'),
-        (changed(photo_hash=-1), 'raw', 'Expected `int` >= 0 - at `..photo_hash`'),
         (changed(pixel_hash=bytes(9)), 'raw', 'Expected `bytes` of length >= 16 - at `..pixel'),
         (changed(id=msgpack.Ext(5, b'os.system')), 'raw', 'Expected `str`, got `ext`'),
         (changed().replace('ä'.encode(), b'\xe9\xe9'), 'raw', "'utf-8' codec can't decode"),
         (b'\xdd\x00\x00\x90\x00' * 500 + bytes(36_000), 'raw', 'not a record'),
-        (b'\x91' * 100_000, 'raw', 'not a record'),
         (changed(image=b'123'), 'raw', '3 bytes are not .24, 24, 3. raw pixels'),
-        (changed(image=b'123'), 'jpeg', 'record field image: not a readable JPEG'),
         (changed(image=jpeg_of(24, 24)[:-2]), 'jpeg', 'record field image: not a readable JPEG'),
         (changed(image=jpeg_of(65_000, 65_000)), 'jpeg', 'record field image: not a readable JPEG'),
         (changed(image=jpeg_of(16, 24)), 'jpeg', r'expected .24, 24, 3. pixels, found .16, 24, 3.'),

@@ -90,17 +90,6 @@ def test_weights_worked_by_hand():
     close(weights_of(logits, targets, alpha=0.5), half)
 
 
-def test_a_prior_draws_the_weights_of_small_classes_towards_those_of_the_whole_head():
-    # As above, with a pseudo-sample for each class, of which half are recognised, as of the four.
-    logits, targets = FOUR_LOGITS, np.eye(3)[[0, 0, 0, 1]]
-    # n = (4, 2, 1) of 7; h = (2.5, 0.5, 0.5): misses (3/8, 3/4, 1/2), w_p = 3/(13/8) misses
-    expected = np.array([3 / 8, 3 / 4, 1 / 2]) * 24 / 13 * 1.5 * np.array([3, 5, 6]) / 7
-    close(weights_of(logits, targets, prior=3.0), expected)
-    # The four samples then weigh 1 on average.
-    mean = (3 * expected[0] + expected[1]) / 4
-    close(weights_of(logits, targets, prior=3.0, unit_mean=True), expected / mean)
-
-
 def test_edges_of_the_batch():
     one_class = np.eye(3)[[0, 0, 0, 0]]
     close(losses_of(np.zeros((4, 3)), one_class), np.zeros(4))

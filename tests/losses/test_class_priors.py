@@ -10,9 +10,7 @@ from cda_jax.losses import (
     adjust_logits,
     balanced_softmax,
     class_balanced_cross_entropy,
-    class_balanced_focal_loss,
     cross_entropy,
-    effective_number_weights,
     focal_loss,
     ldam_loss,
     logit_adjusted_cross_entropy,
@@ -30,15 +28,6 @@ def draw(*, soft=False):
     return jnp.asarray(rng.normal(size=(12, 4)), jnp.float32), jnp.asarray(targets, jnp.float32)
 
 
-def test_effective_number_weights_worked_by_hand():
-    # beta 1/2: E_1 = 1, E_2 = 3/2; 1/E = 1, 2/3; their sum 5/3 becomes 2
-    close(effective_number_weights(np.array([1, 2]), beta=0.5), [6 / 5, 4 / 5])
-    # an absent class weighs nothing, the sum stays C
-    close(effective_number_weights(np.array([1, 0, 2]), beta=0.5), [9 / 5, 0, 6 / 5])
-    close(effective_number_weights(np.array([7, 9000, 1]), beta=0.0), [1, 1, 1])
-    close(effective_number_weights(np.zeros(3), beta=0.9), [1, 1, 1])
-
-
 def test_ends_of_the_ranges_are_cross_entropy():
     logits, targets = draw(soft=True)
     plain = cross_entropy(logits, targets)
@@ -51,17 +40,14 @@ def test_ends_of_the_ranges_are_cross_entropy():
 
 
 def test_post_hoc_adjustment_equals_its_equation():
-    logits, _ = draw()
+    logits, targets = draw()
     prior = COUNTS / COUNTS.sum()
     adjusted = adjust_logits(logits, COUNTS, 0.7)
     # equation 9 up to the exponential, which is monotone
     close(np.exp(adjusted), np.exp(logits) / prior**0.7)
     # one class more likely a priori: the adjustment turns the answer
     assert np.argmax(adjust_logits(jnp.array([1.0, 0.0]), np.array([90, 10]))) == 1
-
-
-def test_training_and_post_hoc_adjustment_cancel():
-    logits, targets = draw()
+    # With training for the same prior it cancels.
     counts = np.array([5000, 3, 0, 41])
     lowered = adjust_logits(logits, counts)
     close(balanced_softmax(lowered, targets, class_counts=counts), cross_entropy(logits, targets))
@@ -72,15 +58,12 @@ def test_training_and_post_hoc_adjustment_cancel():
     [
         (cross_entropy, {'label_smoothing': 1.0}, 'label_smoothing'),
         (focal_loss, {'gamma': -1.0}, 'gamma'),
-        (focal_loss, {'gamma': float('nan')}, 'gamma'),
         (class_balanced_cross_entropy, {'beta': 1.0}, 'beta'),
-        (class_balanced_focal_loss, {'gamma': -0.1}, 'gamma'),
         (ldam_loss, {'max_margin': -0.1}, 'max_margin'),
         (ldam_loss, {'scale': 0.0}, 'scale'),
         (ldam_loss, {'reweight_from': 1.1}, 'reweight_from'),
         (logit_adjusted_cross_entropy, {'tau': -1.0}, 'tau'),
         (seesaw_loss, {'p': -1.0}, '^p of'),
-        (seesaw_loss, {'q': -1.0}, '^q of'),
         (balanced_softmax, {'class_counts': np.ones(4)}, 'class_counts'),
         (balanced_softmax, {'class_counts': np.array([1, -1, 2])}, 'expected finite counts'),
         (seesaw_loss, {'class_counts': np.array([1, np.nan, 2])}, 'expected finite counts'),

@@ -7,7 +7,6 @@ import pytest
 from helpers.coarse_pixels import CoarsePixels
 
 from cda_jax.models import CDA, Classifier, LabelExtractor, ResNet
-from cda_jax.models.cda import pseudo_labels
 
 
 def shapes(module, *inputs, **options):
@@ -123,14 +122,6 @@ def test_dropout_of_a_classifier_is_for_training_only():
     plain = Classifier(3, widths=(2000,)).apply(params, x, keys)
     np.testing.assert_array_equal(model.apply(params, x), plain)
     assert np.abs(model.apply(params, x, keys) - plain).max() > 1e-3
-
-
-def test_pseudo_labels():
-    codes = jnp.array([[0.2, 3.0, 0.1], [0.5, -1.0, 0.5]])
-    np.testing.assert_array_equal(pseudo_labels(codes, 'hard'), [[0, 1, 0], [1, 0, 0]])
-    np.testing.assert_array_equal(pseudo_labels(codes, 'soft'), codes)
-    gradient = jax.grad(lambda c: pseudo_labels(c, 'soft').sum())(codes)
-    np.testing.assert_array_equal(gradient, np.zeros((2, 3)))
 
 
 SHARED = {'num_site_heads': 0, 'common_head': True}

@@ -76,18 +76,6 @@ def test_rows_statistics_and_gradient_are_those_of_float64(members, own_scale):
         np.testing.assert_allclose(of_params[name][0], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_one_row_of_one_pixel_is_its_bias():
-    variables, model = variables_of(True), SiteBatchNorm(True, False)
-
-    def run(x):
-        shares = site_shares(jnp.array([1]), 1, SITES)
-        return model.apply(variables, x, shares, mutable=['batch_stats'])[0].sum()
-
-    value, gradient = jax.value_and_grad(run)(normal(1, 1, 1, 5))
-    np.testing.assert_allclose(value, variables['params']['bias'][1].sum(), rtol=1e-5)
-    assert np.isfinite(gradient).all()
-
-
 @KINDS
 def test_evaluation_uses_the_sites_running_statistics_and_their_mean_elsewhere(own_scale):
     x, variables = jnp.asarray(normal(8, 3, 2, 5)), variables_of(own_scale)

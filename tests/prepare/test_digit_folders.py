@@ -41,13 +41,10 @@ def test_an_archive_may_hold_any_sites(tmp_path):
     ('changes', 'message'),
     [
         ({'own-scans_label': None}, 'expected an array own-scans_label, found'),
-        ({'optdigits_test': None}, 'expected an array optdigits_test, found'),
         ({'mnist_image': np.zeros((20, 784), np.uint8)}, 'mnist_image to be uint8 in 3 axes'),
-        ({'mnist_image': np.zeros((20, 28, 28))}, 'uint8 in 3 axes, found float64 in 3'),
         ({'mnist_label': np.zeros(19, int)}, 'for each of 19 labels of mnist, found 20'),
         ({'mnist_label': np.arange(20)}, 'expected labels of 0..9 for mnist, found 0..19'),
         ({'optdigits_test': np.ones(20, bool)}, 'optdigits for both splits, found 20, 20 of them'),
-        ({'optdigits_test': np.ones(3, bool)}, 'expected 20 test flags for optdigits, found 3'),
         ({'../x_image': np.zeros((2, 2, 2), np.uint8)}, 'letters, digits, _ and - in a site name'),
     ],
 )
@@ -118,19 +115,7 @@ def test_the_tool_writes_the_same_from_the_originals_and_from_an_archive(tmp_pat
     done = run_tool('make_digits', *flags)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2] == 'optdigits: 12 train, 8 test, 32 x 32 pixels'
-    flags = f'--npz={tmp_path / "digits.npz"}', f'--out={tmp_path / "archive"}'
-    done = run_tool('make_digits', *flags)
-    assert done.returncode == 0, done.stderr
+    write_folders(read_archive(tmp_path / 'digits.npz'), tmp_path / 'archive')
     written = files_of(tmp_path / 'originals')
     assert len(written) == 90
     assert files_of(tmp_path / 'archive') == written
-
-
-@pytest.mark.slow
-def test_the_tool_says_what_is_wrong_in_one_line(tmp_path):
-    done = run_tool('make_digits', f'--semeion={tmp_path / "none"}', f'--out={tmp_path / "out"}')
-    assert done.returncode == 1
-    assert done.stderr.startswith(f'error: {tmp_path / "none"}: cannot be read (No such file')
-    assert not list(tmp_path.iterdir())
-    done = run_tool('make_digits', f'--out={tmp_path / "out"}')
-    assert 'expected --mnist, --semeion, --optdigits, --npz or several' in done.stderr

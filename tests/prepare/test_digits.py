@@ -55,7 +55,6 @@ def test_mnist_files_that_are_not_as_expected_are_named(tmp_path):
     for data, message in (
         (whole[:-1], 'expected 23,536 bytes, .* found 23,535$'),
         (b'', 'expected an idx file .* begins with 00 00 08 03, '),
-        (whole[:10], 'expected an idx file'),
         ((tmp_path / 't10k-labels-idx1-ubyte').read_bytes(), 'expected an idx file'),
     ):
         images_file.write_bytes(data)
@@ -83,8 +82,6 @@ def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     [
         lambda line: line[:-4],
         lambda line: '0.5000' + line[6:],
-        lambda line: 'x' + line[1:],
-        lambda line: line.strip()[:-19] + '0 0 0 0 0 0 0 0 0 0',
         lambda line: line.strip()[:-19] + '1 0 0 0 0 0 0 0 0 1',
     ],
 )
@@ -119,7 +116,6 @@ def test_optdigits_needs_its_test_set_and_is_trained_on_its_other_parts_only(tmp
         ('ntot = 3', 'ntot = 4', ': expected 4 bitmaps of 33 lines, .* found 99 lines'),
         ('ntot = 3', 'none', ': expected a header with a line "ntot = NUMBER"'),
         ('\n 1\n', '\n', ', line 72: expected a digit, found .[01]{32}'),
-        ('\n 2\n', '\n x\n', r", line 105: expected a digit, found ' x'"),
         ('\n 0\n0', '\n 0\n', ', line 40: expected 32 characters of 0 and 1, found '),
     ],
 )

@@ -95,16 +95,6 @@ def test_every_row_is_accounted_for(tmp_path):
     assert ids_of(tmp_path / 'out', 'test') == [row.id for row in rows[10:]]
 
 
-def test_shard_without_a_usable_row_has_no_file(tmp_path):
-    rows = make_rows(tmp_path / 'photos', num_train=12)
-    for row in rows[4:8]:
-        row.path.unlink()
-    manifest = run(rows, tmp_path / 'out', max_skipped_share=0.5)
-    files = [shard.file for shard in manifest.splits['train'].shards]
-    assert files == ['train-00000.array_record', 'train-00002.array_record']
-    assert ids_of(tmp_path / 'out', 'train') == [row.id for row in rows[:4] + rows[8:12]]
-
-
 def test_picture_may_come_as_bytes_and_whole(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     in_memory = [row._replace(path=None, box=None, data=row.path.read_bytes()) for row in rows]
@@ -117,6 +107,16 @@ def test_picture_may_come_as_bytes_and_whole(tmp_path):
             # The face lies right of the middle; the rest of the picture is grey.
             assert np.ptp(from_file.image[13, 4].astype(int)) < 20
             assert np.ptp(from_file.image[7, 11].astype(int)) > 100
+
+
+def test_shard_without_a_usable_row_has_no_file(tmp_path):
+    rows = make_rows(tmp_path / 'photos', num_train=12)
+    for row in rows[4:8]:
+        row.path.unlink()
+    manifest = run(rows, tmp_path / 'out', max_skipped_share=0.5)
+    files = [shard.file for shard in manifest.splits['train'].shards]
+    assert files == ['train-00000.array_record', 'train-00002.array_record']
+    assert ids_of(tmp_path / 'out', 'train') == [row.id for row in rows[:4] + rows[8:12]]
 
 
 def test_file_name_need_not_be_valid_unicode(tmp_path):
@@ -190,14 +190,6 @@ def test_other_settings_or_rows_are_refused_by_name(tmp_path, is_complete):
     refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(label=0)])
 
 
-def test_folder_with_other_files_is_refused(tmp_path):
-    rows = make_rows(tmp_path / 'out')
-    before = files_of(tmp_path / 'out')
-    with pytest.raises(InputError, match='holds other files; expected a new or an empty folder'):
-        run(rows, tmp_path / 'out')
-    assert files_of(tmp_path / 'out') == before
-
-
 def test_too_many_unusable_rows_are_refused_until_mended(tmp_path):
     rows = make_rows(tmp_path / 'photos')
     good = {row.path: row.path.read_bytes() for row in rows[:3]}
@@ -241,7 +233,6 @@ def test_empty_split_is_refused(tmp_path, split):
         ({'quality': 0}, 'quality: expected 1 to 100, found 0'),
         ({'face_size': 0}, 'face_size: expected 1 or more, found 0'),
         ({'face_size': 4096}, 'face_size: expected at most 4096 with the rim, found 4096'),
-        ({'shard_size': 0}, 'shard_size: expected 1 or more, found 0'),
         ({'num_processes': 0}, 'processes: expected 1 or more, found 0'),
         ({'max_skipped_share': 1.5}, 'max_skipped_share: expected 0 to 1, found 1.5'),
     ],
@@ -252,8 +243,12 @@ def test_argument_out_of_range_is_named(tmp_path, options, message):
     assert not (tmp_path / 'out').exists()
 
 
-def test_label_out_of_range_and_missing_source_are_named(tmp_path):
+def test_label_out_of_range_missing_source_and_other_files_are_named(tmp_path):
     rows = make_rows(tmp_path / 'photos')
+    before = files_of(tmp_path / 'photos')
+    with pytest.raises(InputError, match='holds other files; expected a new or an empty folder'):
+        run(rows, tmp_path / 'photos')
+    assert files_of(tmp_path / 'photos') == before
     with pytest.raises(InputError, match=r'row 003.png: label 3: expected 0 to 2'):
         run([*rows[:3], rows[3]._replace(label=3)], tmp_path / 'out')
     with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):

@@ -83,13 +83,3 @@ def test_tool_summarises_what_it_did(tmp_path):
     second = call(*command)
     assert second.returncode == 0
     assert 'already prepared' in second.stderr
-
-
-def test_tool_says_what_is_wrong_in_one_line(tmp_path):
-    done = call(tmp_path / 'nowhere', tmp_path / 'out')
-    assert done.returncode == 1
-    assert done.stderr.startswith(f'error: {tmp_path / "nowhere"}: no such file or folder')
-    assert done.stderr.count('\n') == 1
-    done = call(tmp_path / 'nowhere', tmp_path / 'out', '--dataset=nosuch')
-    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
-    assert done.stderr.startswith("error: unknown dataset 'nosuch'")

@@ -19,22 +19,10 @@ def touch(root, *names):
 
 @pytest.mark.parametrize('test_folder', ['test', 'val', 'validation'])
 def test_every_file_of_the_class_folders_is_a_row(tmp_path, test_folder):
-    touch(
-        tmp_path,
-        'readme.txt',
-        'train/dog/b.JPG',
-        'train/dog/a.webp',
-        'train/dog/.hidden.jpg',
-        'train/dog/.cache/x.jpg',
-        'train/dog/notes.txt',
-        'train/cat/a.tif',
-        'train/stray.jpg',
-        'train/.hidden/x.jpg',
-        f'{test_folder}/dog/a.bmp',
-        f'{test_folder}/emu/a.jpeg',
-        f'{test_folder}/emu/b.Tiff',
-        f'{test_folder}/emu/c.png',
-    )
+    dogs = (f'train/dog/{name}' for name in ('b.JPG', 'a.webp', '.hidden.jpg', '.cache/x.jpg'))
+    touch(tmp_path, *dogs, 'train/dog/notes.txt', 'train/cat/a.tif', 'readme.txt')
+    touch(tmp_path, 'train/stray.jpg', 'train/.hidden/x.jpg', f'{test_folder}/dog/a.bmp')
+    touch(tmp_path, *(f'{test_folder}/emu/{name}' for name in ('a.jpeg', 'b.Tiff', 'c.png')))
     dataset = read('folders', tmp_path)
 
     def example(name, label, split):
@@ -164,12 +152,10 @@ def test_integer_labels_keep_their_numbers(tmp_path):
     ('lines', 'message'),
     [
         (['a.jpg,dog,train'], 'line 1: expected the header path,label,split or path,label'),
-        ([], 'line 1: expected the header'),
         (['path,label,split,x0', 'a.jpg,dog,train,1'], 'line 1: expected the header'),
         ([WITH_BOX, 'a.jpg,dog,train'], 'line 2: expected the 7 fields path,.* found 3'),
         ([WITH_BOX, 'a.jpg,dog,dev,1,2,3,4'], "line 2: expected the split .* found 'dev'"),
         ([WITH_BOX, 'a.jpg,,test,1,2,3,4'], 'line 2: the label is empty'),
-        ([WITH_BOX, ' ,dog,test,1,2,3,4'], 'line 2: the path is empty'),
         ([WITH_BOX, 'a.jpg,dog,test,1,2,3,four'], 'line 2: expected numbers for x0,y0,x1,y1'),
     ],
 )
