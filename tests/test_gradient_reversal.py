@@ -24,8 +24,3 @@ def test_strength_may_be_traced_and_gets_no_gradient():
         to_x, to_strength = gradients(jnp.ones(3), strength)
         np.testing.assert_array_equal(to_x, -strength * np.ones(3))
         assert to_strength == 0
-
-
-def test_each_member_of_a_mapped_axis_reverses_its_own():
-    gradient = jax.vmap(jax.grad(lambda x: reverse_gradient(x, 2.0) ** 2), axis_name='data')
-    np.testing.assert_array_equal(gradient(jnp.array([1.0, 3.0])), [-4, -12])

@@ -85,7 +85,6 @@ def test_another_run_gives_its_network_or_the_feature_extractor(finished):
     ('fields', 'message'),
     [
         ({'resnet_depth': 8}, '^config field resnet_depth: 8 here, 6 in the run that init_from'),
-        ({'padding': 'symmetric'}, "^config field padding: 'symmetric' here, 'same' in the run"),
         ({'init_parts': 'all', 'sites': ('b', 'a')}, '^config field sites: '),
         ({'init_parts': 'all', 'class_names': CLASSES[::-1]}, r"^class_names: \('Neutral', "),
     ],

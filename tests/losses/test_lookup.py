@@ -64,9 +64,7 @@ def test_a_loss_gets_from_the_program_what_it_names(tmp_path, monkeypatch):
     ('name', 'args', 'message'),
     [
         ('no_such_loss', {}, "no loss 'no_such_loss'"),
-        ('no_such_module.loss', {}, "no loss 'no_such_module.loss'"),
         ('cross_entropy', {'alpha': 1}, "takes no argument 'alpha'; it takes: label_smoothing"),
-        ('recall_loss', {'alpha': 1}, "takes no argument 'alpha'; it takes: none"),
         ('ldam_loss', {'gamma': 1}, 'it takes: max_margin, scale, reweight_from, beta'),
         ('cross_entropy', {'class_counts': 1}, "takes no argument 'class_counts'"),
         ('seesaw_loss', {'class_counts': (1, 2)}, 'class_counts of .* comes from the data'),
@@ -74,7 +72,6 @@ def test_a_loss_gets_from_the_program_what_it_names(tmp_path, monkeypatch):
         ('recall_loss', {'axis_name': 'data'}, 'axis_name of .* comes from the devices'),
         ('jax.numpy.sin', {}, 'expected the form'),
         ('math.pi', {}, 'is a float'),
-        ('.cross_entropy', {}, "no loss '.cross_entropy'"),
         ('builtins.max', {}, "'builtins.max' does not say"),
     ],
 )

@@ -45,11 +45,6 @@ def test_prepare_cuts_out_the_face_and_lists_pictures_without_one(photo, tmp_pat
     assert read_manifest(tmp_path / 'out') == manifest
 
 
-def test_a_file_that_is_no_detector():
-    with pytest.raises(InputError, match='no ONNX file of YuNet'):
-        face_detector(b'nothing of the kind')
-
-
 def white_cells(onnx):
     """A network with YuNet's inputs and outputs that takes every white cell of 32 for a face."""
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -85,3 +80,5 @@ def test_a_network_as_detector():
     large = cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
     assert sorted(detect(large)) == sorted((x, y, x + 64, y + 64) for x, y in corners)
     assert detect(image[:, :100]) == []
+    with pytest.raises(InputError, match='no ONNX file of YuNet'):
+        face_detector(b'nothing of the kind')
