@@ -10,7 +10,6 @@ from helpers.programs import REPOSITORY, start_program
 from helpers.several import ends, free_address
 from helpers.three_steps import make_batch, make_recipe
 
-from cda_jax.runtime import devices
 from cda_jax.runtime.devices import AXIS
 from cda_jax.step import eval_step, init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
@@ -74,23 +73,18 @@ def test_devices_and_processes_compute_the_same(tmp_path):
             np.testing.assert_allclose(value, results[0][name], rtol=1e-4, atol=2e-5, err_msg=name)
 
 
-@pytest.mark.slow  # compiles two steps each
 @pytest.mark.parametrize(
     ('alignment', 'term'),
-    [('conditional_adversary', 'dataset'), ('mmd', 'alignment')],
+    [('conditional_adversary', 'dataset'), ('coral', 'alignment'), ('mmd', 'alignment')],
 )
-def test_every_alignment_computes_the_same_on_four_devices(recipe, alignment, term):
-    model, strength = recipe.model.clone(alignment=alignment), lambda step: jnp.float32(20)
-    recipe = recipe._replace(model=model, lambda_1=strength, optimizer=optax.sgd(0.05))
-    step, batch = functools.partial(train_step, recipe=recipe, axis_name=AXIS), make_batch(0)
-    state = jax.jit(functools.partial(init_state, recipe, 0))()
-    mapped = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))
-    alone = jax.tree.map(lambda x: x[0], mapped(state, jax.tree.map(lambda x: x[None], batch)))
-    lifted = devices.lift_train_step(step)
-    after, metrics = lifted(devices.replicate(state), devices.put_batch(batch))
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
-    jax.tree.map(close, (after.params, metrics), (alone[0].params, alone[1]))
-    assert metrics[f'loss_{term}'] != 0
+def test_an_alignment_has_metrics_of_its_own(recipe, alignment, term):
+    recipe = recipe._replace(model=recipe.model.clone(alignment=alignment))
+    step = jax.vmap(
+        functools.partial(train_step, recipe=recipe, axis_name=AXIS), (None, 0), axis_name=AXIS
+    )
+    state = jax.eval_shape(functools.partial(init_state, recipe, 0))
+    batch = jax.tree.map(lambda x: x[None], make_batch(0))
+    _, metrics = jax.eval_shape(step, state, batch)
     shown = {'lambda_1', 'lambda_2', 'loss_dataset', 'loss_alignment', 'accuracy_dataset'}
     of_d = {'accuracy_dataset'} if term == 'dataset' else set()
     assert shown & metrics.keys() == {'lambda_1', f'loss_{term}'} | of_d

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.coarse_pixels import CoarsePixels
 from helpers.coloured_photos import make_rows, prepare_toys
 from helpers.metrics import position_of_two_sites
 from helpers.other_classes import rows_of
@@ -79,26 +78,6 @@ def test_d_sees_the_mean_of_the_labelled_heads_in_the_place_of_a_label(pseudo_la
     _, of_emotions = run(model, variables, batch, keys, without_d, (0.7, 0.7))
     for name in (name for name in gradient if name.startswith('emotion')):
         jax.tree.map(close, gradient[name], of_emotions[name])
-
-
-@pytest.mark.parametrize('alignment', ['adversary', 'conditional_adversary'])
-def test_shares_over_an_axis_sum_to_the_whole(alignment):
-    alone, variables, batch, keys = small(alignment=alignment)
-    mapped = alone.clone(feature_extractor=CoarsePixels(axis_name='data'))
-    losses = Losses([PLAIN] * SITES, PLAIN, None, 0.3)
-    (value, _), gradient = run(alone, variables, batch, keys, losses, (3.0, 0.7))
-
-    def share_and_gradient(batch, keys):
-        share = compute(
-            mapped, variables, batch, keys, losses=losses, lambdas=(3.0, 0.7), axis_name='data'
-        )
-        return jax.lax.psum(jax.value_and_grad(lambda p: share(p)[0])(variables['params']), 'data')
-
-    split = jax.tree.map(lambda x: x.reshape(4, ROWS // 4, *x.shape[1:]), (batch, keys))
-    values, gradients = jax.jit(jax.vmap(share_and_gradient, axis_name='data'))(*split)
-    np.testing.assert_allclose(values, np.full(4, value), rtol=1e-5)
-    of_one = jax.tree.map(lambda x: x[1], gradients)
-    jax.tree.map(functools.partial(close, rtol=1e-4, atol=1e-5), of_one, gradient)
 
 
 def test_rates_are_of_labelled_samples():
