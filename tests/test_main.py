@@ -164,18 +164,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(data_dir, tmp_path):
     assert not list((tmp_path / 'checkpoints').iterdir())
 
 
-def test_the_workdir_of_another_config_is_refused(finished):
-    workdir = finished[0]
-    before = sorted(p.name for p in workdir.iterdir())
-    with pytest.raises(InputError) as caught:
-        train(config_of_run(workdir, seed=1, momentum=0.5, log_every_steps=1), workdir)
-    lines = str(caught.value).splitlines()
-    assert lines[1:] == ['  momentum: 0.9 there, 0.5 here', '  seed: 0 there, 1 here']
-    assert sorted(p.name for p in workdir.iterdir()) == before
-    with pytest.raises(InputError, match='shared_head: False there, True here'):
-        evaluate(config_of_run(workdir, shared_head=True), workdir)
-
-
 def test_help_and_the_demonstration_import_no_more_than_they_need():
     program = start_program('-X', 'importtime', '-m', 'cda_jax.main', '--help')
     out, err = outputs(program, code=1, timeout=60)  # as absl ends after its help

@@ -55,13 +55,8 @@ def test_an_optimizer_of_ones_own_gets_what_it_names(tmp_path, monkeypatch):
         build(**args)
     with pytest.raises(InputError, match='it gives a int; expected a function'):
         build(optimizer='my_optimizers.none')
-
-
-@pytest.mark.parametrize(('name', 'meant'), [('AdamW', 'adamw'), ('optax.momentum', 'noisy_sgd')])
-def test_an_unknown_optimizer_is_told_the_nearest(name, meant):
-    with pytest.raises(InputError, match=f"no optimizer '{name}'") as caught:
-        build(optimizer=name)
-    assert (f'did you mean {meant!r}' in str(caught.value)) == (meant == 'adamw')
+    with pytest.raises(InputError, match=r"no optimizer 'AdamW'.* did you mean 'adamw'"):
+        build(optimizer='AdamW')
 
 
 def test_the_pretrained_part_learns_at_a_rate_of_its_own():

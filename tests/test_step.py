@@ -11,7 +11,7 @@ from helpers.several import ends, free_address
 from helpers.three_steps import make_batch, make_recipe
 
 from cda_jax.runtime.devices import AXIS
-from cda_jax.step import eval_step, init_state, train_step
+from cda_jax.step import init_state, train_step
 from cda_jax.step_metrics import WATCHED_TERMS
 
 
@@ -170,19 +170,3 @@ def test_the_first_fault_is_kept(take_step, state):
     later, _ = take_step(first, make_batch(2))
     assert later.fault_step == 1
     np.testing.assert_array_equal(later.fault_terms, first.fault_terms)
-
-
-def test_confusion_counts(recipe, state):
-    batch = make_batch(0)
-    weights = {'params': state.params, 'batch_stats': state.batch_stats}
-    step = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
-    share = jax.tree.map(lambda x: jnp.asarray(x)[None], batch)
-    (confusion,) = jax.jit(jax.vmap(step, (None, 0), axis_name=AXIS))(weights, share)
-    images = jnp.asarray(batch['image'][:, 2:34, 2:34], jnp.float32) / 127.5 - 1
-    classify = jax.jit(functools.partial(recipe.model.apply, method='classify'))
-    _, logits = classify(weights, images)
-    mean = jax.nn.softmax(logits).mean(axis=0)
-    for counts, scores in zip(confusion, [*logits, mean], strict=True):
-        expected = np.zeros((4, 4), int)
-        np.add.at(expected, (batch['label'], np.argmax(scores, axis=1)), batch['mask'])
-        np.testing.assert_array_equal(counts, expected)

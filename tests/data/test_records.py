@@ -2,7 +2,6 @@ import struct
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordReader
 from msgspec import msgpack
 
 from cda_jax.data.records import (
@@ -11,7 +10,6 @@ from cda_jax.data.records import (
     encode_record,
     hash_photo,
     hash_pixels,
-    record_file,
 )
 
 
@@ -77,15 +75,3 @@ def test_what_is_no_record_is_refused(data, encoding, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         decode_record(data, image_size=24, encoding=encoding)
     assert len(caught.value.args) == 1
-
-
-def test_files_of_equal_records_are_equal_and_read_back(tmp_path):
-    records = [bytes([number]) * (100 + number) for number in range(50)]
-    for name in ('a', 'b'):
-        with record_file(tmp_path / name) as write:
-            for record in records:
-                write(record)
-    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
-    reader = ArrayRecordReader(str(tmp_path / 'a'))
-    assert reader.read([49, 0, 7]) == [records[49], records[0], records[7]]
-    reader.close()

@@ -28,17 +28,6 @@ def draw(*, soft=False):
     return jnp.asarray(rng.normal(size=(12, 4)), jnp.float32), jnp.asarray(targets, jnp.float32)
 
 
-def test_ends_of_the_ranges_are_cross_entropy():
-    logits, targets = draw(soft=True)
-    plain = cross_entropy(logits, targets)
-    close(focal_loss(logits, targets, gamma=0.0), plain)
-    close(class_balanced_cross_entropy(logits, targets, class_counts=COUNTS, beta=0.0), plain)
-    close(logit_adjusted_cross_entropy(logits, targets, class_counts=COUNTS, tau=0.0), plain)
-    close(seesaw_loss(logits, targets, class_counts=COUNTS, p=0.0, q=0.0), plain)
-    no_margins = {'max_margin': 0.0, 'scale': 1.0}
-    close(ldam_loss(logits, targets, class_counts=COUNTS, progress=0.0, **no_margins), plain)
-
-
 def test_post_hoc_adjustment_equals_its_equation():
     logits, targets = draw()
     prior = COUNTS / COUNTS.sum()

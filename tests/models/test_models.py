@@ -71,20 +71,6 @@ def test_rematerialisation_changes_no_value():
     assert_trees_close(*of_both, rtol=1e-4, atol=1e-4)
 
 
-def test_batch_norm_sees_the_whole_mapped_batch():
-    images = pictures(8)
-    model = ResNet(depth=6, width=4, feature_size=8)
-    mapped = ResNet(depth=6, width=4, feature_size=8, axis_name='data')
-    variables = init(model, images)
-
-    together, stats = apply(model, variables, images)
-    over_axis = jax.jit(jax.vmap(lambda x: apply(mapped, variables, x), axis_name='data'))
-    parts, part_stats = over_axis(images.reshape(4, 2, 32, 32, 3))
-    np.testing.assert_allclose(parts.reshape(8, 8), together, rtol=1e-4, atol=1e-5)
-    first_stats = jax.tree.map(lambda x: x[0], part_stats)
-    assert_trees_close(first_stats, stats, rtol=1e-4, atol=1e-6)
-
-
 def test_a_classifier_is_its_layers_and_leaky_relus():
     model = Classifier(3, widths=(5, 4), negative_slope=0.2)
     x = np.random.default_rng(1).normal(size=(6, 7)).astype(np.float32)
