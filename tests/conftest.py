@@ -17,10 +17,11 @@ os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 os.environ['PYTHONWARNINGS'] = 'ignore:Error reading persistent compilation cache'
 # Lowering takes a tenth of a small run's time to write down which line asked for what.
 os.environ['JAX_TRACEBACK_IN_LOCATIONS_LIMIT'] = '0'
+# UMAP would compile for longer than it runs on a few points.
+os.environ['NUMBA_DISABLE_JIT'] = '1'
 # Virtual devices share a pool of threads that is as large as the machine unless told otherwise.
 os.environ['NPROC'] = '16'
-# Here not at the cost of digits: losses are held against their equations.
-os.environ['XLA_FLAGS'] = f'{FAST_COMPILE}=1 --xla_force_host_platform_device_count=4'
+os.environ['XLA_FLAGS'] = f'{FAST_COMPILE} --xla_force_host_platform_device_count=4'
 
 
 # The longest first, so that no worker ends long after the others: whole programs, then what

@@ -5,7 +5,7 @@ from helpers.programs import outputs, small_run_flags, start_program
 
 
 @pytest.mark.parametrize('flags', [[], ['--config={run}/config.json']])
-def test_the_config_of_a_run_is_that_of_its_workdir(finished, data_dir, flags):
+def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     words = [f'--workdir={finished[0]}', *(flag.format(run=finished[0]) for flag in flags)]
     changes = ['--config.sites=("rafdb", "expw")', '--config.num_threads=2']
     program = start_program('-m', 'cda_jax.main', *words, *changes, '--mode=eval')
@@ -19,14 +19,42 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, data_dir, flags):
 @pytest.mark.parametrize(
     ('flags', 'environment', 'message'),
     [
-        (['--config.sites=("a",)', '--config.sites=("b",)'], {}, 'error: --config.sites is given'),
+        (['--config.sites=("a",)', '--config.sites=("b",)'], {}, '--config.sites is given twice'),
         (['--config.sites=a,b'], {}, "sites is ('a,b',); expected names, as \"('a', 'b')\""),
         ([], {'JAX_PLATFORMS': 'cuda'}, 'JAX finds no device of JAX_PLATFORMS=cuda'),
+        (['--config.dataset_loss_args={"alpha": 2.0}'], {}, 'alpha of adaptive cross entropy is 2'),
+        (['--config.btch_size=3'], {}, "'btch_size' (its file shows all); did you mean 'batch_siz"),
     ],
 )
-def test_mistakes_of_the_first_day(data_dir, tmp_path, flags, environment, message):
-    words = [*small_run_flags(data_dir), f'--workdir={tmp_path}/run', *flags]
-    program = start_program('-m', 'cda_jax.main', *words, environment=environment)
+def test_a_mistake_is_one_line_before_anything_is_written(
+    data_dir, tmp_path, flags, environment, message
+):
+    assert message in refusal(tmp_path, *small_run_flags(data_dir), *flags, environment=environment)
+
+
+def refusal(folder, *flags, **options):
+    """The line with which the program refuses flags."""
+    flags = *flags, f'--workdir={folder}/run'
+    program = start_program('-m', 'cda_jax.main', *flags, **options)
     _, err = outputs(program, code=1, timeout=60)
+    assert err.startswith('error: ')
+    assert err.count('\n') == 1
+    assert not (folder / 'run').exists()
+    return err
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'No such file'),
+        ('import ml_collections\n', 'get_config'),
+        ('def get_config():\n    return undefined\n', 'undefined'),
+    ],
+)
+def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
+    path = tmp_path / 'mine.py'
+    if content:
+        path.write_text(content)
+    err = refusal(tmp_path, f'--config={path}')
+    assert err.startswith('error: --config: ')
     assert message in err
-    assert 'Traceback' not in err

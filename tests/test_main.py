@@ -1,22 +1,14 @@
 """The whole program as its user runs it: real records, real workers, real checkpoints."""
 
-import csv
 import json
 import os
 import re
 import shutil
-import time
 
 import numpy as np
 import pytest
 from helpers.files import change_manifest
-from helpers.programs import (
-    REPOSITORY,
-    outputs,
-    small_config,
-    start_program,
-    wait_for,
-)
+from helpers.programs import REPOSITORY, outputs, small_config, start_program, wait_for
 from helpers.runs import assert_same_end, metrics
 
 from cda_jax.errors import DivergenceError, InputError
@@ -42,27 +34,16 @@ def test_a_run_leaves_results_logs_and_checkpoints(finished):
     assert results.pooled.num_examples == 210
     own = [heads['own'].accuracy for heads in results.test_sites.values()]
     np.testing.assert_allclose(results.average.accuracy, np.mean(own))
-    rows = list(csv.DictReader((workdir / 'results.csv').read_text().splitlines()))
-    heads = [(row['test_site'], row['head']) for row in rows]
-    assert heads[:2] == [('rafdb', 'own'), ('rafdb', 'mean')]
-    assert float(rows[0]['accuracy']) == results.test_sites['rafdb']['own'].accuracy
-    assert 'recall_Surprise' in rows[0]
-
-    assert [line['step'] for line in metrics(workdir)] == [5, 10, 15, 20, 25, 30, 35, 36]
-    assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
-    assert list(workdir.glob('events.out.tfevents*'))
-    assert 'step 36/36' in out
-    assert 'rafdb      own' in out
-
-
-def test_metrics_of_every_kind_are_logged(finished):
-    first = metrics(finished[0])[0]
-    assert first['kind'] == 'train'
-    assert set(first) >= {
+    lines = metrics(workdir)
+    assert [line['step'] for line in lines] == [5, 10, 15, 20, 25, 30, 35, 36]
+    assert set(lines[0]) >= {
         'loss', 'loss_emotion', 'loss_label', 'loss_dataset', 'accuracy_emotion',
         'accuracy_dataset', 'pseudo_label_agreement', 'lambda_1', 'lambda_2', 'learning_rate',
         'gradient_norm', 'epoch',
     }  # fmt: skip
+    assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
+    assert list(workdir.glob('events.out.tfevents*'))
+    assert 'step 36/36' in out
 
 
 def test_tensorboard_has_the_same_figures(finished):
@@ -109,19 +90,6 @@ def test_a_checkpoint_is_evaluated_on_any_number_of_devices(
             assert np.abs(difference).sum() <= (0 if devices == 1 else 4)
 
 
-def test_a_site_that_was_not_trained_on_is_answered_by_the_mean(finished, data_dir, tmp_path):
-    workdir = shutil.copytree(finished[0], tmp_path / 'run')
-    shutil.copytree(data_dir / 'expw', tmp_path / 'expw')
-    shutil.copytree(data_dir / 'affectnet', tmp_path / 'unseen')
-    fields = {'data_dir': str(tmp_path), 'test_sites': ('unseen', 'expw')}
-    evaluate(config_of_run(workdir, **fields), workdir)
-    results = json.loads((workdir / 'results-unseen-expw.json').read_text())
-    heads = {site: list(heads) for site, heads in results['test_sites'].items()}
-    assert heads == {'unseen': ['mean'], 'expw': ['own', 'mean']}
-    assert (workdir / 'results-unseen-expw.csv').exists()
-    assert (workdir / 'results.json').read_text() == (finished[0] / 'results.json').read_text()
-
-
 @pytest.fixture(scope='module')
 def other(run_main, tmp_path_factory):
     """The workdir of a run with a loss of one's own, a common head and validation."""
@@ -139,17 +107,11 @@ def other(run_main, tmp_path_factory):
     return folder / 'run'
 
 
-def test_a_loss_of_ones_own_as_the_readme_shows_it(other):
+def test_a_run_as_the_readme_shows_it_keeps_the_best_checkpoint_by_validation(other):
     config = json.loads((other / 'config.json').read_text())
     assert (config['emotion_loss'], config['emotion_loss_args']) == ('my_losses.brier', {})
-
-
-def test_a_common_head_answers_for_a_site_that_was_not_trained_on(other):
     heads = {site: list(heads) for site, heads in read_results(other).test_sites.items()}
     assert heads == {'rafdb': ['own', 'common', 'mean'], 'affectnet': ['common', 'mean']}
-
-
-def test_validation_selects_the_best_checkpoint(other):
     lines = [line for line in metrics(other) if line['kind'] == 'validation']
     assert len(lines) == 5
     best = max(line['macro_f1'] for line in lines)
@@ -184,13 +146,11 @@ def test_naming_the_dataset(data_dir, tmp_path):
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
-    for line, delay in (('step 10', 0.0), ('step 25', 0.35)):
-        process = start_main(tmp_path)
-        wait_for(process, line)
-        time.sleep(delay)
-        process.kill()
-        process.communicate()
-        assert not (tmp_path / 'results.json').exists()
+    process = start_main(tmp_path)
+    wait_for(process, 'step 25')
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / 'results.json').exists()
     # A look at it in between neither ends nor changes it.
     evaluate(config_of_run(tmp_path), tmp_path)
     assert len(list(tmp_path.glob('results-step*.json'))) == 1
@@ -202,52 +162,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(data_dir, tmp_path):
     with pytest.raises(DivergenceError, match=r'^step \d+: not finite: loss_.*'):
         train(small_config(data_dir, learning_rate=1e12), tmp_path)
     assert not list((tmp_path / 'checkpoints').iterdir())
-
-
-@pytest.mark.parametrize(
-    ('fields', 'message'),
-    [
-        ({'dataset_loss_args': "{'alpha': 2.0}"}, 'alpha of adaptive cross entropy is 2.0'),
-        ({'btch_size': 3}, "'btch_size' (its file shows all); did you mean 'batch_size'?"),
-    ],
-)
-def test_what_cannot_be_used_is_one_clear_error(run_main, tmp_path, fields, message):
-    _, err = run_main(tmp_path / 'run', devices=2, **fields, code=1)
-    assert err.startswith('error: ')
-    assert message in err
-    assert err.count('\n') == 1
-    assert not (tmp_path / 'run').exists()
-
-
-def test_the_workdir_of_another_config_is_refused(finished):
-    workdir = finished[0]
-    before = sorted(p.name for p in workdir.iterdir())
-    with pytest.raises(InputError) as caught:
-        train(config_of_run(workdir, seed=1, momentum=0.5, log_every_steps=1), workdir)
-    lines = str(caught.value).splitlines()
-    assert lines[1:] == ['  momentum: 0.9 there, 0.5 here', '  seed: 0 there, 1 here']
-    assert sorted(p.name for p in workdir.iterdir()) == before
-    with pytest.raises(InputError, match='shared_head: False there, True here'):
-        evaluate(config_of_run(workdir, shared_head=True), workdir)
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        (None, 'No such file'),
-        ('import ml_collections\n', 'get_config'),
-        ('def get_config():\n    return undefined\n', 'undefined'),
-    ],
-)
-def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
-    path = tmp_path / 'mine.py'
-    if content:
-        path.write_text(content)
-    flags = f'--config={path}', f'--workdir={tmp_path}/run'
-    _, err = outputs(start_program('-m', 'cda_jax.main', *flags), code=1, timeout=60)
-    assert err.startswith('error: --config: ')
-    assert message in err
-    assert err.count('\n') == 1
 
 
 def test_help_and_the_demonstration_import_no_more_than_they_need():
@@ -265,6 +179,23 @@ def test_help_and_the_demonstration_import_no_more_than_they_need():
     assert not imported & {'tensorflow', 'matplotlib', 'pandas', 'sklearn', 'jinja2', 'umap'}
 
 
+def test_other_test_sites_have_results_of_their_own(finished, data_dir, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    for name, copy in (('expw', 'expw'), ('affectnet', 'unseen'), ('expw', 'alien')):
+        shutil.copytree(data_dir / name, tmp_path / copy)
+    fields = {'data_dir': str(tmp_path), 'test_sites': ('unseen', 'expw')}
+    evaluate(config_of_run(workdir, **fields), workdir)
+    results = json.loads((workdir / 'results-unseen-expw.json').read_text())
+    heads = {site: list(heads) for site, heads in results['test_sites'].items()}
+    assert heads == {'unseen': ['mean'], 'expw': ['own', 'mean']}  # one was not trained on
+    assert (workdir / 'results-unseen-expw.csv').exists()
+    assert (workdir / 'results.json').read_text() == (finished[0] / 'results.json').read_text()
+    change_manifest(tmp_path / 'alien', 'class_names', to=list('abcdefg'))
+    config = config_of_run(workdir, data_dir=str(tmp_path), test_sites=('alien',))
+    with pytest.raises(InputError, match=r'alien: no records in the test split .* of Surprise'):
+        evaluate(config, workdir)
+
+
 def test_other_data_under_the_same_name_are_refused(finished, data_dir, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
     (workdir / 'results.json').unlink()
@@ -274,11 +205,3 @@ def test_other_data_under_the_same_name_are_refused(finished, data_dir, tmp_path
     message = '^the data are not those that checkpoint 36 was trained on: site'
     with pytest.raises(InputError, match=message):
         train(config_of_run(workdir, data_dir=str(data)), workdir)
-
-
-def test_test_sites_without_a_class_of_the_run_are_refused(finished, data_dir, tmp_path):
-    shutil.copytree(data_dir / 'expw', tmp_path / 'other')
-    change_manifest(tmp_path / 'other', 'class_names', to=list('abcdefg'))
-    config = config_of_run(finished[0], data_dir=str(tmp_path), test_sites=('other',))
-    with pytest.raises(InputError, match=r'other: no records in the test split .* of Surprise'):
-        evaluate(config, finished[0])

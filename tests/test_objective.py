@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.coarse_pixels import CoarsePixels
 from helpers.small_objective import (
     ADAPTIVE,
     CLASSES,
@@ -21,7 +22,6 @@ from helpers.small_objective import (
 
 from cda_jax.losses import cross_entropy
 from cda_jax.losses.alignment import coral, mmd
-from cda_jax.models import ResNet
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, loss_of_rows
 
@@ -137,11 +137,6 @@ def expected_emotion(errors, batch, power):
     return term
 
 
-def errors_of(loss, outputs, batch, mask=None):
-    targets = np.eye(CLASSES, dtype=np.float32)[batch['label']]
-    return [jax.jit(loss)(logits, targets, mask) for logits in outputs.emotion_logits]
-
-
 @pytest.mark.parametrize(('power', 'shared'), [(1.0, 1.0), (0.0, 1.0), (0.4, 0.3)])
 def test_shared_statistics_judge_each_sample_by_its_own_head(power, shared):
     model, variables, batch, keys = make(pseudo_label='none', common_head=True)
@@ -175,35 +170,12 @@ def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(shared):
         return jax.jit(jax.value_and_grad(lambda p: share(p)[0]))(params)
 
     assert_trees_close(value_and_gradient(ignores_mask), value_and_gradient(PLAIN))
-
-
-def test_a_row_outside_the_mask_may_hold_anything():
+    # A row outside the mask may hold anything.
     logits = jnp.array([[1.0, 2.0], [jnp.nan, jnp.inf]])
     targets, mask = jnp.array([[0.0, 1.0], [jnp.nan, 1.0]]), jnp.array([True, False])
-    value_and_gradient = jax.value_and_grad(
-        lambda x: loss_of_rows(ignores_mask, x, targets, mask).sum()
-    )
-    value, gradient = jax.jit(value_and_gradient)(logits)
-    np.testing.assert_allclose(value, np.log1p(np.exp(-1)), rtol=1e-6)
+    gradient = jax.grad(lambda x: loss_of_rows(ignores_mask, x, targets, mask).sum())(logits)
     np.testing.assert_array_equal(gradient[1], 0)
     assert np.isfinite(gradient).all()
-
-
-@pytest.mark.parametrize('common_head', [False, True])
-def test_each_head_learns_from_its_own_samples(common_head):
-    model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
-
-    @jax.jit
-    def run(site, power):
-        losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
-        share = compute(model, variables, batch | {'site': site}, keys, losses=losses)
-        return share(variables['params'])
-
-    for sites_there, power in itertools.product([2, 3], [1.0, 0.0]):
-        own = batch | {'site': np.array(batch['site']) % sites_there}
-        _, (terms, outputs, _) = run(own['site'], power)
-        expected = expected_emotion(errors_of(cross_entropy, outputs, own), own, power)
-        np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
 
 
 def test_a_baseline_has_the_emotion_term_alone():
@@ -211,7 +183,7 @@ def test_a_baseline_has_the_emotion_term_alone():
     model, variables, batch, keys = make(**parts)
     run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN], PLAIN)))
     total, (terms, outputs, _) = run(variables['params'])
-    (error,) = errors_of(cross_entropy, outputs, batch)
+    error = jax.jit(cross_entropy)(outputs.emotion_logits[0], jnp.eye(CLASSES)[batch['label']])
     np.testing.assert_allclose(terms.emotion, error[batch['mask']].mean(), rtol=1e-5)
     assert (terms.label, terms.alignment, total) == (0, 0, terms.emotion)
 
@@ -264,12 +236,20 @@ def test_a_distance_takes_the_place_of_the_dataset_classifier(distance):
 
 
 @pytest.mark.parametrize(
-    ('alignment', 'power'),
-    [('adversary', 1), ('adversary', 0), ('conditional_adversary', 1), ('coral', 1), ('mmd', 1)],
+    ('alignment', 'power', 'unlabelled'),
+    [
+        *[('adversary', 1, False), ('adversary', 0, False), ('adversary', 0.3, True)],
+        *[('conditional_adversary', 1, False), ('conditional_adversary', 0.3, True)],
+        *[('coral', 1, False), ('mmd', 1, False)],
+    ],
 )
-def test_shares_over_an_axis_sum_to_the_whole(alignment, power):
-    alone, variables, batch, keys = make(alignment=alignment)
-    mapped = alone.clone(feature_extractor=ResNet(6, 4, 8, axis_name='data'))
+def test_shares_over_an_axis_sum_to_the_whole(alignment, power, unlabelled):
+    every = tuple(range(CLASSES))
+    classes = (every, (), every) if unlabelled else ()
+    alone, variables, batch, keys = make(alignment=alignment, site_classes=classes)
+    if unlabelled:
+        batch['label'] = jnp.where(batch['site'] == 1, -1, batch['label'])
+    mapped = alone.clone(feature_extractor=CoarsePixels(axis_name='data'))
     options = {'losses': LOSSES._replace(site_size_power=power), 'lambdas': (3.0, 0.7)}
 
     def share_and_gradient(batch, keys):

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 from helpers.runs import assert_same_bits
-from helpers.three_steps import make_batch, make_recipe, mapped_step
+from helpers.three_steps import RESNET, make_batch, make_recipe, mapped_step
 
 from cda_jax.errors import InputError
 from cda_jax.optimization import build_optimizer
@@ -55,13 +55,8 @@ def test_an_optimizer_of_ones_own_gets_what_it_names(tmp_path, monkeypatch):
         build(**args)
     with pytest.raises(InputError, match='it gives a int; expected a function'):
         build(optimizer='my_optimizers.none')
-
-
-@pytest.mark.parametrize(('name', 'meant'), [('AdamW', 'adamw'), ('optax.momentum', 'noisy_sgd')])
-def test_an_unknown_optimizer_is_told_the_nearest(name, meant):
-    with pytest.raises(InputError, match=f"no optimizer '{name}'") as caught:
-        build(optimizer=name)
-    assert (f'did you mean {meant!r}' in str(caught.value)) == (meant == 'adamw')
+    with pytest.raises(InputError, match=r"no optimizer 'AdamW'.* did you mean 'adamw'"):
+        build(optimizer='AdamW')
 
 
 def test_the_pretrained_part_learns_at_a_rate_of_its_own():
@@ -87,28 +82,22 @@ def is_norm(path):
 )
 def test_what_is_frozen_stays_as_it_is_and_the_rest_learns(freeze, stays):
     fields = {'freeze': freeze, 'gradient_clip': 1.0, 'weight_decay': 0.01}
-    recipe = make_recipe()
+    recipe = make_recipe(RESNET)
     extractor = recipe.model.feature_extractor.clone(freeze=freeze)
     model = recipe.model.clone(feature_extractor=extractor)
     recipe = recipe._replace(model=model, optimizer=build(**fields))
-    ends = []
-    for devices in (1, 4):
-        first, step = mapped_step(recipe, devices)
-        state = first
-        for number in range(2):
-            state, _ = step(state, make_batch(number))
-        ends.append(state.params)
-        for kind in ('params', 'batch_stats'):
-            before, after = (getattr(s, kind)['feature_extractor'] for s in (first, state))
-            for path, leaf in jax.tree.leaves_with_path(before):
-                names = [entry.key for entry in path]
-                same = np.array_equal(leaf, functools.reduce(dict.__getitem__, names, after))
-                assert same == stays(names), names
-        heads = [s.params['emotion_classifiers_0'] for s in (first, state)]
-        with pytest.raises(AssertionError):
-            assert_same_bits(*heads)
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
-    jax.tree.map(close, *ends)
+    first, step = mapped_step(recipe, devices=4)
+    state = first
+    for number in range(2):
+        state, _ = step(state, make_batch(number))
+    for kind in ('params', 'batch_stats'):
+        before, after = (getattr(s, kind)['feature_extractor'] for s in (first, state))
+        for path, leaf in jax.tree.leaves_with_path(before):
+            names = [entry.key for entry in path]
+            same = np.array_equal(leaf, functools.reduce(dict.__getitem__, names, after))
+            assert same == stays(names), names
+    with pytest.raises(AssertionError):
+        assert_same_bits(*(s.params['emotion_classifiers_0'] for s in (first, state)))
 
 
 def test_frozen_parts_have_no_share_in_the_norm_that_is_clipped():

@@ -1,5 +1,4 @@
 import os
-import platform
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -11,11 +10,7 @@ from cda_jax.analysis.report.environment import commit_of, environment
 
 def test_the_environment_names_versions_and_devices():
     found = environment()
-    assert found['python'] == platform.python_version()
-    for package in ('jax', 'jaxlib', 'flax', 'optax', 'numpy'):
-        assert found[package] == version(package)
-    assert found['devices'] == '4 x cpu'
-    assert found['processes'] == '1'
+    assert (found['jax'], found['devices'], found['processes']) == (version('jax'), '4 x cpu', '1')
 
 
 @pytest.mark.skipif(shutil.which('git') is None, reason='git is not installed')

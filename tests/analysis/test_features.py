@@ -38,7 +38,7 @@ def assert_predicted(features, test_sites):
 
 
 @pytest.mark.slow
-def test_predictions_are_those_of_the_results(finished, features):
+def test_predictions_are_those_of_the_results(finished, data_dir, features):
     # The run had one device; here there are four.
     results = json.loads((finished[0] / 'results.json').read_text())
     assert features.site_names == SITES
@@ -46,13 +46,9 @@ def test_predictions_are_those_of_the_results(finished, features):
     assert features.features.shape == (210, 32)
     assert features.probabilities.shape == (210, 7)
     np.testing.assert_allclose(features.probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert np.ptp(features.probabilities) > 0.1
     np.testing.assert_array_equal(features.probabilities.argmax(axis=1), features.prediction)
     assert_predicted(features, results['test_sites'])
-
-
-@pytest.mark.slow
-def test_every_row_is_the_example_it_says(data_dir, features):
+    # Every row is the example that it says.
     for number, site in enumerate(SITES):
         records = list(records_of(data_dir / site, 'test'))
         rows = features.site == number
@@ -170,9 +166,6 @@ def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, d
     path = data / 'expw' / 'true_labels.csv'
     path.write_text(path.read_text().replace('Happiness', 'Joy'))
     with pytest.raises(InputError, match=r"expw/true_labels.csv: true_label of .* is 'Joy'"):
-        measure_run(config, workdir)
-    path.write_text('name,label\n')
-    with pytest.raises(InputError, match='expected a table with the columns id and true_label'):
         measure_run(config, workdir)
     path.unlink()
     assert measure_run(config, workdir)[0].true_label is None

@@ -37,16 +37,10 @@ def folder(prepared, tmp_path):
     ('path', 'value', 'message'),
     [
         (['format'], 'other', "Invalid enum value 'other' - at `$.format`"),
-        (['encoding'], 'png', "Invalid enum value 'png' - at `$.encoding`"),
         (['face_size'], '48', 'Expected `int`, got `str` - at `$.face_size`'),
         (['face_size'], 0, 'face_size, image_size: expected 1 <= face_size <= image_size <= 4096'),
-        (['image_size'], -18, 'face_size, image_size: expected 1 <= face_size <= image_size'),
         (['image_size'], 10**9, 'found 48 and 1000000000'),
-        (['quality'], 'high', 'Expected `int | null`, got `str` - at `$.quality`'),
-        (['class_names', 1], 7, 'Expected `str`, got `int` - at `$.class_names[1]`'),
         (['class_names'], ['red', 'red', 'blue'], 'class_names: expected different names'),
-        (['class_names'], [], 'class_names: expected different names, at least one'),
-        (['splits'], [], 'Expected `object`, got `array` - at `$.splits`'),
         (['splits'], {}, 'splits: expected train and test, found none'),
         (['shard_size'], None, 'missing required field `shard_size`'),
         (['surprise'], 1, 'Object contains unknown field `surprise`'),
@@ -55,14 +49,10 @@ def folder(prepared, tmp_path):
         (['splits', 'train', 'shards', 1], 5, 'Expected `object`, got `int` - at `$.splits[...]'),
         (['splits', 'train', 'class_counts'], [1, 2], 'class_counts: expected 3 long, found 2'),
         (['splits', 'train', 'class_counts'], [1, 1, 0], 'class_counts: expected 3 in all'),
-        (['splits', 'test', 'class_counts'], [0, 0, 0], 'class_counts: expected 1 in all'),
-        (['splits', 'train', 'class_counts'], [4, -1, 0], 'Expected `int` >= 0 - at `$.splits'),
         (['splits', 'train', 'shards', 0, 'num_examples'], 1, 'shards: expected 3 examples'),
         (['splits', 'train', 'shards', 0, 'file'], SECOND, '3 different shards'),
         (['rows', 'read'], 9, 'rows.read: expected 8 in all, found 9'),
-        (['rows', 'written'], 5, 'rows.read: expected 9 in all, found 8'),
         (['excluded'], {}, 'excluded: expected 3 in all, found 0'),
-        (['skipped'], {'missing picture': 2}, 'skipped: expected 1 in all, found 2'),
         (['skipped_rows'], [], 'skipped_rows: expected 1 rows, found 0'),
         *(
             (['splits', 'test', 'shards', 0, 'file'], name, 'expected a plain file name')
@@ -86,11 +76,6 @@ def test_another_version_is_said_before_its_other_fields(folder):
         read_manifest(folder)
 
 
-def test_folder_without_manifest_is_no_dataset(tmp_path):
-    with pytest.raises(InputError, match=r'no such file; expected a folder that tools/prepare\.py'):
-        read_manifest(tmp_path / 'nowhere')
-
-
 @pytest.mark.parametrize('text', ['{"format": ', '[' * 200_000, '[]', 'NaN', '-', '', '\ufeff{}'])
 def test_damaged_json_is_named_in_few_words(folder, text):
     (folder / 'manifest.json').write_text(text)
@@ -99,13 +84,22 @@ def test_damaged_json_is_named_in_few_words(folder, text):
     assert len(str(caught.value)) < 400
 
 
-def test_a_manifest_without_end_is_not_read(folder):
+def test_no_manifest_and_one_without_end_are_not_read(folder):
+    with pytest.raises(InputError, match=r'no such file; expected a folder that tools/prepare\.py'):
+        read_manifest(folder / 'nowhere')
     os.truncate(folder / 'manifest.json', 2**40)
     with pytest.raises(InputError, match=r'manifest\.json: expected at most 268,435,456 bytes'):
         read_manifest(folder)
 
 
-def test_missing_shard_and_shard_of_another_size_are_named(folder):
+def test_missing_and_damaged_files_are_named(folder):
+    file = folder / 'test-index.npz'
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(InputError, match=r'test-index\.npz: expected a file of NumPy arrays'):
+        read_index(folder, 'test')
+    file.unlink()
+    with pytest.raises(InputError, match=r'test-index\.npz: cannot be read \(No such file'):
+        read_index(folder, 'test')
     (folder / SECOND).write_bytes(b'short')
     message = rf'{SECOND}: expected \d+ bytes, as the manifest says, found 5'
     with pytest.raises(InputError, match=message):
@@ -120,7 +114,6 @@ def test_missing_shard_and_shard_of_another_size_are_named(folder):
     [
         ({'label': None}, r'label: expected int32\[3\], found nothing'),
         ({'label': np.zeros(3, np.int64)}, r'label: expected int32\[3\], found int64\[3\]'),
-        ({'photo_hash': np.zeros(2, np.uint64)}, r'.* expected uint64\[3\], found uint64\[2\]'),
         *(
             ({'label': np.array([0, 1, number], np.int32)}, '.* numbers of each class')
             for number in (-1, 2, 3)
@@ -142,13 +135,3 @@ def test_index_with_other_arrays_is_refused(folder, arrays, message):
     np.savez_compressed(folder / 'train-index.npz', **arrays)
     with pytest.raises(InputError, match=rf'train-index\.npz: {message}'):
         read_index(folder, 'train')
-
-
-def test_damaged_or_missing_index_is_named(folder):
-    file = folder / 'test-index.npz'
-    file.write_bytes(file.read_bytes()[:-50])
-    with pytest.raises(InputError, match=r'test-index\.npz: expected a file of NumPy arrays'):
-        read_index(folder, 'test')
-    file.unlink()
-    with pytest.raises(InputError, match=r'test-index\.npz: cannot be read \(No such file'):
-        read_index(folder, 'test')

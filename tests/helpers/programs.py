@@ -15,7 +15,7 @@ IMPORTED_FROM = REPOSITORY, REPOSITORY / 'tests', REPOSITORY / 'tools'
 # Half of the time would be spent on optimising programs that run for a second.
 FAST_COMPILE = (
     '--xla_cpu_parallel_codegen_split_count=1 --xla_llvm_disable_expensive_passes=true '
-    '--xla_backend_optimization_level'
+    '--xla_backend_optimization_level=0'
 )
 if version('jaxlib').startswith('0.10.'):  # later ones know no such flag
     FAST_COMPILE = f'--xla_cpu_use_fusion_emitters=false {FAST_COMPILE}'
@@ -46,7 +46,7 @@ def start_program(
         [sys.executable, *map(str, arguments)],
         env=os.environ
         | {
-            'XLA_FLAGS': f'{FAST_COMPILE}=0 --xla_force_host_platform_device_count={devices}',
+            'XLA_FLAGS': f'{FAST_COMPILE} --xla_force_host_platform_device_count={devices}',
             'PYTHONPATH': os.pathsep.join(map(str, IMPORTED_FROM)),
         }
         | (environment or {}),

@@ -5,9 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from helpers.coarse_pixels import CoarsePixels
 
 from cda_jax.losses import find_loss
-from cda_jax.models import CDA, ResNet
+from cda_jax.models import CDA
 from cda_jax.objective import Losses, objective
 
 CLASSES, SITES, ROWS = 4, 3, 12
@@ -19,7 +20,7 @@ LOSSES = Losses([ADAPTIVE] * SITES, ADAPTIVE)
 def network(**options):
     options = {'num_site_heads': SITES, 'common_head': False, 'num_sites': SITES} | options
     widths = {'classifier_widths': (6,), 'label_extractor_widths': (6, 5)}
-    model = CDA(ResNet(6, 4, 8), num_classes=CLASSES, **widths, **options)
+    model = CDA(CoarsePixels(), num_classes=CLASSES, **widths, **options)
     keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
     init = jax.jit(model.init)
     labels, sites = jnp.zeros((ROWS, CLASSES)), jnp.zeros(ROWS, int)

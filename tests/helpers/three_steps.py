@@ -9,6 +9,7 @@ import sys
 import jax
 import numpy as np
 import optax
+from helpers.coarse_pixels import CoarsePixels
 
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
@@ -22,12 +23,15 @@ from cda_jax.step import Recipe, eval_step, init_state, train_step
 ROWS, STEPS = 16, 3
 
 
-def make_recipe() -> Recipe:
+RESNET = ResNet(6, 4, 8, axis_name=AXIS)
+
+
+def make_recipe(extractor=None) -> Recipe:
     """Everything that could depend on the number of devices is in use."""
     reversal = reversal_strength('linear', maximum=0.5, warmup_fraction=0, total_steps=STEPS)
     return Recipe(
         model=CDA(
-            ResNet(6, 4, 8, axis_name=AXIS),
+            extractor or CoarsePixels(axis_name=AXIS),
             num_classes=4,
             num_site_heads=3,
             common_head=False,
@@ -90,7 +94,7 @@ def main(out: str) -> None:
 
 def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
-    recipe = make_recipe()
+    recipe = make_recipe(RESNET)
     state = devices.replicate(jax.jit(functools.partial(init_state, recipe, seed=0))())
     step = devices.lift_train_step(functools.partial(train_step, recipe=recipe, axis_name=AXIS))
     for number in range(STEPS):

@@ -105,7 +105,6 @@ def raise_score(path):
         ('data/metadata', halve, '3: JSONDecodeError: '),
         ('data/metadata', lambda path: path.write_text('[' * 9999), '3: RecursionError: '),
         ('data/metadata', lambda path: path.write_text('[]'), '3: expected an object in its JSON'),
-        ('metrics', remove, '3: validation_score is None, was saved as 0.5'),
         ('metrics/metrics', remove, '3: validation_score is None, was saved as 0.5'),
         ('metrics/metrics', raise_score, '3: validation_score is 0.99, was saved as 0.5'),
         ('state', remove, '3: KeyError: \'Item "state" was not found'),

@@ -19,14 +19,6 @@ def run_tool(name, *flags):
     return outputs(start_program(REPOSITORY / 'tools' / f'{name}.py', *flags))[0]
 
 
-@pytest.mark.skipif(not os.path.exists('/proc/self/smaps_rollup'), reason='asks the Linux kernel')
-def test_the_memory_of_a_run_is_printed(data_dir, tmp_path):
-    flags = small_run_flags(data_dir, 'baseline', num_epochs=1)
-    out = run_tool('soak', f'--workdir={tmp_path}', '--kills=0', '--', *flags)
-    found = re.fullmatch(rf'{tmp_path}/undisturbed: memory in MiB:((?: [\d,]+)+)\n', out)
-    assert all(1 < int(mib.replace(',', '')) < 2000 for mib in found[1].split())
-
-
 def test_speed_is_measured_and_compared(data_dir, tmp_path):
     file, before = tmp_path / 'speed.json', tmp_path / 'before.json'
     earlier = dict.fromkeys(('together_to_step', 'step_flop', 'share_of_peak'), 1.5) | {
@@ -54,11 +46,13 @@ def test_speed_is_measured_and_compared(data_dir, tmp_path):
 
 
 def test_stopped_at_random_instants_it_ends_the_same(finished, data_dir, tmp_path):
-    # By this seed one of each kind, unless a run ends before.
-    flags = [f'--workdir={tmp_path}', f'--undisturbed={finished[0]}', '--kills=3', '--longest=8']
-    out = run_tool('soak', *flags, '--seed=60', '--', *small_run_flags(data_dir))
-    assert re.findall(r'^(\d): SIG(?:KILL|TERM|INT) after', out, re.MULTILINE) == list('123')
+    flags = [f'--workdir={tmp_path}', f'--undisturbed={finished[0]}', '--kills=1', '--longest=6']
+    out = run_tool('soak', *flags, '--', *small_run_flags(data_dir))
+    assert re.findall(r'^(\d): SIG(?:KILL|TERM|INT) after', out, re.MULTILINE) == ['1']
     assert out.count('the same weights, metrics and results') >= 1
+    if os.path.exists('/proc/self/smaps_rollup'):  # it asks the Linux kernel
+        memory = re.search(r': memory in MiB:((?: [\d,]+)+)\n', out)[1].split()
+        assert all(1 < int(mib.replace(',', '')) < 2000 for mib in memory)
 
 
 def test_the_soak_notices_a_run_that_is_not_the_same(finished, tmp_path):
