@@ -206,10 +206,17 @@ def score_confusions(
         for site, heads in confusions.items()
     }
     answers = [next(iter(heads.values())) for heads in test_sites.values()]
-    names = Averages.__struct_fields__
-    means = [float(np.mean([getattr(scores, name) for scores in answers])) for name in names]
-    pooled = _head_scores(np.sum([scores.confusion for scores in answers], axis=0))
-    return Results(step, list(class_names), test_sites, Averages(*means), pooled)
+    means = {
+        name: float(np.mean([getattr(scores, name) for scores in answers]))
+        for name in Averages.__struct_fields__
+    }
+    return Results(
+        step=step,
+        class_names=list(class_names),
+        test_sites=test_sites,
+        average=Averages(**means),
+        pooled=_head_scores(np.sum([scores.confusion for scores in answers], axis=0)),
+    )
 
 
 def _head_scores(confusion: np.ndarray, places: np.ndarray | None = None) -> HeadScores:

@@ -204,20 +204,23 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         )
 
     common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
-    # The config's learning rate is that of a batch of 256; these take what it is at each step.
-    rate = {'learning_rate': learning_rate}
-    own = rate | {
-        'optimizer': build_optimizer(**_named_in(config, build_optimizer) | rate),
-        'sites': config.sites if config.target == 'label' else (),
-    }
+    of_optimizer = _named_in(config, build_optimizer) | {'learning_rate': learning_rate}
     return Recipe(
         model=model,
+        optimizer=build_optimizer(**of_optimizer),
         losses=_build_losses(config, parts, model),
         lambda_1=reversal(config.lambda1_max, *common_schedule),
         lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
         progress=share_done(total_steps),
         num_groups=len(parts) if config.group_dro else 0,
-        **_named_in(config, Recipe) | own,
+        learning_rate=learning_rate,
+        image_size=config.image_size,
+        random_crop=config.random_crop,
+        random_flip=config.random_flip,
+        sites=config.sites if config.target == 'label' else (),
+        weight_average=config.weight_average,
+        mixup=config.mixup,
+        mixup_within=config.mixup_within,
     )
 
 

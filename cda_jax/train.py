@@ -232,6 +232,6 @@ def _announce(logs, experiment, step, tests):
     source, total = experiment.config.init_from, experiment.total_steps
     start = f'going on after step {step}' if step else f'starting{source and f" from {source}"}'
     logs.say(
-        f'{start}; {total} steps in all, {experiment.steps_per_epoch} an epoch; the first compiles '
-        'the program, which may take half a minute'
+        f'{start}; {total} steps in all, {experiment.steps_per_epoch} an epoch; the first step '
+        'compiles the program, which may take half a minute'
     )

@@ -39,17 +39,16 @@ _DROP_LEAKS = flags.DEFINE_bool(
 def main() -> None:
     """Runs the tool."""
     data_dir = Path(_DATA_DIR.value)
-    names = tuple(
-        _SITES.value or sorted(path.parent.name for path in data_dir.glob(f'*/{MANIFEST}'))
-    )
+    names = _SITES.value or sorted(path.parent.name for path in data_dir.glob(f'*/{MANIFEST}'))
+    names = tuple(dict.fromkeys(name.rstrip('/') for name in names))
     if not names:
         raise InputError(f'{data_dir}: expected folders that tools/prepare.py wrote, found none')
     found = audit(data_dir, names, _LIKENESS.value)
     print(f'{", ".join(names)}: {found.num_pictures:,} pictures\n{report(found)}')
-    if _LIST.value:
-        _write(Path(_LIST.value), found)
     if _DROP_LEAKS.value:
         print(f'{drop_leaks(data_dir, names, found.copies):,} pictures are left out of training')
+    if _LIST.value:
+        _write(Path(_LIST.value), found)
 
 
 def _write(path: Path, found: Audit) -> None:

@@ -18,6 +18,7 @@ from cda_jax.data.manifest import MANIFEST, Manifest
 from cda_jax.errors import InputError
 from cda_jax.prepare import readers
 from cda_jax.prepare.audit import audit, drop_leaks, report
+from cda_jax.prepare.copies import LIKENESS
 from cda_jax.prepare.dataset import Dataset, without_labels
 from cda_jax.prepare.readers.classes import parse_classes
 from cda_jax.prepare.run import prepare
@@ -66,8 +67,13 @@ _DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX f
 _DROP_LEAKS = flags.DEFINE_bool(
     'drop_leaks',
     False,
-    'Leave pictures of the training side that copy a test picture out of training; the manifest '
+    'Leave training and validation pictures that copy a test picture out of training; the manifest '
     'names them (tools/audit.py does so for several sites together).',
+)
+_LIKENESS = flags.DEFINE_float(
+    'likeness',
+    LIKENESS,
+    'Correlation from which on a picture is a copy; above 1, equal pixels alone (for digits).',
 )
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
@@ -145,7 +151,7 @@ def _prepare(dataset: Dataset, out: Path, options: dict[str, str | int | float |
         print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows per second')
     if not was_complete or _DROP_LEAKS.value:
         place = out.resolve()
-        found = audit(place.parent, (place.name,))
+        found = audit(place.parent, (place.name,), _LIKENESS.value)
         print(report(found))
         if _DROP_LEAKS.value:
             count = drop_leaks(place.parent, (place.name,), found.copies)
@@ -172,7 +178,8 @@ def summarise(manifest: Manifest) -> str:
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):
         lines += [f'  {count:,} {title}: {reason}' for reason, count in reasons.items()]
-    lines += [f'{len(manifest.dropped):,} of them left out of training'] * bool(manifest.dropped)
+    if manifest.dropped:
+        lines.append(f'  {len(manifest.dropped):,} written, but left out of training as copies')
     return '\n'.join(lines)
 
 

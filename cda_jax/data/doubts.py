@@ -18,14 +18,14 @@ def doubts(training: Sequence[Part], tests: Sequence[Part]) -> Iterator[str]:
         if count := _common(test, part):
             yield (
                 f'{count:,} of {len(test.records):,} test pictures of {test.site.name} are in the '
-                f'training data of {part.site.name}; tools/audit.py lists them and more that are '
-                'nearly the same, and keeps them out of training with --drop_leaks'
+                f'training data of {part.site.name}; tools/audit.py lists them, and near copies; '
+                'with --drop_leaks it keeps the copies out of training'
             )
     for one, other in itertools.combinations(training, 2):
         if 2 * (count := _common(one, other)) > min(len(one.records), len(other.records)):
             yield (
-                f'{one.site.name} and {other.site.name} share {count:,} training pictures; are '
-                'they one dataset under two names?'
+                f'training pictures that {one.site.name} and {other.site.name} have in common: '
+                f'{count:,}; are they one dataset under two names?'
             )
     trained = sum(part.class_counts for part in training)
     for test in tests:

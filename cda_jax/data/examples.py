@@ -185,10 +185,12 @@ def _check(record: Record, part: Part, row: int) -> None:
     num_classes = len(part.site.manifest.class_names)
     if not 0 <= record.label < num_classes and not part.site.manifest.unlabelled:
         raise InputError(f'{where} has label {record.label}, expected 0 to {num_classes - 1}')
-    if (record.label, record.photo_hash) != (part.index.label[row], part.index.photo_hash[row]):
+    pixel_hash = int.from_bytes(record.pixel_hash[:8], 'big')
+    found, expected = (record.label, record.photo_hash, pixel_hash), part.index.take(row)[:3]
+    if found != expected:
         raise InputError(
-            f'{where} has another label or photo than the index says; expected the shards in the '
-            'order in which they were written'
+            f'{where} has another label, photo or picture than the index says; expected the shards '
+            'in the order in which they were written'
         )
     votes = () if part.index.votes is None else part.index.votes[row]
     if not np.array_equal(np.float32(record.votes or ()), votes):

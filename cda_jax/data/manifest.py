@@ -90,7 +90,7 @@ class SkippedRow(Stored, kw_only=True):
 class Dropped(Stored, kw_only=True):
     """A picture of the training side that is not trained on, because it copies a test picture."""
 
-    split: Split
+    split: Literal['train', 'validation']
     row: Count  # its place among the records of the split
     id: str
     test_site: str

@@ -1,5 +1,7 @@
 """Where a run stands in its data, so that it goes on in the same data only."""
 
+import hashlib
+
 import msgspec
 
 from cda_jax.data.sites import Part
@@ -13,6 +15,7 @@ class SiteIdentity(msgspec.Struct, frozen=True):
     image_size: int
     encoding: str
     quality: int | None
+    dropped: str = ''  # a digest of the pictures that are left out as copies; '' if there are none
 
 
 class DataPosition(msgspec.Struct, frozen=True):
@@ -37,10 +40,12 @@ class DataPosition(msgspec.Struct, frozen=True):
 def identify(part: Part) -> SiteIdentity:
     """What a site's records are known by."""
     manifest = part.site.manifest
+    dropped = sorted((each.split, each.row) for each in manifest.dropped)
     return SiteIdentity(
         examples=len(part.records),
         rows_sha256=manifest.rows_sha256,
         image_size=manifest.image_size,
         encoding=manifest.encoding,
         quality=manifest.quality,
+        dropped=hashlib.sha256(repr(dropped).encode()).hexdigest()[:16] if dropped else '',
     )

@@ -166,6 +166,8 @@ def open_part(site: Site, split: str, validation_fraction: float) -> Part:
         raise InputError(
             f'{site.folder}: no records in the {split} split at validation_fraction '
             f'{validation_fraction}; expected at least one of {", ".join(site.class_names)}'
+            + '; the manifest drops copies of test pictures'
+            * bool(site.manifest.dropped)
         )
     labels = _in_run(site, index.label[records])
     return Part(

@@ -1,6 +1,5 @@
 """What is wrong with prepared data: test pictures trained on, one picture under two classes, ..."""
 
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +12,15 @@ from tqdm import tqdm
 
 from cda_jax.data.examples import Examples
 from cda_jax.data.manifest import MANIFEST, Dropped, Split
-from cda_jax.data.sites import Part, Site, open_part, open_sites
+from cda_jax.data.pipeline import num_processors
+from cda_jax.data.sites import Part, Site, open_part, open_sites, union_of_classes
+from cda_jax.errors import InputError
 from cda_jax.prepare.copies import LIKENESS, Looks, find_copies, look_at
 from cda_jax.runtime.files import write_json
 
 FEW = 20  # training pictures of a class, below which it can hardly be learned
 _CHUNK = 256  # pictures that a thread looks at in one go
+_MAX_THREADS = 8  # each takes 3 kB for every test picture
 
 
 class Picture(NamedTuple):
@@ -63,7 +65,9 @@ def audit(data_dir: Path, names: tuple[str, ...], likeness: float = LIKENESS) ->
     Raises:
         InputError: A site is not complete, its pictures have another size, or one is damaged.
     """
-    pictures = _Pictures([_with_all(site) for site in open_sites(data_dir, names)])
+    sites = open_sites(data_dir, names)
+    classes = union_of_classes([site.manifest.class_names for site in sites])
+    pictures = _Pictures([_with_all(site, classes) for site in sites])
     pairs = _equal_to_tests(pictures)
     if likeness <= 1:
         for number, test, found in _near_tests(pictures, likeness):
@@ -82,6 +86,9 @@ def drop_leaks(data_dir: Path, names: tuple[str, ...], copies: list[Copy]) -> in
 
     Of what was noted before, that which copies pictures of other sites than these stays. Returns
     the number of pictures that are left out now.
+
+    Raises:
+        InputError: Nothing would be left of a split.
     """
     count = 0
     for site in open_sites(data_dir, names):
@@ -101,6 +108,13 @@ def drop_leaks(data_dir: Path, names: tuple[str, ...], copies: list[Copy]) -> in
                     likeness=round(likeness, 4),
                 )
                 dropped.setdefault((entry.split, entry.row), entry)
+        for split in {split for split, _ in dropped}:
+            size = site.manifest.splits[split].num_examples
+            if sum(place[0] == split for place in dropped) == size:
+                raise InputError(
+                    f'{site.folder}: all {size:,} pictures of the {split} split copy test '
+                    'pictures; expected some that can be trained on'
+                )
         count += len(dropped)
         in_order = tuple(dropped[place] for place in sorted(dropped))
         if in_order != site.manifest.dropped:
@@ -113,21 +127,20 @@ def report(found: Audit, shown: int = 3) -> str:
     """Says what is wrong in several lines, with examples of each kind."""
     tests = {copy.test_picture[:3] for copy in found.copies}
     equal = {copy.test_picture[:3] for copy in found.copies if copy.likeness == 1}
-    lines = [
-        f'test pictures that are in a training set too: {len(tests):,}, exactly: {len(equal):,}'
-    ]
+    what = 'test pictures with a copy in a training or validation split'
+    lines = [f'{what}: {len(tests):,}, {len(equal):,} of them with equal pixels']
     pairs = [
         f'{copy.picture} copies {copy.test_picture}, likeness {copy.likeness:.3f}'
         for copy in found.copies
     ]
     lines += _some(pairs, shown)
-    lines.append(f'pictures that are there under different classes: {len(found.two_classes):,}')
+    lines.append(f'groups of equal pictures with different classes: {len(found.two_classes):,}')
     lines += _some([' = '.join(map(str, group)) for group in found.two_classes], shown)
     for site, counts in found.rare.items():
         few = ', '.join(f'{name} {count}' for name, count in counts.items())
         lines.append(f'{site} has fewer than {FEW} training pictures of: {few}')
     for site, classes in found.untrained.items():
-        lines.append(f'{site} is tested on classes that nothing trains: {", ".join(classes)}')
+        lines.append(f'{site} tests classes that no site trains: {", ".join(classes)}')
     return '\n'.join(lines)
 
 
@@ -136,8 +149,10 @@ def _some(lines: list[str], shown: int) -> list[str]:
     return [f'  {line}' for line in lines[:shown]] + [f'  and {rest:,} more'] * (rest > 0)
 
 
-def _with_all(site: Site) -> Site:
-    return site._replace(manifest=msgspec.structs.replace(site.manifest, dropped=()))
+def _with_all(site: Site, class_names: tuple[str, ...]) -> Site:
+    """The site with the pictures that its manifest drops, and with those of all classes."""
+    manifest = msgspec.structs.replace(site.manifest, dropped=())
+    return site._replace(manifest=manifest, class_names=class_names)
 
 
 class _Pictures:
@@ -205,7 +220,7 @@ def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int
         found = find_copies(look(numbers), held_out, likeness)
         return [(int(numbers[one]), int(tests[other]), value) for one, other, value in found]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(min(num_processors(), _MAX_THREADS)) as pool:
         seen = list(pool.map(look, _chunks(tests)))
         held_out = Looks(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True)))
         chunks, seconds = _chunks(others), 0.1 if sys.stderr.isatty() else 5

@@ -47,9 +47,13 @@ def face_detector(model: bytes | None = None) -> Detector:
             found = find(np.ascontiguousarray(small))
         boxes = [Box(*(float(edge) / scale for edge in box)) for box in found]
         inside = [b for b in boxes if b.x0 < width and b.y0 < height and b.x1 > 0 and b.y1 > 0]
-        return sorted(inside, key=lambda b: (b.x0 - b.x1) * (b.y1 - b.y0))
+        return sorted(inside, key=_area, reverse=True)
 
     return detect
+
+
+def _area(box: Box) -> float:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
 def read_model(path: Path | None) -> bytes | None:
@@ -61,7 +65,7 @@ def read_model(path: Path | None) -> bytes | None:
 
 
 def _cascade() -> Callable[[np.ndarray], list[tuple[float, ...]]]:
-    otherwise = ', or a model of YuNet (--detector=FILE.onnx)'
+    otherwise = '; or give a model of YuNet to find faces with (--detector=FILE.onnx)'
     data, feature = (
         import_extra(f'skimage.{module}', 'detect', otherwise) for module in ('data', 'feature')
     )

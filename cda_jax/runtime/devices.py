@@ -39,7 +39,12 @@ def lift_train_step(step: Callable) -> Callable:
 
     The lifted step takes a replicated state, whose memory it uses again, and a placed batch.
     """
-    return lift_eval_step(step, donate_argnums=0)
+    return _lift(step, donate_argnums=0)
+
+
+def lift_eval_step(step: Callable) -> Callable:
+    """Lifts `step(weights, batch) -> sums` as `lift_train_step` does, but keeps the weights."""
+    return _lift(step)
 
 
 def lift_rows(step: Callable) -> Callable:
@@ -50,8 +55,7 @@ def lift_rows(step: Callable) -> Callable:
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
 
 
-def lift_eval_step(step: Callable, **options: int) -> Callable:
-    """Lifts `step(weights, batch) -> sums` as `lift_train_step` does, but keeps the weights."""
+def _lift(step: Callable, **options: int) -> Callable:
     if jax.process_count() == 1:
         return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, **options)
     # JAX's check of what is the same on all devices would sum the gradients once more.

@@ -50,10 +50,6 @@ _SKIN = ((250, 220, 196), (240, 200, 170), (224, 178, 140), (198, 146, 108), (15
          (110, 74, 54))  # fmt: skip
 _HAIR = ((28, 22, 20), (52, 36, 28), (94, 62, 38), (150, 104, 58), (206, 168, 104), (150, 62, 34),
          (168, 166, 164))  # fmt: skip
-# Ranges of a person's measures, from `half_width` to `lip_thickness`.
-_SHAPES = ((0.76, 0.90), (0.98, 1.08), (0.05, 0.30), (0.32, 0.39), (0.88, 1.12), (-0.40, -0.34),
-           (0.045, 0.085), (0.18, 0.26), (0.12, 0.18), (0.50, 0.57), (0.27, 0.33),
-           (0.045, 0.085))  # fmt: skip
 _IRIS = ((70, 46, 30), (96, 66, 40), (84, 120, 150), (90, 120, 84))
 _HAIR_STYLES = ('short', 'long', 'fringe', 'bald')
 
@@ -109,15 +105,22 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
 
 def random_person(rng: np.random.Generator, glasses_share: float, beard_share: float) -> Person:
     """Returns a person at random; the shares are the probabilities of glasses and of a beard."""
-
-    def between_neighbours(palette):
-        i = rng.integers(len(palette) - 1)
-        return mix(palette[i], palette[i + 1], rng.random())
-
-    skin, hair = between_neighbours(_SKIN), between_neighbours(_HAIR)
+    skin = _between_neighbours(rng, _SKIN)
+    hair = _between_neighbours(rng, _HAIR)
     lips = mix(mix(skin, (176, 60, 66), rng.uniform(0.35, 0.75)), (60, 20, 24), 0.1)
     return Person(
-        *rng.uniform(*np.array(_SHAPES).T).tolist(),
+        half_width=rng.uniform(0.76, 0.90),
+        half_height=rng.uniform(0.98, 1.08),
+        jaw=rng.uniform(0.05, 0.30),
+        eye_x=rng.uniform(0.32, 0.39),
+        eye_size=rng.uniform(0.88, 1.12),
+        brow_y=rng.uniform(-0.40, -0.34),
+        brow_thickness=rng.uniform(0.045, 0.085),
+        nose_y=rng.uniform(0.18, 0.26),
+        nose_width=rng.uniform(0.12, 0.18),
+        mouth_y=rng.uniform(0.50, 0.57),
+        mouth_width=rng.uniform(0.27, 0.33),
+        lip_thickness=rng.uniform(0.045, 0.085),
         mouth_skew=rng.normal(0.0, 0.012),
         skin=skin,
         hair=hair,
@@ -142,3 +145,8 @@ def random_muscles(rng: np.random.Generator, expression: int, intensity: float) 
     values = intensity * strength * FULL_EXPRESSIONS[expression] + rest
     values[_NEVER_NEGATIVE] = np.maximum(values[_NEVER_NEGATIVE], 0.0)
     return Muscles(*values.tolist())
+
+
+def _between_neighbours(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
+    i = rng.integers(len(palette) - 1)
+    return mix(palette[i], palette[i + 1], rng.random())

@@ -75,6 +75,10 @@ def true_given_label(confusion: np.ndarray, label_counts: np.ndarray) -> np.ndar
 def _faces(rng: np.random.Generator, confusion: np.ndarray, label_counts: np.ndarray) -> np.ndarray:
     """int64[N, 2], the true expression and the label of every face, shuffled."""
     posterior = true_given_label(confusion, label_counts)
-    times = np.array([class_counts(*of) for of in zip(posterior.T, label_counts, strict=True)])
-    labels, truths = np.repeat(np.indices(times.shape).reshape(2, -1), times.ravel(), axis=1)
-    return rng.permutation(np.stack([truths, labels], axis=1))
+    faces = [
+        (truth, label)
+        for label, count in enumerate(label_counts)
+        for truth, times in enumerate(class_counts(posterior[:, label], count))
+        for _ in range(times)
+    ]
+    return rng.permutation(np.array(faces))

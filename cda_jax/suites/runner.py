@@ -58,7 +58,8 @@ def run_tasks(
                         del active[slot]
                         done += 1
                         when_done(task, is_good)
-                        failed |= {} if is_good else {task.name: task.log}
+                        if not is_good:
+                            failed[task.name] = task.log
                         said = 'done' if is_good else f'FAILED, see {task.log}'
                         tqdm.write(f'{task.name}: {said}')
                 progress.set_postfix_str(', '.join(t.name for t, _ in active.values()), False)
@@ -75,8 +76,12 @@ def _work(task: Task, slot: int, jobs: int) -> Iterator[bool | None]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     for command in task.commands:
         with task.log.open('ab') as log:
-            streams = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': subprocess.STDOUT}
-            process = subprocess.Popen(bound(command, slot=slot, slots=jobs), **streams)
+            process = subprocess.Popen(
+                bound(command, slot=slot, slots=jobs),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         try:
             while process.poll() is None:
                 yield None

@@ -46,8 +46,10 @@ def _of_run(config, workdir, class_names):
         same -= {'sites'}  # no part is a site's own
     if config.batch_norm != 'shared':
         same |= {'sites'}
-    names = {f'config field {name}': name for name in sorted(same)}
-    pairs = {k: (getattr(config, x), getattr(trained.config, x)) for k, x in names.items()}
+    pairs = {
+        f'config field {name}': (getattr(config, name), getattr(trained.config, name))
+        for name in sorted(same)
+    }
     if is_whole:
         pairs['class_names'] = class_names, trained.class_names
     for name, (here, there) in pairs.items():

@@ -167,6 +167,9 @@ def test_a_run_is_measured_with_the_truth_where_it_is_known(finished, standin, d
     path.write_text(path.read_text().replace('Happiness', 'Joy'))
     with pytest.raises(InputError, match=r"expw/true_labels.csv: true_label of .* is 'Joy'"):
         measure_run(config, workdir)
+    path.write_text('name,label\n')
+    with pytest.raises(InputError, match='expected a table with the columns id and true_label'):
+        measure_run(config, workdir)
     path.unlink()
     assert measure_run(config, workdir)[0].true_label is None
     assert read_features(workdir / FEATURES).true_label is None

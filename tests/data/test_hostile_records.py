@@ -129,8 +129,8 @@ def change_label(toys):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (exchange_records, r'\(001\.png\) has another label or photo'),
-        (reverse_photos, r'\(000\.png\) has another label or photo'),
+        (exchange_records, r'\(001\.png\) has another label, photo or picture'),
+        (reverse_photos, r'\(000\.png\) has another label, photo or picture'),
         (change_label, '.* has label 1099511627776, expected 0'),
     ],
 )

@@ -9,21 +9,22 @@ from prepare.test_copies import photographs
 
 from cda_jax.data.doubts import doubts
 from cda_jax.data.sites import open_part, open_sites
+from cda_jax.errors import InputError
 from cda_jax.prepare.audit import audit, drop_leaks, report
-from cda_jax.prepare.dataset import Dataset, Example
+from cda_jax.prepare.dataset import Dataset, Example, without_labels
 from cda_jax.prepare.run import prepare
 
-CLASSES = ('calm', 'glad', 'odd')
 
-
-def prepare_pictures(folder, rows):
+def prepare_pictures(folder, rows, classes=('calm', 'glad', 'odd'), unlabelled=False):
     """Prepares (split, class, picture) as a site."""
     examples = [
-        Example(f'{i:02d}', f'{i:02d}', None, None, CLASSES.index(name), split, encode(picture))
+        Example(f'{i:02d}', f'{i:02d}', None, None, classes.index(name), split, encode(picture))
         for i, (split, name, picture) in enumerate(rows)
     ]
+    dataset = Dataset(classes, (), examples)
+    dataset = without_labels(dataset) if unlabelled else dataset
     options = {'name': folder.name, 'reader': 'csv', 'face_size': 64, 'encoding': 'raw'}
-    return prepare(Dataset(CLASSES, (), examples), folder, **options)
+    return prepare(dataset, folder, **options)
 
 
 def encode(picture):
@@ -84,11 +85,11 @@ def test_contradictions_and_thin_classes_are_found(data):
     }
     assert found.untrained == {'b': ['odd']}
     text = report(found)
-    assert 'test pictures that are in a training set too: 2, exactly: 1' in text
+    assert 'in a training or validation split: 2, 1 of them with equal pixels' in text
     assert 'a train 02 (calm) copies b test 02 (calm)' in text
-    assert 'pictures that are there under different classes: 1' in text
+    assert 'groups of equal pictures with different classes: 1' in text
     assert 'a has fewer than 20 training pictures of: calm 2, glad 1, odd 0' in text
-    assert 'b is tested on classes that nothing trains: odd' in text
+    assert 'b tests classes that no site trains: odd' in text
 
 
 def test_dropped_copies_leave_training_and_the_manifest_says_which(data):
@@ -123,10 +124,24 @@ def test_a_run_says_what_is_doubtful_about_its_data(data):
     said = list(doubts(training, [open_part(site, 'test', 0) for site in sites]))
     assert [text.split(';')[0] for text in said] == [
         '1 of 2 test pictures of a are in the training data of a',
-        'a and again share 1 training pictures',
+        'training pictures that a and again have in common: 1',
         'b tests odd, which no training picture has',
     ]
     assert not list(doubts(training[1:2], []))
+
+
+def test_sites_without_labels_and_with_classes_of_their_own_are_looked_at_too(data):
+    one, two = photographs(7, seed=3)[:2]
+    rows = [('train', 'calm', one), ('test', 'odd', two)]
+    prepare_pictures(data / 'bare', rows, classes=('odd', 'calm'), unlabelled=True)
+    prepare_pictures(data / 'plain', [('train', 'no', two), ('test', 'no', one)], classes=('no',))
+    found = audit(data, ('bare', 'plain'))
+    places = [(copy.picture.site, copy.test_picture.site) for copy in found.copies]
+    assert places == [('bare', 'plain'), ('plain', 'bare')]
+    assert [each.class_name for each in found.copies[0][:2]] == ['', 'no']
+    assert found.untrained == {'bare': ['odd']}
+    with pytest.raises(InputError, match='bare: all 1 pictures of the train split copy test'):
+        drop_leaks(data, ('bare', 'plain'), found.copies)
 
 
 @pytest.mark.slow
@@ -134,7 +149,10 @@ def test_tools_report_list_and_drop(data):
     flags = f'--data_dir={data}', '--sites=a,b', f'--list={data}/doubts.csv'
     done = run_tool('audit', *flags, '--drop_leaks')
     assert done.returncode == 0, done.stderr
-    assert 'a, b: 10 pictures\ntest pictures that are in a training set too: 2' in done.stdout
+    assert (
+        'a, b: 10 pictures\ntest pictures with a copy in a training or validation split: 2'
+        in done.stdout
+    )
     assert '3 pictures are left out of training' in done.stdout
     with (data / 'doubts.csv').open() as file:
         rows = list(csv.DictReader(file))

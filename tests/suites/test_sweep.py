@@ -179,6 +179,16 @@ def test_another_sweep_needs_another_folder(request_of, trained):
             sweep(request_of(**own))
 
 
+def test_where_every_trial_fails_the_logs_are_named(request_of, monkeypatch):
+    def run_tasks(tasks, *, jobs, when_done):
+        for task in tasks:
+            when_done(task, False)
+
+    monkeypatch.setattr(module, 'run_tasks', run_tasks)
+    with pytest.raises(InputError, match=r'every trial failed.*\n.*/runs/logs/trial-0\.log\n'):
+        sweep(request_of())
+
+
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_trains_nothing_twice(data_dir, tmp_path):
     arguments = [

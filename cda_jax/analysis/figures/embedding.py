@@ -37,8 +37,15 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
         # The same that UMAP would find, one pair of examples after another; each is its own first.
         distances, rows = NearestNeighbors(n_neighbors=size).fit(reduced).kneighbors(reduced)
         # A spectral start fails where clusters lie far apart.
-        how = {'min_dist': _MIN_DISTANCE, 'n_epochs': _EPOCHS, 'init': 'pca', 'n_jobs': 1}
-        mapper = UMAP(size, random_state=seed, precomputed_knn=(rows, distances), **how)
+        mapper = UMAP(
+            size,
+            min_dist=_MIN_DISTANCE,
+            n_epochs=_EPOCHS,
+            init='pca',
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=(rows, distances),
+        )
         return mapper.fit_transform(reduced).astype(np.float32)
 
 

@@ -1,4 +1,7 @@
-"""What may be wrong with a run, each as its kind and a sentence; as `health_warnings` says."""
+"""What may be wrong with a run, each as its kind and a sentence.
+
+The docstring of `health_warnings` gives the reasons for every threshold.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
