@@ -34,7 +34,7 @@ def encode(picture):
 @pytest.fixture
 def data(tmp_path):
     """Two sites: `a` trains on its own test picture 1 and, mirrored, on test picture 0 of `b`."""
-    one, two, three, four, five, six, seven = photographs(7, seed=3)
+    one, two, three, four, five, six, seven, eight = photographs(8, seed=3)
     prepare_pictures(
         tmp_path / 'a',
         [
@@ -44,6 +44,7 @@ def data(tmp_path):
             ('validation', 'glad', two),
             ('test', 'calm', four),
             ('test', 'calm', two),
+            ('validation', 'calm', eight),
         ],
     )
     prepare_pictures(
@@ -67,7 +68,7 @@ def test_copies_of_test_pictures_are_found_within_and_across_sites(data):
         ('a', 'train', 2, '02', 'b', 'test', 0, '02'),
     ]
     assert [copy.likeness == 1 for copy in found.copies] == [True, True, False]
-    assert found.num_pictures == 10
+    assert found.num_pictures == 11
     assert [copy.picture.site for copy in audit(data, ('a', 'b'), likeness=2).copies] == ['a', 'a']
 
 
@@ -115,7 +116,7 @@ def test_a_run_says_what_is_doubtful_about_its_data(data):
     prepare_pictures(
         data / 'again',
         [
-            ('train', 'glad', photographs(7, seed=3)[0]),
+            ('train', 'glad', photographs(8, seed=3)[0]),
             ('test', 'calm', np.zeros_like(photographs(1, seed=0)[0])),
         ],
     )
@@ -131,7 +132,7 @@ def test_a_run_says_what_is_doubtful_about_its_data(data):
 
 
 def test_sites_without_labels_and_with_classes_of_their_own_are_looked_at_too(data):
-    one, two = photographs(7, seed=3)[:2]
+    one, two = photographs(8, seed=3)[:2]
     rows = [('train', 'calm', one), ('test', 'odd', two)]
     prepare_pictures(data / 'bare', rows, classes=('odd', 'calm'), unlabelled=True)
     prepare_pictures(data / 'plain', [('train', 'no', two), ('test', 'no', one)], classes=('no',))
@@ -150,7 +151,7 @@ def test_tools_report_list_and_drop(data):
     done = run_tool('audit', *flags, '--drop_leaks')
     assert done.returncode == 0, done.stderr
     assert (
-        'a, b: 10 pictures\ntest pictures with a copy in a training or validation split: 2'
+        'a, b: 11 pictures\ntest pictures with a copy in a training or validation split: 2'
         in done.stdout
     )
     assert '3 pictures are left out of training' in done.stdout
