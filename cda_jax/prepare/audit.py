@@ -1,6 +1,7 @@
 """What is wrong with prepared data: test pictures trained on, one picture under two classes, ..."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,39 +89,42 @@ def drop_leaks(data_dir: Path, names: tuple[str, ...], copies: list[Copy]) -> in
     the number of pictures that are left out now.
 
     Raises:
-        InputError: Nothing would be left of a split.
+        InputError: Nothing would be left of a split; then no manifest is written.
     """
-    count = 0
-    for site in open_sites(data_dir, names):
-        dropped = {
-            (each.split, each.row): each
-            for each in site.manifest.dropped
-            if each.test_site not in names
-        }
-        for picture, test, likeness in copies:
-            if picture.site == site.name:
-                entry = Dropped(
-                    split=picture.split,
-                    row=picture.row,
-                    id=picture.id,
-                    test_site=test.site,
-                    test_id=test.id,
-                    likeness=round(likeness, 4),
-                )
-                dropped.setdefault((entry.split, entry.row), entry)
-        for split in {split for split, _ in dropped}:
-            size = site.manifest.splits[split].num_examples
-            if sum(place[0] == split for place in dropped) == size:
-                raise InputError(
-                    f'{site.folder}: all {size:,} pictures of the {split} split copy test '
-                    'pictures; expected some that can be trained on'
-                )
-        count += len(dropped)
-        in_order = tuple(dropped[place] for place in sorted(dropped))
-        if in_order != site.manifest.dropped:
-            manifest = msgspec.structs.replace(site.manifest, dropped=in_order)
+    sites = open_sites(data_dir, names)
+    of_sites = [_dropped(site, names, copies) for site in sites]
+    for site, dropped in zip(sites, of_sites, strict=True):
+        if dropped != site.manifest.dropped:
+            manifest = msgspec.structs.replace(site.manifest, dropped=dropped)
             write_json(site.folder / MANIFEST, manifest)
-    return count
+    return sum(map(len, of_sites))
+
+
+def _dropped(site: Site, names: tuple[str, ...], copies: list[Copy]) -> tuple[Dropped, ...]:
+    """What the site's manifest is to note, in order."""
+    found = {
+        (each.split, each.row): each
+        for each in site.manifest.dropped
+        if each.test_site not in names
+    }
+    for picture, test, likeness in copies:
+        if picture.site == site.name:
+            entry = Dropped(
+                split=picture.split,
+                row=picture.row,
+                id=picture.id,
+                test_site=test.site,
+                test_id=test.id,
+                likeness=round(likeness, 4),
+            )
+            found.setdefault((entry.split, entry.row), entry)
+    for split, count in Counter(split for split, _ in found).items():
+        if count == site.manifest.splits[split].num_examples:
+            raise InputError(
+                f'{site.folder}: all {count:,} pictures of the {split} split copy test pictures; '
+                'expected some that can be trained on'
+            )
+    return tuple(found[place] for place in sorted(found))
 
 
 def report(found: Audit, shown: int = 3) -> str:
