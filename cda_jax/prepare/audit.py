@@ -51,6 +51,7 @@ class Audit(NamedTuple):
     num_pictures: int
     copies: list[Copy]  # the most alike first
     two_classes: list[list[Picture]]  # equal pictures that have different classes
+    repeats: dict[str, int]  # by site, training pictures that are equal to another one, of any site
     rare: dict[str, dict[str, int]]  # by site, the classes with fewer than `FEW` training pictures
     untrained: dict[str, list[str]]  # by site, the classes of test pictures without a training one
 
@@ -78,6 +79,7 @@ def audit(data_dir: Path, names: tuple[str, ...], likeness: float = LIKENESS) ->
         num_pictures=len(pictures.examples),
         copies=[Copy(*map(pictures.describe, pair), pairs[pair]) for pair in order],
         two_classes=[[*map(pictures.describe, group)] for group in _contradictions(pictures)],
+        repeats=_count_repeats(pictures),
         **_count_classes(pictures),
     )
 
@@ -140,6 +142,10 @@ def report(found: Audit, shown: int = 3) -> str:
     lines += _some(pairs, shown)
     lines.append(f'groups of equal pictures with different classes: {len(found.two_classes):,}')
     lines += _some([' = '.join(map(str, group)) for group in found.two_classes], shown)
+    for site, count in found.repeats.items():
+        lines.append(
+            f'{site} has {count:,} training pictures that are there again, or at another site'
+        )
     for site, counts in found.rare.items():
         few = ', '.join(f'{name} {count}' for name, count in counts.items())
         lines.append(f'{site} has fewer than {FEW} training pictures of: {few}')
@@ -209,6 +215,15 @@ def _equal_to_tests(pictures: _Pictures) -> dict[tuple[int, int], float]:
 def _contradictions(pictures: _Pictures) -> list[list[int]]:
     known = ((group[pictures.label[group] >= 0]) for group in _equal_pictures(pictures))
     return [group.tolist() for group in known if len(set(pictures.label[group].tolist())) > 1]
+
+
+def _count_repeats(pictures: _Pictures) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for group in _equal_pictures(pictures):
+        trained = pictures.part[group[~pictures.is_test[group]]]
+        if len(trained) > 1:
+            counts.update(pictures.parts[which].site.name for which in trained)
+    return dict(counts)
 
 
 def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int, float]]:

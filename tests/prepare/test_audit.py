@@ -85,7 +85,9 @@ def test_contradictions_and_thin_classes_are_found(data):
         'b': {'calm': 1, 'glad': 1, 'odd': 0},
     }
     assert found.untrained == {'b': ['odd']}
+    assert found.repeats == {'a': 2}
     text = report(found)
+    assert 'a has 2 training pictures that are there again, or at another site' in text
     assert 'in a training or validation split: 2, 1 of them with equal pixels' in text
     assert 'a train 02 (calm) copies b test 02 (calm)' in text
     assert 'groups of equal pictures with different classes: 1' in text
