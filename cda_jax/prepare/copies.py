@@ -22,7 +22,7 @@ _RIM = 1  # pixels off each side, in the second descriptor, which meets cropped 
 _FREQUENCIES = 12  # in each direction
 # Descriptors of nearly all copies have 0.82 or more, and so do 2 in a million other pairs.
 _ALIKE = 0.82
-_CANDIDATES = 3  # pairs that are looked at for each picture, at most
+_CANDIDATES = 10  # pairs that are looked at for each picture, at most
 
 _ROW, _COLUMN = np.indices((_FREQUENCIES, _FREQUENCIES), np.float32).reshape(2, -1)
 _WEIGHT = np.hypot(_ROW, _COLUMN)
