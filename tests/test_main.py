@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -146,11 +147,13 @@ def test_naming_the_dataset(data_dir, tmp_path):
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
-    process = start_main(tmp_path)
-    wait_for(process, 'step 25')
-    process.kill()
-    process.communicate()
-    assert not (tmp_path / 'results.json').exists()
+    for line, delay in (('step 10', 0.0), ('step 25', 0.35)):
+        process = start_main(tmp_path)
+        wait_for(process, line)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert not (tmp_path / 'results.json').exists()
     # A look at it in between neither ends nor changes it.
     evaluate(config_of_run(tmp_path), tmp_path)
     assert len(list(tmp_path.glob('results-step*.json'))) == 1
