@@ -1,11 +1,12 @@
 import json
 import math
 import re
+import runpy
 
 import numpy as np
 import pytest
 from helpers.metrics import lines_of_baseline, lines_of_run, position_of_two_sites
-from helpers.programs import load_config
+from helpers.programs import REPOSITORY
 
 from cda_jax.analysis.health import Setup, Watch, column, epochs_of, health_warnings, read_metrics
 from cda_jax.config import read_config
@@ -13,62 +14,104 @@ from cda_jax.errors import InputError
 from cda_jax.runtime.logs import Logs
 from cda_jax.runtime.workdir import METRICS
 
+
+def make_config(**fields):
+    path = REPOSITORY / 'configs' / 'cda.py'
+    config = runpy.run_path(str(path))['get_config']()
+    config.update({'sites': ('a', 'b')} | fields)
+    return read_config(config.to_dict())
+
+
 DEAD = {'balanced_accuracy_dataset': 1 / 3, 'largest_share_dataset': 1.0}
 STUCK = {'balanced_accuracy_dataset': 0.35, 'loss_dataset': 1.1}
 PERFECT = {'balanced_accuracy_dataset': 0.99, 'loss_dataset': 0.02}
 OCCASIONAL = np.where(np.arange(40) % 5 == 0, 50.0, np.where(np.arange(40) % 5 == 1, math.nan, 0.2))
-LONG = np.where((np.arange(40) >= 12) & (np.arange(40) < 26), 3.0, 0.2)
-MISSING = dict.fromkeys(['balanced_accuracy_dataset', 'reversed_gradient_ratio', 'lambda_1'])
+EARLY = np.repeat([9.0, 1.0], 20)
+LATE_NAN = np.repeat([1.0, math.nan], [32, 8])
+
+
+def only_warning(num_sites=3, **changes):
+    (sentence,) = health_warnings(lines_of_run(num_sites, **changes), Setup(num_sites))
+    return sentence
+
+
+@pytest.mark.parametrize('num_sites', [2, 3, 4, 10])
+def test_a_healthy_game_gives_no_warning(num_sites):
+    assert health_warnings(lines_of_run(num_sites), Setup(num_sites)) == []
 
 
 @pytest.mark.parametrize(
-    ('num_sites', 'changes'),
+    'changes',
     [
-        *[(number, {}) for number in (2, 3, 4, 10)],
         # At chance d succeeds while lambda acts and it names several sites.
-        (3, {'balanced_accuracy_dataset': 1 / 3, 'loss_dataset': math.log(3), 'lambda_1': 1.0}),
+        {'balanced_accuracy_dataset': 1 / 3, 'loss_dataset': math.log(3), 'lambda_1': 1.0},
         # One site may be nearly all of the data.
-        (3, {'balanced_accuracy_dataset': 0.7, 'largest_share_dataset': 0.97}),
-        (3, STUCK | {'lambda_1': 0.5}),
-        (3, STUCK | {'balanced_accuracy_dataset': 0.5, 'lambda_1': 0.0}),
-        (3, PERFECT | {'lambda_1': 0.0}),
-        (3, {'reversed_gradient_ratio': OCCASIONAL}),
-        (3, {'loss_dataset': 1.3}),
-        (3, {'loss_dataset': np.repeat([9.0, 1.0], 20)}),  # only the end counts
-        (3, DEAD | {'count': 7}),  # too few lines to judge
-        (3, {'count': 0}),
-        (10, {'loss_dataset': 2.2}),
+        {'balanced_accuracy_dataset': 0.7, 'largest_share_dataset': 0.97},
+        STUCK | {'lambda_1': 0.5},
+        STUCK | {'balanced_accuracy_dataset': 0.5, 'lambda_1': 0.0},
+        PERFECT | {'lambda_1': 0.0},
+        {'reversed_gradient_ratio': OCCASIONAL},
+        {'loss_dataset': 1.3},
+        {'loss_dataset': EARLY},  # only the end counts
     ],
 )
-def test_what_is_no_reason_to_warn(num_sites, changes):
-    assert health_warnings(lines_of_run(num_sites, **changes), Setup(num_sites)) == []
+def test_what_is_no_reason_to_warn(changes):
+    assert health_warnings(lines_of_run(**changes), Setup(3)) == []
+
+
+@pytest.mark.parametrize('num_sites', [2, 3, 4])
+def test_a_classifier_that_names_one_site_is_dead(num_sites):
+    warning = only_warning(
+        num_sites,
+        balanced_accuracy_dataset=1 / num_sites,
+        largest_share_dataset=0.99,
+        accuracy_dataset=0.6,
+    )
+    for part in ('dead', '99.0 %', '60.0 %', f'guessing: {100 / num_sites:.1f} %'):
+        assert part in warning
 
 
 @pytest.mark.parametrize(
-    ('num_sites', 'changes', 'parts'),
+    ('changes', 'parts'),
     [
-        *[
-            (
-                n,
-                {'balanced_accuracy_dataset': 1 / n, 'largest_share_dataset': 0.99},
-                ['dead', '99.0 %', f'guessing: {100 / n:.1f} %'],
-            )
-            for n in (2, 3, 4)
-        ],
-        (3, DEAD | {'count': 8}, ['dead']),
-        (3, STUCK | {'lambda_1': 0.02}, ['dead']),
-        (3, PERFECT | {'lambda_1': 0.8}, ['saturated', 'lambda_1 is 0.8']),
-        (3, {'loss_dataset': np.linspace(1, 6, 40)}, ['diverges', '5.42 (median)']),
-        (2, {'loss_dataset': 2.2}, ['diverges']),  # for ten sites it is guessing
-        (3, MISSING | {'loss_dataset': 9.0}, ['diverges']),  # judged by what there is
-        (3, {'loss_dataset': np.repeat([1.0, math.nan], [32, 8])}, ['not finite']),
-        (3, {'reversed_gradient_ratio': LONG}, ['3 times', 'from step 180 to step 360']),
+        (STUCK | {'lambda_1': 0.0}, ['dead']),
+        (STUCK | {'lambda_1': 0.02}, ['dead']),
+        (PERFECT | {'lambda_1': 0.8}, ['saturated', 'lambda_1 is 0.8']),
+        ({'loss_dataset': np.linspace(1, 6, 40)}, ['diverges', '5.42 (median)']),
+        ({'loss_dataset': LATE_NAN}, ['not finite']),
     ],
 )
-def test_what_went_wrong_is_named(num_sites, changes, parts):
-    (warning,) = health_warnings(lines_of_run(num_sites, **changes), Setup(num_sites))
+def test_what_went_wrong_is_named(changes, parts):
+    warning = only_warning(**changes)
     for part in parts:
         assert part in warning
+
+
+def test_a_reversed_gradient_that_dominates_for_long_is_reported_with_its_steps():
+    ratio = np.full(40, 0.2)
+    ratio[12:26] = 3.0
+    warning = only_warning(reversed_gradient_ratio=ratio)
+    first, last = (int(step) for step in re.findall(r'step (\d+)', warning))
+    assert 12 * 20 < last <= 27 * 20
+    assert first == last - 9 * 20
+    assert '3 times' in warning
+
+
+def test_what_diverges_for_two_sites_is_guessing_for_ten():
+    assert 'diverges' in only_warning(2, loss_dataset=2.2)
+    assert health_warnings(lines_of_run(10, loss_dataset=2.2), Setup(10)) == []
+
+
+def test_runs_without_a_dataset_classifier_or_with_few_lines_are_not_judged():
+    assert health_warnings(lines_of_baseline(), Setup(0)) == []
+    assert health_warnings([], Setup(3)) == []
+    assert health_warnings(lines_of_run(count=7, **DEAD), Setup(3)) == []
+    assert 'dead' in only_warning(count=8, **DEAD)
+
+
+def test_lines_that_lack_a_figure_are_judged_by_the_others():
+    missing = dict.fromkeys(['balanced_accuracy_dataset', 'reversed_gradient_ratio', 'lambda_1'])
+    assert 'diverges' in only_warning(loss_dataset=9.0, **missing)
 
 
 SHARES = {'big': 0.95, 'small': 0.05}
@@ -111,15 +154,17 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
     'changes',
     [
         {},
+        {'gradient_share_small': 0.33},
         {'gradient_share_big': 0.99},  # not three times its share of the samples
         {'gradient_share_small': np.where(STRETCH, np.arange(40) % 3 == 0, 0.0)},  # not for long
         {'largest_gradient_share': 0.15},
         # Of 100 samples 5 are missed: shared equally, each would have a fifth.
         {'largest_gradient_share': 0.5, 'accuracy_emotion': 0.95},
+        {'accuracy_big': 0.401},
         {'accuracy_big': np.linspace(0.1, 0.3, 40)},  # it rises
         {'accuracy_big': math.nan},
         {'accuracy_small': 0.3},  # ten lines with five samples each say too little
-        # It was low from the start, and all is learned.
+        {'loss_emotion': 0.2},  # it was low from the start, and all is learned
         {'loss_emotion': np.repeat([0.2, 0.219], 20)},
     ],
 )
@@ -127,17 +172,16 @@ def test_what_is_no_reason_to_warn_about_the_task(changes):
     assert health_warnings(lines_of_sites(**changes), FACES) == []
 
 
-def test_thresholds():
-    # A site has to have three times its share.
+def test_a_site_has_to_have_three_times_its_share():
     setup = FACES._replace(site_shares={'big': 0.85, 'small': 0.15})
     assert health_warnings(lines_of_sites(gradient_share_small=0.44), setup) == []
     assert health_warnings(lines_of_sites(gradient_share_small=0.46), setup)
-    # A loss has to fall by 5 % where a classifier learns nothing.
-    for end, kinds in ((4.8, 2), (4.7, 1)):
-        changes = FLAT | {'loss_emotion': np.repeat([5.0, end], [20, 20])}
-        assert len(health_warnings(lines_of_sites(**changes), FACES)) == kinds
-    # Nothing is said of a game that is not played.
-    assert health_warnings(lines_of_baseline(), Setup(0)) == []
+
+
+@pytest.mark.parametrize(('end', 'kinds'), [(4.8, 2), (4.7, 1)])
+def test_a_loss_has_to_fall_by_5_percent_where_a_classifier_learns_nothing(end, kinds):
+    loss = np.repeat([5.0, end], [20, 20])
+    assert len(health_warnings(lines_of_sites(**FLAT | {'loss_emotion': loss}), FACES)) == kinds
 
 
 def watched(lines, setup, earlier=()):
@@ -166,6 +210,9 @@ def test_a_run_that_goes_on_is_judged_by_its_earlier_lines_as_well():
     validation = {'kind': 'validation', 'step': 60, 'accuracy': 0.5}
     said = watched(lines[3:], FACES, [*lines[:3], validation])
     assert list(said) == [80]
+
+
+def test_a_healthy_run_is_trained_without_a_warning():
     assert watched(lines_of_sites(), FACES) == {}
 
 
@@ -181,8 +228,7 @@ def test_a_run_that_goes_on_is_judged_by_its_earlier_lines_as_well():
     ],
 )
 def test_what_a_run_is_judged_by(fields, heads):
-    given = {'sites': ('a', 'b'), 'num_epochs': 20, 'warmup_epochs': 4.0, 'batch_size': 64}
-    config = read_config(load_config('cda').to_dict() | given | fields)
+    config = make_config(num_epochs=20, warmup_epochs=4.0, batch_size=64, **fields)
     counts = [[5, 5], [7, 3], [6, 4]]
     seen = counts[2:] if config.shared_head else counts[: 2 + config.common_head]
     setup = Setup.of_run(config, position_of_two_sites(seen))
@@ -211,13 +257,17 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
     ('damaged', 'reason'),
     [
         (b'{"kind": "train", "st', 'truncated'),
+        (b'', 'truncated'),
         (b'\xff\xfe', ''),
         (b'[1]', 'Expected `object`, got `array`'),
         (b'{"step": 3}', 'missing required field `kind`'),
+        (b'{"kind": "test", "step": 3}', "Invalid enum value 'test' - at `$.kind`"),
+        (b'{"kind": "train", "step": 2.5}', 'Expected `int`, got `float` - at `$.step`'),
         (b'{"kind": "train", "step": -1}', 'Expected `int` >= 0 - at `$.step`'),
         (b'{"kind": "train", "step": 3, "loss": "low"}', "loss is 'low', expected a number"),
         (b'{"kind": "train", "step": 3, "loss": NaN}', 'malformed'),
         (b'{"kind": "train", "step": 3, "loss": 1e999}', 'out of range'),
+        (b'{"kind": "train", "step": 3, "loss": true}', 'loss is True'),
     ],
 )
 def test_a_missing_file_and_a_damaged_line_are_named(tmp_path, damaged, reason):

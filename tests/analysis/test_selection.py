@@ -15,11 +15,17 @@ from cda_jax.analysis.selection import (
 )
 
 
-def test_entropy_and_density_by_hand():
+def test_entropy_by_hand():
     sure, torn = [1, 0, 0, 0], [0.25] * 4
+    assert mean_entropy(np.array([sure])) == 0
     assert mean_entropy(np.array([sure, torn])) == pytest.approx(math.log(4) / 2)
+
+
+def test_density_by_hand():
     # Orthogonal: each of the four has three neighbours, all as far.
     assert soft_neighbourhood_density(np.eye(4)) == pytest.approx(math.log(3))
+    # Two pairs, close together and far apart: nearly one neighbour each.
+    assert soft_neighbourhood_density(np.eye(2)[[0, 0, 1, 1]]) == pytest.approx(0, abs=1e-6)
     assert soft_neighbourhood_density(np.eye(2)[[0] * 6 + [1] * 6]) == pytest.approx(math.log(5))
 
 
@@ -55,3 +61,9 @@ def test_risks_by_hand():
     expected = 1 - (1 / 4) / (7 / 12) * (4 / 3 - 1)
     assert deep_embedded_validation(losses, ratio) == pytest.approx(expected)
     assert deep_embedded_validation(losses, np.full(3, 0.5)) == pytest.approx(0.5)
+
+
+def test_a_loss_of_one_costs_one_whatever_the_weights():
+    ratio = np.random.default_rng(0).exponential(size=50)
+    assert importance_weighted_risk(np.ones(50), ratio) != pytest.approx(1)
+    assert deep_embedded_validation(np.ones(50), ratio) == pytest.approx(1)

@@ -52,6 +52,11 @@ def test_labels_are_places_in_the_classes_of_the_run(data_dir, tmp_path):
     (site,) = open_sites(tmp_path, ('ck',), ('Neutral',))
     with pytest.raises(InputError, match=r'no records in the train split .* of Neutral'):
         open_part(site, 'train', 0.0)
-    change_manifest(tmp_path / 'ck', 'image_size', to=40)
-    with pytest.raises(InputError, match=r'ck/manifest\.json: image_size is 40, expected 3'):
-        open_sites(tmp_path, ('fer', 'ck'))
+
+
+def test_pictures_of_different_sizes_are_refused(data_dir, tmp_path):
+    for name in ('one', 'two'):
+        with_classes(data_dir / 'rafdb', tmp_path / name, FER)
+    change_manifest(tmp_path / 'two', 'image_size', to=40)
+    with pytest.raises(InputError, match=r'two/manifest\.json: image_size is 40, expected 3'):
+        open_sites(tmp_path, ('one', 'two'))

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.coarse_pixels import CoarsePixels
 
 from cda_jax.models import CDA, Classifier, LabelExtractor, ResNet
+from cda_jax.models.cda import pseudo_labels
 
 
 def shapes(module, *inputs, **options):
@@ -71,6 +71,27 @@ def test_rematerialisation_changes_no_value():
     assert_trees_close(*of_both, rtol=1e-4, atol=1e-4)
 
 
+def test_batch_norm_sees_the_whole_mapped_batch():
+    images = pictures(8)
+    model = ResNet(depth=6, width=4, feature_size=8)
+    mapped = ResNet(depth=6, width=4, feature_size=8, axis_name='data')
+    variables = init(model, images)
+
+    together, stats = apply(model, variables, images)
+    over_axis = jax.jit(jax.vmap(lambda x: apply(mapped, variables, x), axis_name='data'))
+    parts, part_stats = over_axis(images.reshape(4, 2, 32, 32, 3))
+    np.testing.assert_allclose(parts.reshape(8, 8), together, rtol=1e-4, atol=1e-5)
+    first_stats = jax.tree.map(lambda x: x[0], part_stats)
+    assert_trees_close(first_stats, stats, rtol=1e-4, atol=1e-6)
+
+
+def test_the_papers_network_is_the_default():
+    assert (ResNet.depth, ResNet.width, ResNet.feature_size) == (50, 64, 1000)
+    hidden = {'classifier_widths': (512, 256), 'label_extractor_widths': (512, 512, 512, 512, 256)}
+    assert hidden == {name: getattr(CDA, name) for name in hidden}
+    assert list(hidden.values()) == [Classifier.widths, LabelExtractor.widths]
+
+
 def test_a_classifier_is_its_layers_and_leaky_relus():
     model = Classifier(3, widths=(5, 4), negative_slope=0.2)
     x = np.random.default_rng(1).normal(size=(6, 7)).astype(np.float32)
@@ -103,11 +124,23 @@ def test_dropout_draws_by_row_and_keeps_the_mean():
 
 def test_dropout_of_a_classifier_is_for_training_only():
     model = Classifier(3, widths=(2000,), dropout=0.5)
-    x, keys = jnp.asarray(pictures(2)[:, 0, 0]), jax.random.split(jax.random.key(2), 2)
-    params = model.init(jax.random.key(0), x)
-    plain = Classifier(3, widths=(2000,)).apply(params, x, keys)
-    np.testing.assert_array_equal(model.apply(params, x), plain)
-    assert np.abs(model.apply(params, x, keys) - plain).max() > 1e-3
+    x = np.random.default_rng(1).normal(size=(2, 5)).astype(np.float32)
+    apply = jax.jit(model.apply)
+    params = jax.jit(model.init)(jax.random.key(0), x)
+    keys = jax.random.split(jax.random.key(2), 2)
+    plain = jax.jit(Classifier(3, widths=(2000,)).apply)(params, x, keys)
+    np.testing.assert_array_equal(apply(params, x), plain)
+    dropped = apply(params, x, keys)
+    assert np.abs(dropped - plain).max() > 1e-3
+    np.testing.assert_allclose(dropped[1:], apply(params, x[1:], keys[1:]), rtol=1e-4)
+
+
+def test_pseudo_labels():
+    codes = jnp.array([[0.2, 3.0, 0.1], [0.5, -1.0, 0.5]])
+    np.testing.assert_array_equal(pseudo_labels(codes, 'hard'), [[0, 1, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(pseudo_labels(codes, 'soft'), codes)
+    gradient = jax.grad(lambda c: pseudo_labels(c, 'soft').sum())(codes)
+    np.testing.assert_array_equal(gradient, np.zeros((2, 3)))
 
 
 SHARED = {'num_site_heads': 0, 'common_head': True}
@@ -145,7 +178,7 @@ def test_the_conditional_adversary_sees_features_times_the_sites_own_prediction(
     heads = {'num_site_heads': 0 if shared else 2, 'common_head': shared}
     widths = {'classifier_widths': (6,), 'label_extractor_widths': (6,)}
     parts = {'num_sites': 2, 'alignment': 'conditional_adversary'} | heads | widths
-    model = CDA(CoarsePixels(), num_classes=5, **parts)
+    model = CDA(ResNet(6, 4, 8), num_classes=5, **parts)
     images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
     labels, keys = jnp.eye(5)[:4], jax.random.split(jax.random.key(0), 4)
     sites, direction = jnp.array([0, 1, 1, 0]), jax.random.normal(jax.random.key(2), (4, 2))

@@ -20,6 +20,7 @@ from cda_jax.runtime import launch
         (('a:70000', 2, 0), 'has port 70000'),
         (('a:1', 0, 0), '--num_processes is 0'),
         (('a:1', 2, 2), '--process_id is 2, expected 0 to 1'),
+        (('a:1', 2, -1), '--process_id is -1, expected 0 to 1'),
     ],
 )
 def test_a_place_that_is_none(place, message):
@@ -28,7 +29,10 @@ def test_a_place_that_is_none(place, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('process', 'why'), [(0, 'expected 2 processes to come'), (1, 'nothing ')])
+@pytest.mark.parametrize(
+    ('process', 'why'),
+    [(0, 'expected 2 processes to come there'), (1, 'nothing answers at')],
+)
 def test_waiting_for_the_others_has_an_end(process, why):
     code = (
         'from cda_jax.runtime.launch import Place, joined\n'
@@ -65,10 +69,12 @@ def test_what_started_several_processes(monkeypatch, environment, several):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert launch.was_launched_as_several() == several
-    if not environment:  # Open MPI has to say where the first process is
-        monkeypatch.setenv('OMPI_COMM_WORLD_SIZE', '4')
-        with pytest.raises(InputError, match='one of 4 processes of Open MPI'):
-            launch.was_launched_as_several()
+
+
+def test_open_mpi_that_does_not_say_where_the_first_process_is(monkeypatch):
+    monkeypatch.setenv('OMPI_COMM_WORLD_SIZE', '4')
+    with pytest.raises(InputError, match='one of 4 processes of Open MPI'):
+        launch.was_launched_as_several()
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,12 @@ def test_code_has_the_same_digest_only_where_it_is_the_same(tmp_path):
     assert digest('other place', 'a.py', 'x = 1') != one
 
 
-def test_all_have_as_many_devices_and_one_process_has_its_own_error():
+def test_all_have_as_many_devices():
     check_devices([0, 0, 1, 1])
     with pytest.raises(InputError, match='process 0 has 2, process 1 has 1'):
         check_devices([0, 0, 1])
+
+
+def test_in_one_process_an_error_is_its_own():
     with pytest.raises(InputError, match='mine'), together():
         raise InputError('mine')

@@ -1,8 +1,9 @@
 """What suites train, and that the baseline there is that of configs/baseline.py."""
 
 import pytest
-from helpers.suites import runs_of
+from helpers.suites import SITES, runs_of
 
+from cda_jax.config import read_config
 from cda_jax.errors import InputError
 from cda_jax.suites import SUITES
 from cda_jax.suites.methods import ABLATION, BASELINE
@@ -44,6 +45,14 @@ def test_seeds_come_one_after_the_other(tmp_path):
     train, measure = runs[-1].commands(embedding=True)
     assert '--config.seed=1' in train
     assert f'--workdir={runs[-1].workdir}' in measure
+
+
+def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
+    _, runs = runs_of('leave-one-site-out', tmp_path)
+    run = next(run for run in runs if run.method == 'cda-without-expw')
+    config = read_config(load_config('cda') | run.fields)
+    assert config.sites == ('rafdb', 'affectnet')
+    assert config.test_sites == SITES
 
 
 def test_a_misspelt_field_is_named(tmp_path):
