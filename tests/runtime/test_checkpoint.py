@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from helpers.checkpoints import assert_same_state, names, save
-from helpers.three_steps import make_batch, make_recipe
+from helpers.three_steps import RESNET, make_batch, make_recipe
 
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.devices import AXIS, replicate
@@ -28,10 +28,8 @@ def test_a_state_of_training_comes_back_whole(tmp_path):
 
 @pytest.mark.slow
 def test_a_state_computed_in_bfloat16_is_saved_in_float32():
-    recipe = make_recipe()
-    state = jax.eval_shape(functools.partial(init_state, recipe, seed=0))
-    in_bfloat16 = recipe.model.feature_extractor.clone(dtype=jnp.bfloat16)
-    recipe = recipe._replace(model=recipe.model.clone(feature_extractor=in_bfloat16))
+    state = jax.eval_shape(functools.partial(init_state, make_recipe(RESNET), seed=0))
+    recipe = make_recipe(RESNET.clone(dtype=jnp.bfloat16))
     batch = jax.tree.map(lambda x: x[None], make_batch(0))
     step = jax.vmap(
         functools.partial(train_step, recipe=recipe, axis_name=AXIS), (None, 0), axis_name=AXIS
