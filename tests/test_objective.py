@@ -178,6 +178,25 @@ def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(shared):
     assert np.isfinite(gradient).all()
 
 
+@pytest.mark.parametrize('common_head', [False, True])
+def test_each_head_learns_from_its_own_samples(common_head):
+    model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
+    targets = jnp.eye(CLASSES)[batch['label']]
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def run(site, power):
+        losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
+        share = compute(model, variables, batch | {'site': site}, keys, losses=losses)
+        return share(variables['params'])
+
+    for sites_there, power in itertools.product([2, 3], [1.0, 0.0]):
+        own = batch | {'site': np.array(batch['site']) % sites_there}
+        _, (terms, outputs, _) = run(own['site'], power)
+        errors = [cross_entropy(logits, targets, None) for logits in outputs.emotion_logits]
+        expected = expected_emotion(errors, own, power)
+        np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+
+
 def test_a_baseline_has_the_emotion_term_alone():
     parts = {'num_site_heads': 0, 'common_head': True, 'alignment': 'none', 'pseudo_label': 'none'}
     model, variables, batch, keys = make(**parts)
