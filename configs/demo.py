@@ -24,11 +24,6 @@ def get_config() -> ConfigDict:
     config.resnet_width = 16
     config.compute_dtype = 'float32'
 
-    # Reversed gradients
-    config.lambda1_max = 0.3
-    config.lambda2_max = 0.3
-    config.lambda_warmup_fraction = 0.3
-
     # Optimisation
     config.batch_size = 128
     config.num_epochs = 10
