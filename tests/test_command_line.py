@@ -20,6 +20,7 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     ('flags', 'environment', 'message'),
     [
         (['--config.sites=("a",)', '--config.sites=("b",)'], {}, '--config.sites is given twice'),
+        (['--config=none.py'], {}, '--config is given twice'),
         (['--config.sites=a,b'], {}, "sites is ('a,b',); expected names, as \"('a', 'b')\""),
         ([], {'JAX_PLATFORMS': 'cuda'}, 'JAX finds no device of JAX_PLATFORMS=cuda'),
         (['--config.dataset_loss_args={"alpha": 2.0}'], {}, 'alpha of adaptive cross entropy is 2'),

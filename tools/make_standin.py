@@ -33,8 +33,14 @@ def main() -> None:
         raise InputError(
             f'--train_faces: expected whole numbers; found {_TRAIN_FACES.value}'
         ) from error
-    raw, sizes = Path(_OUT.value), {'train_faces': train_faces, 'test_faces': _TEST_FACES.value}
-    make_standin(raw, seed=_SEED.value, **sizes, report=print)
+    raw = Path(_OUT.value)
+    make_standin(
+        raw,
+        seed=_SEED.value,
+        train_faces=train_faces,
+        test_faces=_TEST_FACES.value,
+        report=print,
+    )
     if _PREPARE.value is not None:
         prepare_standin(raw, Path(_PREPARE.value), face_size=_FACE_SIZE.value, report=print)
 

@@ -185,8 +185,9 @@ def _bias(bias: BiasReport) -> Section:
         for what, probes in {'all': overall, 'within class': within}.items():
             probe = getattr(probes, kind)
             if probe and probe.balanced_accuracy:
-                chance, how = f'{100 * probe.chance:.1f}', {'decimals': 1, 'factor': 100}
-                rows.append(_row(f'{name}, {what} (%)', probe.balanced_accuracy, chance, **how))
+                title, score = f'{name}, {what} (%)', probe.balanced_accuracy
+                chance = f'{100 * probe.chance:.1f}'
+                rows.append(_row(title, score, chance, decimals=1, factor=100))
     for pair in bias.pairs:
         names = ' - '.join(pair.sites)
         rows.append(_row(f'A-distance, {names}', pair.a_distance, '0'))

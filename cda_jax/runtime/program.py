@@ -120,14 +120,16 @@ def _alike(words: str, above: list[str], name: str) -> str:
 def _with_config(argv: list[str]) -> list[str]:
     """The words with the config of a run in a form that the flag can read.
 
-    Without --config that is the run of --workdir, if there is one. Tuples that are given twice are
-    refused: the flag would add them up.
+    Without --config that is the run of --workdir, if there is one. Two configs are refused, and so
+    are tuples that are given twice: the flag would add them up.
     """
     own = list(itertools.takewhile(lambda word: word != '--', argv))
     rest = argv[len(own) :]
-    tuples = [word.partition('=')[0] for word in own if re.match(r'--config\.[\w.]+=\(', word)]
-    if twice := [name for name in tuples if tuples.count(name) > 1]:
-        sys.exit(f"error: {twice[0]} is given twice; expected it once, as \"('a', 'b')\"")
+    once = r'--?config(=|$)|--config\.[\w.]+=\('
+    names = [word.partition('=')[0] for word in own if re.match(once, word)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        form = ", as \"('a', 'b')\"" if '.' in twice[0] else ''
+        sys.exit(f'error: {twice[0]} is given twice; expected it once{form}')
     if not any(re.match('--?config(=|$)', word) for word in own):
         workdir = re.search(r'(?:^|\n)--?workdir[=\n](.*)', '\n'.join(own))  # in one word or in two
         of_run = os.path.join(workdir[1] if workdir else '', CONFIG)

@@ -80,14 +80,22 @@ def embedding_figure(
         for rows in layers:
             looks = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
             for category, (name, colour, marker) in enumerate(looks):
-                label = name if rows is layers[0] else None
-                look = {'s': 8, 'color': colour, 'marker': marker, 'linewidth': 0, 'label': label}
-                # As pixels, because thousands of points would swell a vector figure.
-                own = points[rows[categories[rows] == category]]
-                axes.scatter(*own.T, rasterized=True, **look)
+                axes.scatter(
+                    *points[rows[categories[rows] == category]].T,
+                    s=8,
+                    color=colour,
+                    marker=marker,
+                    linewidth=0,
+                    label=name if rows is layers[0] else None,
+                    rasterized=True,  # thousands of points would swell a vector figure
+                )
         # Distances on the plane have no unit.
         axes.set(title=title, xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2')
         axes.set_aspect('equal', adjustable='datalim')
-    legend = {'loc': 'outside lower center', 'ncols': min(len(names), 4), 'markerscale': 2}
-    figure.legend(*grid[0].get_legend_handles_labels(), **legend)
+    figure.legend(
+        *grid[0].get_legend_handles_labels(),
+        loc='outside lower center',
+        ncols=min(len(names), 4),
+        markerscale=2,
+    )
     return figure
