@@ -113,8 +113,16 @@ _OF_ROBUST = {
     'cda-robust-shared-head': ('CDA + ACE, robust, one head for all sites', _ONE_HEAD),
     'cda-robust-average': ('CDA + ACE, robust, averaged weights', {'weight_average': 0.999}),
 }
+_OWN_GAME = ('lambda1_max', 'lambda_schedule', 'dataset_classifier_rate_factor', 'gradient_clip')
+_GAME = {name: ROBUST['cda-robust'].fields[name] for name in _OWN_GAME}
+_DANN = {
+    'dann-robust': (
+        'DANN, reversed as in the robust form',
+        _SHARED | _NO_G | _PLAIN | _PLAIN_D | _GAME,
+    ),
+}
 METHODS = BASELINE | {name: ABLATION[name] for name in ('heads', 'baseline-d')}
-METHODS |= _methods(_RIVALS, MERGED) | CDA | ROBUST
+METHODS |= _methods(_RIVALS, MERGED) | _methods(_DANN, {}) | CDA | ROBUST
 METHODS |= _methods(_OF_ROBUST, ROBUST['cda-robust'].fields)
 
 # The share of a batch that the small site of 'stability' has, that of some hundred pictures.
