@@ -147,17 +147,19 @@ def test_naming_the_dataset(data_dir, tmp_path):
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, run_main, tmp_path):
-    for line, delay in (('step 10', 0.0), ('step 25', 0.35)):
+    for line, delay in (('step 10', 0.0), ('step 15', 0.25)):
         process = start_main(tmp_path)
         wait_for(process, line)
         time.sleep(delay)
         process.kill()
         process.communicate()
-        assert not (tmp_path / 'results.json').exists()
-    # A look at it in between neither ends nor changes it.
-    evaluate(config_of_run(tmp_path), tmp_path)
-    assert len(list(tmp_path.glob('results-step*.json'))) == 1
-    assert 'going on after step' in run_main(tmp_path)[0]
+    # A look at it in between neither ends nor changes it. A fast machine may have saved the last
+    # step by then: what is left of such a run is its evaluation.
+    step = evaluate(config_of_run(tmp_path), tmp_path).step
+    name = 'results' if step == 36 else f'results-step{step}'
+    assert [path.stem for path in tmp_path.glob('results*.json')] == [name]
+    out, _ = run_main(tmp_path)
+    assert step == 36 or f'going on after step {step}' in out
     assert_same_end(tmp_path, finished[0])
 
 
