@@ -153,6 +153,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(finished, start_main, r
         time.sleep(delay)
         process.kill()
         process.communicate()
+        assert not (tmp_path / 'results.json').exists()
     # A look at it in between neither ends nor changes it. A fast machine may have saved the last
     # step by then: what is left of such a run is its evaluation.
     step = evaluate(config_of_run(tmp_path), tmp_path).step

@@ -113,12 +113,12 @@ _OF_ROBUST = {
     'cda-robust-shared-head': ('CDA + ACE, robust, one head for all sites', _ONE_HEAD),
     'cda-robust-average': ('CDA + ACE, robust, averaged weights', {'weight_average': 0.999}),
 }
-_OWN_GAME = ('lambda1_max', 'lambda_schedule', 'dataset_classifier_rate_factor', 'gradient_clip')
-_GAME = {name: ROBUST['cda-robust'].fields[name] for name in _OWN_GAME}
+_NAMES = ('lambda1_max', 'lambda_schedule', 'dataset_classifier_rate_factor', 'gradient_clip')
+_REVERSED_AS_ROBUST = {name: ROBUST['cda-robust'].fields[name] for name in _NAMES}
 _DANN = {
     'dann-robust': (
         'DANN, reversed as in the robust form',
-        _SHARED | _NO_G | _PLAIN | _PLAIN_D | _GAME,
+        _SHARED | _NO_G | _PLAIN | _PLAIN_D | _REVERSED_AS_ROBUST,
     ),
 }
 METHODS = BASELINE | {name: ABLATION[name] for name in ('heads', 'baseline-d')}

@@ -93,8 +93,8 @@ def differences(name: str, from_config: str = 'cda') -> Fields:
     return {field: x for field, x in load_config(name).items() if x != other[field]}
 
 
-# The network and the training of the demonstration, without its method; the reversal is that of the
-# paper's form and of rivals, which diverge with the paper's own strength in so short a training.
+# The network and the training of the demonstration, without its method. The reversal is milder than
+# the paper's; methods that say nothing of it have it.
 _REVERSAL = {'lambda1_max': 0.3, 'lambda2_max': 0.3, 'lambda_warmup_fraction': 0.3}
 _DEMO = differences('demo', from_config='cda_robust') | _REVERSAL | {'log_every_steps': 39}
 
