@@ -65,10 +65,7 @@ def _below(folder: Path) -> Iterator[Picture]:
 
 
 def _listed(path: Path) -> Iterator[Picture]:
-    header, rows = csv_table(path)
-    if 'path' not in header:
-        raise InputError(f'{path}, line 1: expected a column path, found {",".join(header)[:80]!r}')
-    for number, row in rows:
+    for number, row in csv_table(path, ['path'])[1]:
         edges = [row.get(name, '') for name in BOX_HEADER]
         box = None
         if any(edges):

@@ -31,7 +31,6 @@ TRAINING = (
     line('2/cc.TIF', '1,2,3,4', 'NaN'),
     line('2/cc.TIF', ',2,3,4', 6),
     line('../../away.jpg', '1,2,3,4', 6),
-    line('/etc/away.jpg', '1,2,3,4', 6),
     line('2/cc.TIF', '1,2,3,4', 0),
 )
 VALIDATION = (line('1389/dd.bmp', '0,0,7,8', 5), line('1389/dd.bmp', '0,0,7,8', 9))
@@ -44,10 +43,11 @@ PLACES = [
 ]
 
 
-def make_csv(root, training=TRAINING, validation=VALIDATION, places=PLACES[0], header=True):
+def make_csv(root, training=TRAINING, places=PLACES[0], header=True):
     lists, images = (root / place for place in places)
-    write(lists / 'training.csv', '\n'.join((HEADER, *training)) + '\n')
-    write(lists / 'validation.csv', '\n'.join((HEADER, *validation) if header else validation))
+    mark = '\ufeff' * header  # a byte order mark is no part of the header
+    write(lists / 'training.csv', mark + '\n'.join((HEADER, *training)) + '\n')
+    write(lists / 'validation.csv', '\r\n'.join([HEADER] * header + [*VALIDATION]))
     for picture in PICTURES:
         write(images / picture)
     return lists, images
@@ -81,8 +81,7 @@ def test_every_csv_row_is_a_row(tmp_path, places, header):
         Skipped('training.csv:11', 'non-numeric expression', 'NaN'),
         Skipped('training.csv:12', 'box missing or not finite', ',2,3,4'),
         Skipped('training.csv:13', 'path outside the root', '../../away.jpg'),
-        Skipped('training.csv:14', 'path outside the root', '/etc/away.jpg'),
-        example('training.csv:15', '2/cc.TIF', (1, 2, 4, 6), 6),
+        example('training.csv:14', '2/cc.TIF', (1, 2, 4, 6), 6),
         example(f'validation.csv:{last}', '1389/dd.bmp', (0, 0, 7, 8), 2, 'test'),
         Skipped(f'validation.csv:{last + 1}', 'class not used', 'uncertain', fault=False),
     ]
@@ -91,39 +90,18 @@ def test_every_csv_row_is_a_row(tmp_path, places, header):
 @pytest.mark.parametrize(
     ('bad', 'message'),
     [
-        (line('1/aa.jpg', '1,2,3,4', 11), r"expected an expression of 0\.\.10, found '11'"),
-        (line('1/aa.jpg', '1,2,3,4', -1), r'expected an expression of 0\.\.10'),
-        (line('1/aa.jpg', '1,2,3,4', 3.5), r'expected an expression of 0\.\.10'),
-        (line('1/aa.jpg', '1,2,three,4', 3), r'expected numbers or NULL for face_x,face_y'),
-        (line('1/aa.jpg', '1,2,3', 3), r'expected the 9 fields subDirectory_filePath,.* found 8'),
+        (line('1/aa.jpg', '1,2,3,4', 11), r", line 3: expected an expression of 0\.\.10, .* '11'"),
+        (line('1/aa.jpg', '1,2,3,4', -1), r', line 3: expected an expression of 0\.\.10'),
+        (line('1/aa.jpg', '1,2,3,4', 3.5), r', line 3: expected an expression of 0\.\.10'),
+        (line('1/aa.jpg', '1,2,three,4', 3), ', line 3: expected numbers or NULL for face_x,face'),
+        (line('1/aa.jpg', '1,2,3', 3), ', line 3: expected the 9 fields subDirectory.* found 8'),
+        ('"' + '\n'.join(TRAINING), ', after line 2: expected comma-separated'),  # an open quote
     ],
 )
 def test_a_malformed_row_is_named(tmp_path, bad, message):
     make_csv(tmp_path, (TRAINING[0], bad))
-    with pytest.raises(InputError, match=rf'training\.csv, line 3: {message}'):
+    with pytest.raises(InputError, match=rf'training\.csv{message}'):
         read('affectnet', tmp_path)
-
-
-def test_an_open_quote_does_not_swallow_the_rest(tmp_path):
-    make_csv(tmp_path, (TRAINING[0], '"' + TRAINING[1], TRAINING[2]))
-    with pytest.raises(InputError, match=r'training\.csv, after line 2: expected comma-separated'):
-        read('affectnet', tmp_path)
-
-
-def test_missing_parts_of_the_csv_release_and_another_header_are_named(tmp_path):
-    write(tmp_path / 'validation.csv', HEADER)
-    with pytest.raises(InputError, match='csv and Manually_Annotated_Images/ not found'):
-        read('affectnet', tmp_path)
-    lists, _ = make_csv(tmp_path)
-    write(lists / 'training.csv', HEADER.replace('face_x,face_y', 'face_y,face_x') + '\n')
-    with pytest.raises(InputError, match=r'training\.csv, line 1: expected the 9 fields'):
-        read('affectnet', tmp_path)
-
-
-def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
-    training = make_csv(tmp_path)[0] / 'training.csv'
-    training.write_text(training.read_text(), encoding='utf-8-sig', newline='\r\n')
-    assert next(iter(read('affectnet', tmp_path).rows)).id == 'training.csv:2'
 
 
 def make_npy(root, test_folder='val_set'):
@@ -140,6 +118,9 @@ def make_npy(root, test_folder='val_set'):
     (root / 'train_set/images/20.jpg').unlink()
     for name in ('images/21.jpg', 'images/.DS_Store', 'annotations/._7_exp.npy'):
         write(root / 'train_set' / name)
+    np.save(root / test_folder / 'annotations/11_exp.npy', 0)
+    for name in ('Thumbs.db', 'face.jpg', '9.txt', '8.png', '11.PNG'):
+        write(root / test_folder / 'images' / name)
 
 
 @pytest.mark.parametrize('test_folder', ['val_set', 'valid_set'])
@@ -148,23 +129,27 @@ def test_every_number_of_the_npy_release_is_a_row(tmp_path, test_folder):
 
     dataset = read('affectnet', tmp_path)
 
-    def example(folder, number, label, split):
-        photo = f'{folder}/images/{number}.jpg'
-        return Example(f'{folder}/{number}', photo, tmp_path / photo, None, label, split)
+    def example(folder, name, label, split):
+        photo = f'{folder}/images/{name}'
+        row_id = f'{folder}/{name.partition(".")[0]}'
+        return Example(row_id, photo, tmp_path / photo, None, label, split)
 
     assert dataset.class_names == EXPRESSIONS
     assert list(dataset.rows) == [
-        example('train_set', 0, 6, 'train'),
+        example('train_set', '0.jpg', 6, 'train'),
         Skipped('train_set/7', 'class not used', 'contempt', fault=False),
-        example('train_set', 9, 5, 'train'),
-        example('train_set', 10, 0, 'train'),
-        example('train_set', 12, 2, 'train'),
-        example('train_set', 13, 1, 'train'),
+        example('train_set', '9.jpg', 5, 'train'),
+        example('train_set', '10.jpg', 0, 'train'),
+        example('train_set', '12.jpg', 2, 'train'),
+        example('train_set', '13.jpg', 1, 'train'),
         Skipped('train_set/14', 'non-numeric expression', 'x'),
         Skipped('train_set/20', 'missing picture', '20.jpg'),
         Skipped('train_set/21', 'missing label file', '21_exp.npy'),
-        example(test_folder, 7, 3, 'test'),
-        example(test_folder, 8, 4, 'test'),
+        example(test_folder, '7.jpg', 3, 'test'),
+        example(test_folder, '8.jpg', 4, 'test'),
+        example(test_folder, '11.PNG', 6, 'test'),
+        Skipped(f'{test_folder}/images/9.txt', 'not named NUMBER.jpg'),
+        Skipped(f'{test_folder}/images/face.jpg', 'not named NUMBER.jpg'),
     ]
 
 
@@ -184,27 +169,21 @@ def test_a_malformed_label_file_is_named(tmp_path, content, message):
         read('affectnet', tmp_path)
 
 
-def test_other_files_and_missing_folders_of_the_npy_release_are_named(tmp_path):
-    make_npy(tmp_path)
-    for name in ('Thumbs.db', 'face.jpg', '9.txt', '8.png', '11.PNG'):
-        write(tmp_path / 'val_set/images' / name)
-    np.save(tmp_path / 'val_set/annotations/11_exp.npy', 0)
-    rows = list(read('affectnet', tmp_path).rows)
-    assert [row.path.name for row in rows[-5:-2]] == ['7.jpg', '8.jpg', '11.PNG']
-    assert rows[-2:] == [
-        Skipped('val_set/images/9.txt', 'not named NUMBER.jpg'),
-        Skipped('val_set/images/face.jpg', 'not named NUMBER.jpg'),
-    ]
-    (tmp_path / 'val_set').rename(tmp_path / 'elsewhere')
-    with pytest.raises(InputError, match='val_set/ not found'):
-        read('affectnet', tmp_path)
+def test_missing_parts_another_header_and_both_releases_are_named(tmp_path):
+    def refused(message):
+        with pytest.raises(InputError, match=f'{tmp_path}{message}'):
+            read('affectnet', tmp_path)
+
+    write(tmp_path / 'validation.csv', HEADER)
+    refused(': expected training.csv, .* Manually_Annotated_Images/ of .*; found validation.csv$')
+    lists, _ = make_csv(tmp_path)
+    write(lists / 'training.csv', HEADER.replace('face_x,face_y', 'face_y,face_x') + '\n')
+    refused('/training.csv, line 1: expected the 9 fields')
     (tmp_path / 'val_set/images').mkdir(parents=True)
-    with pytest.raises(InputError, match=r'val_set: expected .* annotations/ not found'):
-        read('affectnet', tmp_path)
-
-
-def test_both_releases_are_an_error(tmp_path):
-    make_csv(tmp_path)
+    refused(': holds both releases')
+    for name in ('training.csv', 'validation.csv'):
+        (tmp_path / name).unlink()
+    refused(': expected train_set/ and val_set/, .*; found .*val_set/')
     make_npy(tmp_path)
-    with pytest.raises(InputError, match='holds both releases'):
-        read('affectnet', tmp_path)
+    (tmp_path / 'val_set/annotations').rename(tmp_path / 'elsewhere')
+    refused('/val_set: expected .*annotations/; found images/$')

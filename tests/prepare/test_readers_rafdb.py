@@ -20,25 +20,25 @@ LABELS = (
     'test_0003.jpg 2'
 )
 BOXES = {
-    'train_00001_boundingbox.txt': '10.5 20.25 110.0 140.75',
-    'train_00002.txt': '1\t2   3\n4 \n',
-    'test_0001_boundingbox.txt': ' -3 4 500 600\n',
-    'train_00003_boundingbox.txt': '0 0 1 1',
-    'test_0002_boundingbox.txt': '5 5 5 9',
-    'train_00005_boundingbox.txt': '0 nan 1 1',
-    'test_0003_boundingbox.txt': '0 0 1 2',
+    'train_00001_boundingbox': '10.5 20.25 110.0 140.75',
+    'train_00002': '1\t2   3\n4 \n',
+    'test_0001_boundingbox': ' -3 4 500 600\n',
+    'train_00003_boundingbox': '0 0 1 1',
+    'test_0002_boundingbox': '5 5 5 9',
+    'train_00005_boundingbox': '0 nan 1 1',
+    'test_0003_boundingbox': '0 0 1 2',
 }
 PICTURES = ('train_00001', 'train_00002', 'train_00004', 'train_00005')
-TEST_PICTURES = ('test_0001', 'test_0002', 'test_0003')
+PICTURES += ('test_0001', 'test_0002', 'test_0003')
 
 
 def make(base, labels=LABELS, list_name='list_patition_label.txt'):
     write(base / 'EmoLabel' / list_name, labels)
-    for stem in (*PICTURES, *TEST_PICTURES):
+    for stem in PICTURES:
         write(base / f'Image/original/{stem}.jpg')
         write(base / f'Image/aligned/{stem}_aligned.jpg')
     for name, text in BOXES.items():
-        write(base / 'Annotation/boundingbox' / name, text)
+        write(base / f'Annotation/boundingbox/{name}.txt', text)
 
 
 @pytest.mark.parametrize('list_name', ['list_patition_label.txt', 'list_partition_label.txt'])
@@ -107,9 +107,8 @@ def test_a_malformed_box_file_is_named(tmp_path, text):
 
 
 def test_folders_that_are_not_there_are_named(tmp_path):
-    write(tmp_path / 'EmoLabel/list_patition_label.txt', LABELS)
-    with pytest.raises(InputError, match=r'expected the folder .*Image/original'):
-        read('rafdb', tmp_path)
-    write(tmp_path / 'Image/original/train_00001.jpg')
-    with pytest.raises(InputError, match=r'expected the folder .*Annotation/boundingbox'):
-        read('rafdb', tmp_path)
+    make(tmp_path)
+    for folder in ('Annotation/boundingbox', 'Image/original'):
+        shutil.rmtree(tmp_path / folder)
+        with pytest.raises(InputError, match=f'expected the folder .*{folder}'):
+            read('rafdb', tmp_path)

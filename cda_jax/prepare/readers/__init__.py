@@ -1,5 +1,6 @@
 """Readers turn a dataset's own folder into a `Dataset` of labelled rows; they open no picture."""
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from cda_jax.prepare.readers import (
 )
 from cda_jax.prepare.readers.classes import name_classes
 
-READERS: dict[str, Callable[..., Dataset]] = {
+READERS: dict[str, Callable[..., Dataset | dict[str, Dataset]]] = {
     'rafdb': rafdb.read,
     'expw': expw.read,
     'affectnet': affectnet.read,
@@ -28,8 +29,8 @@ READERS: dict[str, Callable[..., Dataset]] = {
     'muxspace': muxspace.read,
     'folders': class_folders.read,
     'csv': csv_manifest.read,
+    'sites': sites.read,  # several datasets in one folder
 }
-SITES = 'sites'  # several datasets in one folder
 
 
 def read(dataset: str, root: str | Path, **options: object) -> Dataset:
@@ -52,7 +53,7 @@ def read_each(
 
     Args:
         dataset: One of `READERS`, or 'tfds:NAME', where NAME is a dataset of TensorFlow Datasets (a
-            config and a version may follow: 'NAME/CONFIG:1.0.0'), or 'sites'.
+            config and a version may follow: 'NAME/CONFIG:1.0.0').
         root: The dataset's folder; for 'fer2013' and 'csv' the CSV file or its folder; for
             'tfds:NAME' the data_dir under which it was prepared.
         classes: Names for its classes, as of `name_classes`, like `class_order`.
@@ -61,27 +62,21 @@ def read_each(
     Returns:
         Sites by name; a single dataset has the name ''.
     """
-    _check(dataset, root, options)
-    if dataset == SITES:
-        found = dict(sites.read_sites(Path(root), **options))
-    elif dataset.startswith(tfds.PREFIX):
-        found = {'': tfds.read(Path(root), dataset.removeprefix(tfds.PREFIX))}
-    else:
-        found = {'': READERS[dataset](Path(root), **options)}
-    return {name: name_classes(each, classes, class_order) for name, each in found.items()}
-
-
-def _check(dataset: str, root: str | Path, options: Mapping[str, object]) -> None:
-    known = READERS | {SITES: sites.read_sites}
-    is_tfds = dataset.startswith(tfds.PREFIX)
-    if not is_tfds and dataset not in known:
-        names = ', '.join([*known, f'{tfds.PREFIX}NAME'])
+    readers = dict(READERS)
+    if dataset.startswith(tfds.PREFIX):
+        name = dataset.removeprefix(tfds.PREFIX)
+        readers[dataset] = functools.partial(tfds.read, name=name)
+    if dataset not in readers:
+        names = ', '.join([*READERS, f'{tfds.PREFIX}NAME'])
         raise InputError(f'unknown dataset {dataset!r}; expected one of {names}')
-    taken = {name: [*inspect.signature(known[name]).parameters][1:] for name in known}
+    taken = {name: inspect.signature(reader).parameters for name, reader in readers.items()}
     for option in options:
-        if option not in taken.get(dataset, ()):
-            takers = [name for name in known if option in taken[name]]
-            who = f'only {", ".join(takers)} does' if takers else 'no dataset does'
+        if option not in taken[dataset]:
+            takers = ', '.join(name for name in taken if option in taken[name])
+            who = f'only {takers} does' if takers else 'no dataset does'
             raise InputError(f'dataset {dataset!r} takes no option {option!r}; {who}')
     if not os.path.exists(root):
         raise InputError(f'{root}: no such file or folder; expected the root of the dataset')
+    found = readers[dataset](Path(root), **options)
+    found = found if isinstance(found, dict) else {'': found}
+    return {site: name_classes(each, classes, class_order) for site, each in found.items()}

@@ -6,7 +6,7 @@ as in the paper.
 """
 
 import math
-import re
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
 from cda_jax.prepare.readers import class_folders, row_checks
 from cda_jax.prepare.readers.classes import fold, name_classes
 from cda_jax.prepare.readers.expressions import EXPRESSIONS, SYNONYMS, native_labels
-from cda_jax.prepare.readers.label_files import csv_rows, first_file, first_folder, found_in
+from cda_jax.prepare.readers.label_files import csv_rows, first_file, first_folder, other_layout
 
 COMMON_LABELS = {int(number): label for number, label in native_labels('affectnet').items()}
 UNUSED_CLASSES = {7: 'contempt', 8: 'none', 9: 'uncertain', 10: 'no face'}
 
 CSV_LAYOUT = 'training.csv, validation.csv and Manually_Annotated_Images/'
-LISTS: dict[str, Split] = {'training.csv': 'train', 'validation.csv': 'test'}
+LISTS: dict[Split, str] = {'train': 'training.csv', 'test': 'validation.csv'}
 _OUTER = 'Manually_Annotated'
 LIST_FOLDERS = ('.', f'{_OUTER}_file_lists', _OUTER, f'{_OUTER}/{_OUTER}_file_lists')
 IMAGE_FOLDERS = (f'{_OUTER}_Images', f'{_OUTER}/{_OUTER}_Images', _OUTER)
@@ -46,7 +46,10 @@ def read(root: Path, follow_links: bool = False) -> Dataset:
     `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
     Copies as class folders have `train/CLASS/`, where the classes are numbers or names.
     """
-    lists = {name: first_file(root / folder / name for folder in LIST_FOLDERS) for name in LISTS}
+    lists = {
+        split: first_file(root / folder / name for folder in LIST_FOLDERS)
+        for split, name in LISTS.items()
+    }
     folders = {
         split: first_folder(root / name for name in names) for split, names in SET_FOLDERS.items()
     }
@@ -64,10 +67,8 @@ def read(root: Path, follow_links: bool = False) -> Dataset:
         dropped = [name for name in names if fold(SYNONYMS.get(fold(name), name)) in unused]
         is_numbered = all(fold(name).isdecimal() for name in names)
         return name_classes(dataset, dict.fromkeys(dropped, ''), is_numbered and 'affectnet')
-    raise InputError(
-        f'{root}: not a folder of AffectNet; expected {CSV_LAYOUT} (first release), or '
-        f'{NPY_LAYOUT} (2021 release), or train/0/ and so on{found_in(root)}'
-    )
+    expected = f'expected {CSV_LAYOUT} (first release), or {NPY_LAYOUT} (2021 release)'
+    raise other_layout(root, f'not a folder of AffectNet; {expected}, or train/0/ and so on')
 
 
 def _common_label(expression: str, where: str) -> int:
@@ -85,13 +86,10 @@ def _common_label(expression: str, where: str) -> int:
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
-def _read_csv_release(root: Path, lists: dict[str, Path | None], follow_links: bool) -> Dataset:
+def _read_csv_release(root: Path, lists: dict[Split, Path | None], follow_links: bool) -> Dataset:
     images = first_folder(root / name for name in IMAGE_FOLDERS)
-    found = lists | {f'{IMAGE_FOLDERS[0]}/': images}
-    if missing := ' and '.join(name for name, path in found.items() if path is None):
-        raise InputError(
-            f'{root}: expected {CSV_LAYOUT} of AffectNet; {missing} not found{found_in(root)}'
-        )
+    if images is None or None in lists.values():
+        raise other_layout(root, f'expected {CSV_LAYOUT} of AffectNet')
     check_picture = row_checks.picture_check(images, root, follow_links)
     photo_prefix = images.relative_to(root).as_posix()
 
@@ -108,7 +106,7 @@ def _read_csv_release(root: Path, lists: dict[str, Path | None], follow_links: b
         row_checks.attempt(
             example, f'{path.name}:{number}', fields, f'{path}, line {number}', split
         )
-        for path, split in zip(lists.values(), LISTS.values(), strict=True)
+        for split, path in lists.items()
         for number, fields in _data_rows(path)
     ]
     return Dataset(EXPRESSIONS, tuple(lists.values()), rows, layout='first release (CSV lists)')
@@ -128,14 +126,13 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read_npy_release(root: Path, folders: dict[Split, Path | None], follow_links: bool) -> Dataset:
-    rows: list[Example | Skipped] = []
-    for split, folder in folders.items():
-        if folder is None:
-            missing = SET_FOLDERS[split][0]
-            raise InputError(
-                f'{root}: expected {NPY_LAYOUT} of AffectNet; {missing}/ not found{found_in(root)}'
-            )
-        rows += _set_rows(root, folder, split, follow_links)
+    if None in folders.values():
+        raise other_layout(root, f'expected {NPY_LAYOUT} of AffectNet')
+    rows = [
+        row
+        for split, folder in folders.items()
+        for row in _set_rows(root, folder, split, follow_links)
+    ]
     return Dataset(EXPRESSIONS, (), rows, layout='2021 release (npy labels)')
 
 
@@ -143,43 +140,35 @@ def _set_rows(
     root: Path, folder: Path, split: Split, follow_links: bool
 ) -> list[Example | Skipped]:
     images, annotations = folder / 'images', folder / 'annotations'
-    for part in (images, annotations):
-        if not part.is_dir():
-            raise InputError(
-                f'{folder}: expected {NPY_LAYOUT}; {part.name}/ not found{found_in(folder)}'
-            )
-    pictures = row_checks.list_files(images, root, follow_links)
-    labels = row_checks.list_files(annotations, root, follow_links)
+    if not (images.is_dir() and annotations.is_dir()):
+        raise other_layout(folder, f'expected {NPY_LAYOUT}')
+    pictures = row_checks.files_in(images, root, follow_links)
+    labels = row_checks.files_in(annotations, root, follow_links)
     # Most copies have jpg, some png; of two for one number the first in order counts.
     picture_of, strays = {}, []
-    for name in sorted(pictures.inside | pictures.outside, reverse=True):
-        stem, _, suffix = name.rpartition('.')
-        if re.fullmatch('[0-9]+', stem) and f'.{suffix.lower()}' in class_folders.PICTURE_SUFFIXES:
-            picture_of[stem] = name
+    for name in sorted(pictures):
+        number, suffix = os.path.splitext(name)
+        if number.isdecimal() and suffix.lower() in class_folders.PICTURE_SUFFIXES:
+            picture_of.setdefault(number, name)
         elif not class_folders.is_left_behind(name):
             strays.append(Skipped(f'{folder.name}/images/{name}', 'not named NUMBER.jpg'))
-    label_name_of = {
-        match[1]: name
-        for name in labels.inside | labels.outside
-        if (match := re.fullmatch(f'([0-9]+){re.escape(LABEL_SUFFIX)}', name))
-    }
 
     def example(row_id: str, number: str) -> Example:
-        picture = picture_of.get(number, f'{number}.jpg')
-        label_name = label_name_of.get(number, f'{number}{LABEL_SUFFIX}')
-        labels.check(label_name, 'missing label file')
+        picture, label_name = picture_of.get(number, f'{number}.jpg'), f'{number}{LABEL_SUFFIX}'
+        row_checks.check_file(labels, label_name, 'missing label file')
         label_file = annotations / label_name
         label = _common_label(_expression(label_file), str(label_file))
-        pictures.check(picture, row_checks.MISSING_PICTURE)
+        row_checks.check_file(pictures, picture)
         photo = f'{folder.name}/images/{picture}'
         return Example(row_id, photo, images / picture, None, label, split)
 
-    numbers = picture_of.keys() | label_name_of.keys()
+    labelled = {name.removesuffix(LABEL_SUFFIX) for name in labels if name.endswith(LABEL_SUFFIX)}
+    numbers = picture_of.keys() | set(filter(str.isdecimal, labelled))
     rows = [
         row_checks.attempt(example, f'{folder.name}/{number}', number)
         for number in sorted(numbers, key=lambda number: (int(number), number))
     ]
-    return rows + strays[::-1]
+    return rows + strays
 
 
 def _expression(path: Path) -> str:

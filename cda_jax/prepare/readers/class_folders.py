@@ -1,15 +1,17 @@
 """Folders named after classes, with pictures of anything, in splits or without any."""
 
+import itertools
 import os
 from pathlib import Path
+from typing import NoReturn
 
-from cda_jax.data.manifest import ALL_SPLITS, SPLITS, Split
+from cda_jax.data.manifest import ALL_SPLITS, Split
 from cda_jax.data.records import UNLABELLED
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, Skipped, each_example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.classes import fold, sorted_names
-from cda_jax.prepare.readers.label_files import found_in
+from cda_jax.prepare.readers.label_files import other_layout
 from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
 LAYOUT = 'train/CLASS/ and test/CLASS/ (val/CLASS/ beside or instead of it) with pictures in them'
@@ -44,27 +46,24 @@ def read(
         follow_links: Whether symbolic links may lead out of the root.
     """
     base = _unwrapped(root)
-    folders = split_folders(base)
+    folders = _split_folders(base)
     layout = f'class folders in {", ".join(f"{folder.name}/" for folder in folders.values())}'
     if 'train' in folders and 'test' not in folders and 'validation' in folders:
         folders['test'] = folders.pop('validation')
         layout += f' ({folders["test"].name}/ is the test split)'
     subfolders, files = visible(folders['train']) if 'train' in folders else ([], [])
     is_unlabelled = bool(files) and not subfolders
-    missing = [split for split in SPLITS if split not in folders]
-    if 'test' in missing and test_fraction is not None:
+    if test_fraction is not None:
+        if 'test' in folders:
+            raise InputError(
+                f'{folders["test"]}: is the test split; expected none where test_fraction draws one'
+            )
         folders = folders if 'train' in folders else {'train': base}
-        what = 'photo' if group is None else 'group'
-        layout = f'class folders, test split by a hash of the {what}'
-    elif missing and not (is_unlabelled and missing == ['test']):
-        raise InputError(
-            f'{base}: no folder for the {missing[0]} split; expected {LAYOUT}, or class folders, '
-            f'of which {HOW_TO_DRAW}{found_in(base)}'
-        )
-    elif test_fraction is not None:
-        raise InputError(
-            f'{folders["test"]}: is the test split; expected none where test_fraction draws one'
-        )
+        layout = f'class folders, test split by a hash of the {"group" if group else "photo"}'
+    elif 'train' not in folders or ('test' not in folders and not is_unlabelled):
+        missing = 'test' if 'train' in folders else 'train'
+        expected = f'expected {LAYOUT}, or class folders, of which {HOW_TO_DRAW}'
+        raise other_layout(base, f'no folder for the {missing} split; {expected}')
     rows: list[Example | Skipped] = []
     unlabelled: list[Example | Skipped] = []
     if is_unlabelled:
@@ -80,21 +79,20 @@ def read(
         ]
         for name in classes:
             rows += _class_rows(root, base, folder / name, split, follow_links)
-    group_of = None if group is None else group_by_name(group)
-    rows = draw_test(rows, test_fraction, group_of)
+    rows = draw_test(rows, test_fraction, None if group is None else group_by_name(group))
     names = sorted_names(row.path.parent.name for row in rows if isinstance(row, Example))
     if not names and not unlabelled:
-        raise InputError(f'{base}: no pictures in class folders; expected {LAYOUT}{found_in(base)}')
+        raise other_layout(base, f'no pictures in class folders; expected {LAYOUT}')
     rows = each_example(rows, lambda row: row._replace(label=names.index(row.path.parent.name)))
     return Dataset(tuple(names), (), unlabelled + rows, layout=layout)
 
 
 def is_split(root: Path) -> bool:
     """Whether a folder has the layout of class folders in splits."""
-    return 'train' in split_folders(_unwrapped(root))
+    return 'train' in _split_folders(_unwrapped(root))
 
 
-def split_folders(base: Path) -> dict[Split, Path]:
+def _split_folders(base: Path) -> dict[Split, Path]:
     """The folders whose names are those of splits, in any case, in the order of the splits."""
     found: dict[Split, Path] = {}
     for name in visible(base)[0]:
@@ -108,17 +106,13 @@ def split_folders(base: Path) -> dict[Split, Path]:
     return {split: found[split] for split in ALL_SPLITS if split in found}
 
 
-def _unwrapped(root: Path) -> Path:
+def _unwrapped(root: Path, most: int = _MAX_WRAPPERS) -> Path:
     """The root, or the one folder in it that the rest is in."""
-    folder = root
-    for _ in range(_MAX_WRAPPERS):
-        subfolders, _ = visible(folder)
-        if len(subfolders) != 1 or fold(subfolders[0]) in SPLIT_NAMES:
-            break
-        if not visible(folder / subfolders[0])[0]:
-            break
-        folder = folder / subfolders[0]
-    return folder
+    names, _ = visible(root)
+    if not most or len(names) != 1 or fold(names[0]) in SPLIT_NAMES:
+        return root
+    inner = root / names[0]
+    return _unwrapped(inner, most - 1) if visible(inner)[0] else root
 
 
 def _class_rows(
@@ -128,20 +122,20 @@ def _class_rows(
     for name in subfolders:
         if not name.lower().endswith(PICTURE_SUFFIXES):
             raise InputError(f'{folder / name}: is a folder; expected pictures there')
-    listing = row_checks.list_files(folder, root, follow_links)
+    held = row_checks.files_in(folder, root, follow_links)
     rows: list[Example | Skipped] = []
     for name in sorted(subfolders + files):
         row_id = (folder / name).relative_to(base).as_posix()
-        if name in listing.outside:
-            rows.append(Skipped(row_id, row_checks.LINK_OUTSIDE))
-        elif name in listing.inside and is_picture(folder / name):
-            rows.append(Example(row_id, row_id, folder / name, None, UNLABELLED, split))
-        else:
-            rows.append(Skipped(row_id, 'not a picture file'))
+        row = Example(row_id, row_id, folder / name, None, UNLABELLED, split)
+        if held.get(name) is False:
+            row = Skipped(row_id, row_checks.LINK_OUTSIDE)
+        elif not (name in held and _is_picture(folder / name)):
+            row = Skipped(row_id, 'not a picture file')
+        rows.append(row)
     return rows
 
 
-def is_picture(path: Path) -> bool:
+def _is_picture(path: Path) -> bool:
     """Whether a file is a picture by the end of its name, or else by its first bytes."""
     if path.name.lower().endswith(PICTURE_SUFFIXES):
         return True
@@ -160,17 +154,12 @@ def is_left_behind(name: str) -> bool:
 
 def visible(folder: Path) -> tuple[list[str], list[str]]:
     """The names of a folder's subfolders and of its files, sorted, without what is left behind."""
-    names: dict[bool, list[str]] = {True: [], False: []}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not is_left_behind(entry.name):
-                    entry.name.encode()
-                    # A link that leads in a circle would make is_dir() raise.
-                    is_dir = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
-                    names[is_dir].append(entry.name)
-    except OSError as error:
+
+    def refuse(error: OSError) -> NoReturn:
         raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
-    except UnicodeEncodeError as error:
-        raise InputError(f'{folder}: expected names in UTF-8, found {error.object!a}') from error
-    return sorted(names[True]), sorted(names[False])
+
+    _, folders, files = next(os.walk(folder, onerror=refuse))
+    for name in folders + files:
+        if not is_left_behind(name) and name != name.encode(errors='ignore').decode():
+            raise InputError(f'{folder}: expected names in UTF-8, found {name!a}')
+    return tuple(sorted(itertools.filterfalse(is_left_behind, names)) for names in (folders, files))

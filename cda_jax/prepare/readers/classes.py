@@ -5,7 +5,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cda_jax.data.records import UNLABELLED
@@ -73,14 +73,16 @@ def name_classes(
     found = dataset.class_names
     by_hand = {fold(name): new for name, new in (classes or {}).items()}
     by_fold = {fold(name): name for name in found}
-    if unknown := by_hand.keys() - by_fold - _expressions(found):
-        close = _closest(min(unknown), list(by_fold))
+    expressions = {_common(name).casefold() for name in found}
+    if unknown := by_hand.keys() - by_fold - expressions:
+        close = _closest(min(unknown), by_fold)
         meant = f'; did you mean {by_fold[close]!r}?' if close else ''
         shown = ', '.join(map(repr, found[:20])) + (', ...' if len(found) > 20 else '') or 'none'
         raise InputError(f'classes: there is no class {min(unknown)!r}; found {shown}{meant}')
     named = _by_number(found, class_order, by_hand) if class_order else {}
     named |= {name: by_hand[fold(name)] for name in found if fold(name) in by_hand}
-    kept = [named.get(name, name) for name in found if named.get(name, name)]
+    named |= {name: name for name in found if name not in named}
+    kept = [named[name] for name in found if named[name]]
     for name in kept:
         if _NUMBER.fullmatch(fold(name)) and int(fold(name)) < 0:
             raise InputError(
@@ -89,35 +91,33 @@ def name_classes(
             )
     if _are_expressions(kept):
         _refuse_near_misses(kept, by_hand.values())
-        for name in found:
-            new = named.get(name, name)
-            named[name] = SYNONYMS.get(fold(new), new)
-            if fold(name) not in by_hand:
-                named[name] = by_hand.get(fold(named[name]), named[name])
+        for name, new in named.items():
+            common = _common(new) or new
+            named[name] = common if fold(name) in by_hand else by_hand.get(fold(common), common)
     # Where spellings differ, one by hand decides, then the first in order.
     spellings: dict[str, str] = {}
     for name in sorted(sorted_names(found), key=lambda name: fold(name) not in by_hand):
-        new = named.get(name, name)
-        named[name] = spellings.setdefault(fold(new), _tidy(new))
+        named[name] = spellings.setdefault(fold(named[name]), _tidy(named[name]))
     return _renamed(dataset, named)
 
 
-def _expressions(names: Iterable[str]) -> set[str]:
-    return {fold(SYNONYMS[fold(name)]) for name in names if fold(name) in SYNONYMS}
+def _common(name: str) -> str:
+    """The common name of an expression; '' where it is none."""
+    return SYNONYMS.get(fold(name), '')
 
 
 def _are_expressions(names: list[str]) -> bool:
     """Whether names are of expressions: all of them, or at least three and half of them."""
-    known = [name for name in names if fold(name) in SYNONYMS]
+    known = list(filter(_common, names))
     return len(known) == len(names) or (len(known) >= 3 and 2 * len(known) >= len(names))
 
 
 def _refuse_near_misses(names: list[str], by_hand: Iterable[str]) -> None:
-    missing = [name for name in EXPRESSIONS if fold(name) not in _expressions(names)]
-    chosen = {fold(name) for name in by_hand}
-    unknown = [name for name in names if fold(name) not in SYNONYMS and fold(name) not in chosen]
+    present, chosen = set(map(_common, names)), set(map(fold, by_hand))
+    missing = [name for name in EXPRESSIONS if name not in present]
+    unknown = [name for name in names if not _common(name) and fold(name) not in chosen]
     for name in unknown:
-        close = _closest(name, [other for other in SYNONYMS if SYNONYMS[other] in missing])
+        close = _closest(name, (other for other in SYNONYMS if SYNONYMS[other] in missing))
         if close or (len(unknown) == len(missing) == 1):
             meant = SYNONYMS[close] if close else missing[0]
             raise InputError(
@@ -162,7 +162,7 @@ def _tidy(name: str) -> str:
     return folded if is_number else ' '.join(unicodedata.normalize('NFC', name).split())
 
 
-def _closest(name: str, others: list[str]) -> str | None:
+def _closest(name: str, others: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(fold(name), others, 1, _CLOSE)), None)
 
 
@@ -172,9 +172,9 @@ def _renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
     final = list(dict.fromkeys(names[name] for name in found if names[name]))
     if not final and found:
         raise InputError('classes: every class is dropped; expected one at least')
-    if list(found) == sorted_names(found) or set(final) <= set(COMMON_ORDER):
+    if list(found) == sorted_names(found):
         final = sorted_names(final)
-    if set(final) & set(COMMON_ORDER) and _are_expressions(final):
+    if _are_expressions(final):
         known = [name for name in COMMON_ORDER if name in final]
         final = known + [name for name in final if name not in COMMON_ORDER]
     sources = Counter(names.values())
@@ -183,25 +183,23 @@ def _renamed(dataset: Dataset, names: dict[str, str]) -> Dataset:
         return dataset
     labels = [final.index(names[name]) if names[name] else None for name in found]
 
-    def relabelled() -> Iterator[Example | Skipped]:
-        for row in dataset.rows:
-            if isinstance(row, Skipped) or row.label == UNLABELLED:
-                yield row
-            elif labels[row.label] is None:
-                yield Skipped(row.id, 'class not used', found[row.label], fault=False)
-            elif row.votes is None:
-                yield row._replace(label=labels[row.label])
-            else:
-                votes = [0] * len(final)
-                for label, count in zip(labels, row.votes, strict=True):
-                    if label is not None:
-                        votes[label] += count
-                yield row._replace(label=votes.index(max(votes)), votes=tuple(votes))
+    def relabelled(row: Example | Skipped) -> Example | Skipped:
+        if isinstance(row, Skipped) or row.label == UNLABELLED:
+            return row
+        if labels[row.label] is None:
+            return Skipped(row.id, 'class not used', found[row.label], fault=False)
+        if row.votes is None:
+            return row._replace(label=labels[row.label])
+        votes = [0] * len(final)
+        for label, count in zip(labels, row.votes, strict=True):
+            if label is not None:
+                votes[label] += count
+        return row._replace(label=votes.index(max(votes)), votes=tuple(votes))
 
     earlier = {name: changes.get(new, new) for name, new in dataset.class_changes.items()}
     new_only = {k: v for k, v in changes.items() if k not in dataset.class_changes.values()}
     return dataset._replace(
         class_names=tuple(final),
-        rows=ReadAnew(relabelled) if isinstance(dataset.rows, ReadAnew) else list(relabelled()),
+        rows=ReadAnew(lambda: map(relabelled, dataset.rows)),
         class_changes=earlier | new_only,
     )

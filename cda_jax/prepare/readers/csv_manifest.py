@@ -1,29 +1,16 @@
 """A CSV file with a line per picture or per box: `path,label[,split][,x0,y0,x1,y1][,...]`."""
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
-from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.classes import fold, sorted_names
-from cda_jax.prepare.readers.label_files import csv_table, first_file, found_in
+from cda_jax.prepare.readers.label_files import csv_table, first_file, other_layout
 from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
-HEADER = ['path', 'label', 'split']
 BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
 DEFAULT_NAME = 'manifest.csv'
-
-
-class _Line(NamedTuple):
-    number: int
-    picture: str
-    label: str
-    split: Split
-    edges: list[str]
-    group: str | None
 
 
 def read(
@@ -47,68 +34,59 @@ def read(
     """
     path = first_file([root, root / DEFAULT_NAME])
     if path is None:
-        raise InputError(
-            f'{root}: expected a CSV file, or a folder with {DEFAULT_NAME} in it{found_in(root)}'
-        )
-    header, rows = csv_table(path)
+        raise other_layout(root, f'expected a CSV file, or a folder with {DEFAULT_NAME} in it')
+    header, rows = csv_table(path, ['path', 'label'])
     _check_header(path, header, test_fraction)
-    lines = _lines(path, rows, group)
+    lines = [(number, _checked(f'{path}, line {number}', row, group)) for number, row in rows]
     layout = 'CSV' if 'split' in header else f'CSV, test split by a hash of the {group or "photo"}'
-    splits = {line.split for line in lines}
-    renamed: dict[Split, Split] = {}
-    if 'validation' in splits and 'test' not in splits:
-        layout, renamed = 'CSV (validation is the test split)', {'validation': 'test'}
-    names = sorted_names(line.label for line in lines)
+    splits = {row['split'] for _, row in lines}
+    is_validation_test = 'validation' in splits and 'test' not in splits
+    if is_validation_test:
+        layout = 'CSV (validation is the test split)'
+    names = sorted_names(row['label'] for _, row in lines)
     labels = {name: label for label, name in enumerate(names)}
     check_picture = row_checks.picture_check(path.parent, path.parent, follow_links)
 
-    def example(row_id: str, line: _Line) -> Example:
-        picture = PurePosixPath(line.picture).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
+    def example(row_id: str, number: int, row: dict[str, str]) -> Example:
+        picture = PurePosixPath(row['path']).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
         check_picture(picture)
-        label, box = labels[line.label], None
-        if any(line.edges):
-            expected = f'{path}, line {line.number}: expected numbers for {",".join(BOX_HEADER)}'
-            box = Box(*row_checks.numbers(line.edges, expected))
-            box = row_checks.usable_box(box, ','.join(line.edges))
-        photo = picture if line.group is None else line.group
-        split = renamed.get(line.split, line.split)
-        return Example(row_id, photo, path.parent / picture, box, label, split)
+        box, edges = None, [row[name] for name in BOX_HEADER if name in row]
+        if any(edges):
+            expected = f'{path}, line {number}: expected numbers for {",".join(BOX_HEADER)}'
+            box = Box(*row_checks.numbers(edges, expected))
+            box = row_checks.usable_box(box, ','.join(edges))
+        split = 'test' if is_validation_test and row['split'] == 'validation' else row['split']
+        photo = row.get(group, picture)
+        return Example(row_id, photo, path.parent / picture, box, labels[row['label']], split)
 
-    rows = [row_checks.attempt(example, f'{path.name}:{line.number}', line) for line in lines]
+    rows = [
+        row_checks.attempt(example, f'{path.name}:{number}', number, row) for number, row in lines
+    ]
     by_name = group is not None and group not in header
     rows = draw_test(rows, test_fraction, group_by_name(group) if by_name else None)
     return Dataset(tuple(names), (path,), rows, layout=layout)
 
 
 def _check_header(path: Path, header: list[str], test_fraction: float | None) -> None:
-    boxes = [name for name in BOX_HEADER if name in header]
-    if not {'path', 'label'} <= set(header) or boxes not in ([], BOX_HEADER):
+    problem = None
+    if len({*BOX_HEADER} & {*header}) not in (0, len(BOX_HEADER)):
+        problem = f'all of the columns {",".join(BOX_HEADER)} or none'
+    elif 'split' not in header and test_fraction is None:
+        problem = f'a column split; without one, {HOW_TO_DRAW}'
+    elif 'split' in header and test_fraction is not None:
+        problem = 'no column split where test_fraction draws one'
+    if problem:
+        found = ','.join(header)[:80]
+        raise InputError(f'{path}, line 1: expected {problem}; found {found!r}')
+
+
+def _checked(where: str, row: dict[str, str], group: str | None) -> dict[str, str]:
+    for name in ('path', 'label', *({group} & row.keys())):
+        if not row[name].strip():
+            raise InputError(f'{where}: the {name} is empty')
+    found = row.get('split', 'train')
+    if fold(found) not in SPLIT_NAMES:
         raise InputError(
-            f'{path}, line 1: expected the header {",".join(HEADER)} or '
-            f'{",".join(HEADER + BOX_HEADER)}, found {",".join(header)[:80]!r}'
+            f"{where}: expected the split 'train', 'validation' or 'test', found {found[:40]!r}"
         )
-    if ('split' in header) != (test_fraction is None):
-        expected = f'a column split; without one, {HOW_TO_DRAW}'
-        if 'split' in header:
-            expected = 'no column split where test_fraction draws one'
-        raise InputError(f'{path}, line 1: expected {expected}; found {",".join(header)[:80]!r}')
-
-
-def _lines(
-    path: Path, rows: Iterator[tuple[int, dict[str, str]]], group: str | None
-) -> list[_Line]:
-    lines = []
-    for number, row in rows:
-        where = f'{path}, line {number}'
-        for name in ('path', 'label', *({group} & row.keys())):
-            if not row[name].strip():
-                raise InputError(f'{where}: the {name} is empty')
-        split = SPLIT_NAMES.get(fold(row.get('split', 'train')))
-        if split is None:
-            raise InputError(
-                f"{where}: expected the split 'train', 'validation' or 'test', "
-                f'found {row["split"][:40]!r}'
-            )
-        edges = [row[name] for name in BOX_HEADER if name in row]
-        lines.append(_Line(number, row['path'], row['label'], split, edges, row.get(group)))
-    return lines
+    return row | {'split': SPLIT_NAMES[fold(found)]}

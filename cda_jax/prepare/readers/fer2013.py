@@ -10,7 +10,7 @@ from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.readers import ferplus, row_checks
 from cda_jax.prepare.readers.expressions import COMMON_ORDER, EXPRESSIONS, native_labels
-from cda_jax.prepare.readers.label_files import csv_rows, first_file, found_in
+from cda_jax.prepare.readers.label_files import csv_table, first_file, other_layout
 
 # The original's archive unpacks into a folder; the last is a later copy of the same rows.
 FILES = ('fer2013.csv', 'fer2013/fer2013.csv', 'icml_face_data.csv')
@@ -44,77 +44,50 @@ def read(root: Path, public_test: str = 'exclude', votes: str | Path | None = No
         )
     path = first_file([root, *(root / name for name in FILES)])
     if path is None:
-        raise InputError(
-            f'{root}: not a folder of FER2013; expected {FILES[0]} or {FILES[2]} in it'
-            f'{found_in(root)}'
-        )
-    columns = _columns(path)
-    splits = {'Training': 'train', 'PublicTest': public_test, 'PrivateTest': 'test'}
+        expected = f'expected {FILES[0]} or {FILES[2]} in it'
+        raise other_layout(root, f'not a folder of FER2013; {expected}')
+    csv_table(path, COLUMNS)  # Another header shows before anything is read.
     if votes is None:
-        return Dataset(EXPRESSIONS, (path,), ReadAnew(lambda: _rows(path, columns, splits)))
+        return Dataset(EXPRESSIONS, (path,), ReadAnew(lambda: _rows(path, public_test)))
     voted = first_file([Path(votes), path.parent / votes])
     if voted is None:
         raise InputError(f'votes: {votes}: no such file; expected fer2013new.csv of FER+')
-    rows = ReadAnew(lambda: _rows(path, columns, splits, voted))
+    rows = ReadAnew(lambda: _rows(path, public_test, voted))
     return Dataset(COMMON_ORDER, (path, voted), rows, layout=f'labels by the votes of {voted.name}')
 
 
-def _columns(path: Path) -> list[int]:
-    """The places of the emotion, the pixels and the Usage in a row."""
-    _, header = next(csv_rows(path), (1, []))
-    names = [name.strip() for name in header]  # one of the two copies has blanks
-    if sorted(names) != sorted(COLUMNS):
-        raise InputError(
-            f'{path}, line 1: expected a header with {", ".join(COLUMNS)}, '
-            f'found {",".join(header)[:80]!r}'
-        )
-    return [names.index(name) for name in COLUMNS]
+def _rows(path: Path, public_test: str, voted: Path | None = None) -> Iterator[Example | Skipped]:
+    splits = {'Training': 'train', 'PublicTest': public_test, 'PrivateTest': 'test'}
+    all_votes = iter(()) if voted is None else ferplus.read_votes(voted)
 
+    def example(
+        row_id: str, label: int, usage: str, pixels: str, votes: ferplus.Votes | None
+    ) -> Example:
+        if splits[usage] == 'exclude':
+            raise row_checks.UnusableRowError('public test set not used', '', False)
+        of_classes = None
+        if votes is not None:
+            label, of_classes = ferplus.most_voted(votes), votes.of_classes
+        picture = _png(pixels.split())
+        return Example(row_id, row_id, None, None, label, splits[usage], picture, of_classes)
 
-def _rows(
-    path: Path, columns: list[int], splits: dict[str, str], voted: Path | None = None
-) -> Iterator[Example | Skipped]:
-    rows = csv_rows(path)
-    next(rows)  # the header
-    of_rows = iter(()) if voted is None else ferplus.read_votes(voted)
-    for number, fields in rows:
+    for number, row in csv_table(path, COLUMNS)[1]:
         where = f'{path}, line {number}'
-        if len(fields) != len(COLUMNS):
+        emotion, pixels, usage = (row[column].strip() for column in COLUMNS)
+        if emotion not in LABELS:
+            raise InputError(f'{where}: expected an emotion of 0..6, found {emotion[:20]!r}')
+        if usage not in splits:
             raise InputError(
-                f'{where}: expected the {len(COLUMNS)} fields {", ".join(COLUMNS)}, '
-                f'found {len(fields)}'
+                f'{where}: expected the Usage {", ".join(splits)}, found {usage[:20]!r}'
             )
-        emotion, pixels, usage = (fields[column].strip() for column in columns)
-        votes = next(of_rows, None)
-        if voted is not None:
-            ferplus.check_match(votes, voted, where, usage)
+        votes = next(all_votes, None)
+        if voted is not None and (votes is None or votes.usage != usage):
+            found = 'no more rows' if votes is None else repr(votes.usage[:20])
+            raise InputError(f'{voted}: expected the Usage {usage!r} of {where}, found {found}')
         row_id = f'{path.name}:{number}'
-        yield row_checks.attempt(_example, row_id, where, emotion, pixels, usage, splits, votes)
-    if extra := next(of_rows, None):
-        raise InputError(f'{extra.where}: expected no more rows than {path} has')
-
-
-def _example(
-    row_id: str,
-    where: str,
-    emotion: str,
-    pixels: str,
-    usage: str,
-    splits: dict[str, str],
-    votes: ferplus.Votes | None,
-) -> Example:
-    if emotion not in LABELS:
-        raise InputError(f'{where}: expected an emotion of 0..6, found {emotion[:20]!r}')
-    if usage not in splits:
-        raise InputError(
-            f'{where}: expected the Usage Training, PublicTest or PrivateTest, found {usage[:20]!r}'
-        )
-    if splits[usage] == 'exclude':
-        raise row_checks.UnusableRowError('public test set not used', '', False)
-    label = LABELS[emotion] if votes is None else ferplus.most_voted(votes)
-    of_classes = None if votes is None else votes.of_classes
-    picture = _png(pixels.split())
-    return Example(row_id, row_id, None, None, label, splits[usage], picture, of_classes)
+        yield row_checks.attempt(example, row_id, LABELS[emotion], usage, pixels, votes)
+    if next(all_votes, None):
+        raise InputError(f'{voted}: expected no more rows than {path} has')
 
 
 def _png(pixels: list[str]) -> bytes:

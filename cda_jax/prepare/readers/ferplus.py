@@ -12,20 +12,18 @@ from typing import NamedTuple
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.expressions import COMMON_ORDER
-from cda_jax.prepare.readers.label_files import csv_rows
+from cda_jax.prepare.readers.label_files import csv_table
 
-CLASSES = ['neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear', 'contempt']
+CLASSES = [name.lower() for name in COMMON_ORDER]
 OTHERS = {'unknown': 'most votes for unknown', 'NF': 'most votes for no face'}
-COLUMNS = ['Usage', 'Image name', *CLASSES, *OTHERS]
+COLUMNS = ['Usage', 'Image name', *CLASSES, *OTHERS]  # in any order
 
 _COUNT = re.compile('[0-9]{1,4}')
-_PLACES = [CLASSES.index(name.lower()) for name in COMMON_ORDER]
 
 
 class Votes(NamedTuple):
     """The votes on one row."""
 
-    where: str  # file and line
     usage: str
     of_classes: tuple[int, ...]  # in `COMMON_ORDER`
     of_others: tuple[int, ...]  # of `OTHERS`
@@ -33,34 +31,15 @@ class Votes(NamedTuple):
 
 def read_votes(path: Path) -> Iterator[Votes]:
     """Yields the votes of every row; raises InputError where one is malformed."""
-    rows = csv_rows(path)
-    _, header = next(rows, (1, []))
-    if [name.strip() for name in header] != COLUMNS:
-        raise InputError(
-            f'{path}, line 1: expected the header {",".join(COLUMNS)} of FER+, '
-            f'found {",".join(header)[:80]!r}'
-        )
-    for number, fields in rows:
-        usage, counts = fields[0].strip(), [field.strip() for field in fields[2:]]
-        if len(fields) != len(COLUMNS) or not all(map(_COUNT.fullmatch, counts)):
+    for number, row in csv_table(path, COLUMNS)[1]:
+        counts = [row[column].strip() for column in (*CLASSES, *OTHERS)]
+        if not all(map(_COUNT.fullmatch, counts)):
             raise InputError(
-                f'{path}, line {number}: expected the {len(COLUMNS)} fields {",".join(COLUMNS)} '
-                f'with whole numbers of votes, found {",".join(fields)[:80]!r}'
+                f'{path}, line {number}: expected whole numbers of votes, '
+                f'found {",".join(counts)[:80]!r}'
             )
-        of_columns = [int(count) for count in counts]
-        of_classes = tuple(of_columns[place] for place in _PLACES)
-        yield Votes(f'{path}, line {number}', usage, of_classes, tuple(of_columns[len(CLASSES) :]))
-
-
-def check_match(votes: Votes | None, path: Path, where: str, usage: str) -> None:
-    """Raises InputError unless there are votes, and they are of the row of FER2013 at `where`."""
-    if votes is None:
-        raise InputError(f'{path}: has no votes for {where}; expected as many rows')
-    if votes.usage != usage:
-        raise InputError(
-            f'{votes.where}: the Usage is {votes.usage[:20]!r}, but {usage[:20]!r} in {where}; '
-            'expected the same rows in the same order'
-        )
+        votes = tuple(map(int, counts))
+        yield Votes(row['Usage'].strip(), votes[: len(CLASSES)], votes[len(CLASSES) :])
 
 
 def most_voted(votes: Votes) -> int:

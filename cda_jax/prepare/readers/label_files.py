@@ -2,9 +2,8 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from cda_jax.errors import InputError
 
@@ -15,41 +14,33 @@ _MAX_LINE = 2**20
 
 def first_file(candidates: Iterable[Path]) -> Path | None:
     """The first of the candidates that is a file, or None."""
-    return next((path for path in candidates if os.path.isfile(path)), None)
+    return next(filter(os.path.isfile, candidates), None)
 
 
 def first_folder(candidates: Iterable[Path]) -> Path | None:
     """The first of the candidates that is a folder, or None."""
-    return next((path for path in candidates if os.path.isdir(path)), None)
+    return next(filter(os.path.isdir, candidates), None)
 
 
-def found_in(folder: Path, most: int = 12) -> str:
-    """What a folder holds, as the end of an error that expected something else there."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [
-                f'{ascii(entry.name)[1:-1]}/' if entry.is_dir() else ascii(entry.name)[1:-1]
-                for entry in entries
-                if not entry.name.startswith('.')
-            ]
-    except OSError:  # a file
-        return ''
+def other_layout(folder: Path, problem: str, most: int = 12) -> InputError:
+    """The error for a folder that is not as expected: the problem, and what the folder holds."""
+    paths = sorted(folder.glob('[!.]*'), key=lambda path: (not os.path.isdir(path), path.name))
+    names = [ascii(path.name)[1:-1] + '/' * os.path.isdir(path) for path in paths]
     more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    names.sort(key=lambda name: (not name.endswith('/'), name))
-    return f'; found {", ".join(names[:most]) or "nothing"}{more}'
+    return InputError(f'{folder}: {problem}; found {", ".join(names[:most]) or "nothing"}{more}')
 
 
-def read_text(path: Path, max_characters: int = _MAX_TEXT) -> str:
+def read_text(path: Path) -> str:
     """Reads a text file in UTF-8; every line end becomes a single newline."""
     try:
         with path.open(encoding='utf-8-sig') as file:
-            text = file.read(max_characters + 1)
+            text = file.read(_MAX_TEXT + 1)
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
     except UnicodeDecodeError as error:
         raise InputError(f'{path}: expected UTF-8 text ({error})') from error
-    if len(text) > max_characters:
-        raise InputError(f'{path}: expected at most {max_characters:,} characters')
+    if len(text) > _MAX_TEXT:
+        raise InputError(f'{path}: expected at most {_MAX_TEXT:,} characters')
     return text
 
 
@@ -64,7 +55,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding='utf-8-sig', newline='') as file:
-            reader = csv.reader(_short_lines(path, file), strict=True)
+            # A longer line comes in pieces, none of which is a row with the right fields.
+            reader = csv.reader(iter(lambda: file.readline(_MAX_LINE), ''), strict=True)
             for fields in reader:
                 number = reader.line_num
                 if fields:
@@ -77,10 +69,21 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
-    """The header of a CSV file, and its rows by the header's names, as of `csv_rows`."""
+def csv_table(
+    path: Path, columns: Collection[str]
+) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The header of a CSV file, and its rows by the header's names, as of `csv_rows`.
+
+    Raises InputError unless the header has each of the columns once.
+    """
     rows = csv_rows(path)
-    _, header = next(rows, (1, []))
+    _, first = next(rows, (1, []))
+    header = [name.strip() for name in first]
+    if any(header.count(name) != 1 for name in columns):
+        raise InputError(
+            f'{path}, line 1: expected a header with {", ".join(columns)}, '
+            f'found {",".join(header)[:80]!r}'
+        )
 
     def by_name() -> Iterator[tuple[int, dict[str, str]]]:
         for number, fields in rows:
@@ -92,12 +95,3 @@ def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]
             yield number, dict(zip(header, fields, strict=True))
 
     return header, by_name()
-
-
-def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 0
-    while line := file.readline(_MAX_LINE + 1):
-        number += 1
-        if len(line) > _MAX_LINE:
-            raise InputError(f'{path}, line {number}: expected at most {_MAX_LINE:,} characters')
-        yield line

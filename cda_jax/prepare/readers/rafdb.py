@@ -8,16 +8,13 @@ from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.readers import class_folders, row_checks
 from cda_jax.prepare.readers.classes import name_classes
 from cda_jax.prepare.readers.expressions import EXPRESSIONS, native_labels
-from cda_jax.prepare.readers.label_files import first_file, found_in, numbered_lines, read_text
+from cda_jax.prepare.readers.label_files import first_file, numbered_lines, other_layout, read_text
 
 # The authors' archive misspells the name; some copies correct it.
 LABEL_FILES = ('EmoLabel/list_patition_label.txt', 'EmoLabel/list_partition_label.txt')
 # Archives unpack into basic/, or into basic/basic/ beside __MACOSX/.
 NESTINGS = ('.', 'basic', 'basic/basic')
-_MAX_BOX_TEXT = 4096
 LABELS = native_labels('rafdb')  # ids 1..7
-# As on Kaggle: aligned pictures in folders named after the ids.
-FOLDERS = 'DATASET/train/1/'
 
 
 def read(root: Path, aligned: bool = False, follow_links: bool = False) -> Dataset:
@@ -32,10 +29,8 @@ def read(root: Path, aligned: bool = False, follow_links: bool = False) -> Datas
         dataset = name_classes(dataset, class_order='rafdb')
         return dataset._replace(layout=f'{dataset.layout}, aligned pictures')
     if label_file is None:
-        raise InputError(
-            f'{root}: not a folder of RAF-DB; expected {LABEL_FILES[0]} in it, or {FOLDERS}'
-            f'{found_in(root)}'
-        )
+        expected = f'expected {LABEL_FILES[0]} in it, or DATASET/train/1/'
+        raise other_layout(root, f'not a folder of RAF-DB; {expected}')
     base = label_file.parent.parent
     images = base / 'Image' / ('aligned' if aligned else 'original')
     box_folder = base / 'Annotation' / 'boundingbox'
@@ -43,7 +38,7 @@ def read(root: Path, aligned: bool = False, follow_links: bool = False) -> Datas
         if not folder.is_dir():
             raise InputError(f'{root}: not a folder of RAF-DB; expected the folder {folder}')
     check_picture = row_checks.picture_check(images, root, follow_links)
-    box_files = row_checks.list_files(box_folder, root, follow_links)
+    box_files = row_checks.files_in(box_folder, root, follow_links)
     photo_prefix = images.relative_to(root).as_posix()
 
     def example(name: str, label: int) -> Example:
@@ -76,14 +71,11 @@ def _labels(label_file: Path) -> list[tuple[str, int]]:
     return list(labels.items())
 
 
-def _box(stem: str, folder: Path, present: row_checks.Listing) -> Box:
-    candidates = (f'{stem}_boundingbox.txt', f'{stem}.txt')
-    there = present.inside | present.outside
-    file = next((file for file in candidates if file in there), candidates[0])
-    present.check(file, 'missing box file')
-    path = folder / file
-    edges = read_text(path, max_characters=_MAX_BOX_TEXT).split()
-    expected = f'{path}: expected four numbers x_min y_min x_max y_max'
+def _box(stem: str, folder: Path, files: dict[str, bool]) -> Box:
+    name = f'{stem}.txt' if f'{stem}.txt' in files else f'{stem}_boundingbox.txt'
+    row_checks.check_file(files, name, 'missing box file')
+    edges = read_text(folder / name).split()
+    expected = f'{folder / name}: expected four numbers x_min y_min x_max y_max'
     if len(edges) != 4:
         raise InputError(f'{expected}, found {len(edges)}')
     box = Box(*row_checks.numbers(edges, expected))

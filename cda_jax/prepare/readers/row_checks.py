@@ -1,21 +1,16 @@
 """Why a row is unusable: the reasons and checks that the readers share."""
 
-import errno
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Example, Skipped
 
 MISSING_PICTURE = 'missing picture'
 LINK_OUTSIDE = 'link out of the root (--follow_links follows it)'
-
-# The errors for a name that cannot be that of a folder.
-_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class UnusableRowError(Exception):
@@ -47,42 +42,39 @@ def usable_box(box: Box, found: str) -> Box:
     return box
 
 
-class Listing(NamedTuple):
-    """The names of the files in one folder, without pipes, devices and broken links."""
+def files_in(folder: Path, root: Path, follow_links: bool = False) -> dict[str, bool]:
+    """The files in a folder by name, and whether the root holds them once links are followed.
 
-    inside: frozenset[str]  # those below the root, and links to files below it
-    outside: frozenset[str]  # links that lead out of the root
-
-    def check(self, name: str, missing: str, shown: str | None = None) -> None:
-        """Raises UnusableRowError where a file is not inside: `missing` says so of none at all."""
-        if name not in self.inside:
-            why = LINK_OUTSIDE if name in self.outside else missing
-            raise UnusableRowError(why, name if shown is None else shown)
-
-
-def list_files(folder: Path, root: Path, follow_links: bool = False) -> Listing:
-    """Lists a folder's files with one scan; a folder that does not exist has none.
-
-    The root may be a link itself, but nothing below it may lead out of it, unless `follow_links`.
+    Pipes, devices and broken links are no files, and a folder that does not exist has none. The
+    root may be a link itself. With `follow_links` everything counts as held by it.
     """
-    files, outside = set(), set()
+    real_root = os.path.realpath(root)
+
+    def is_held(path: os.PathLike[str]) -> bool:
+        return follow_links or Path(os.path.realpath(path)).is_relative_to(real_root)
+
+    files: dict[str, bool] = {}
+    if not os.path.isdir(folder):
+        return files
+    is_folder_held = is_held(folder)
     try:
-        real_root = os.path.realpath(root)
-        is_outside = not follow_links and _leaves(folder, real_root)
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_link = entry.is_symlink()
                 # A link that leads in a circle would make is_file() raise.
                 if os.path.isfile(entry) if is_link else entry.is_file():
-                    may_leave = is_link and not follow_links
-                    leaves = is_outside or (may_leave and _leaves(entry, real_root))
-                    (outside if leaves else files).add(entry.name)
-    except ValueError:  # the name holds a NUL character, so it names no folder
-        return Listing(frozenset(), frozenset())
+                    files[entry.name] = is_folder_held and (not is_link or is_held(entry))
     except OSError as error:
-        if error.errno not in _NO_FOLDER:
-            raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
-    return Listing(frozenset(files), frozenset(outside))
+        raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
+    return files
+
+
+def check_file(
+    files: Mapping[str, bool], name: str, missing: str = MISSING_PICTURE, shown: str = ''
+) -> None:
+    """Raises UnusableRowError where a name is not one of `files_in`, or leads out of the root."""
+    if not files.get(name):
+        raise UnusableRowError(LINK_OUTSIDE if name in files else missing, shown or name)
 
 
 def picture_check(folder: Path, root: Path, follow_links: bool = False) -> Callable[[str], None]:
@@ -94,8 +86,8 @@ def picture_check(folder: Path, root: Path, follow_links: bool = False) -> Calla
     """
 
     @functools.cache
-    def listing(subfolder: str) -> Listing:
-        return list_files(folder / subfolder, root, follow_links)
+    def files_below(subfolder: str) -> dict[str, bool]:
+        return files_in(folder / subfolder, root, follow_links)
 
     def check(relative: str) -> None:
         subfolder, _, name = relative.rpartition('/')
@@ -103,11 +95,6 @@ def picture_check(folder: Path, root: Path, follow_links: bool = False) -> Calla
         starts_elsewhere = relative[:1] in ('/', '\\') or relative[1:2] == ':'
         if starts_elsewhere or '..' in relative.replace('\\', '/').split('/'):
             raise UnusableRowError('path outside the root', relative)
-        listing(subfolder).check(name, MISSING_PICTURE, relative)
+        check_file(files_below(subfolder), name, shown=relative)
 
     return check
-
-
-def _leaves(path: os.PathLike[str], real_root: str) -> bool:
-    """Whether a path ends outside the root once all links on it are followed."""
-    return not Path(os.path.realpath(path)).is_relative_to(real_root)

@@ -1,26 +1,25 @@
 """Several sites in one folder: `SITE/CLASS/`, or class folders in splits for each, as PACS has."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, Skipped, each_example
 from cda_jax.prepare.readers import class_folders
-from cda_jax.prepare.readers.label_files import found_in, numbered_lines
+from cda_jax.prepare.readers.label_files import numbered_lines, other_layout
 
 # `NAME_kfold.txt` for each of them, in the order in which a list claims pictures: the official test
 # lists of PACS name all pictures of a site, for training on the other sites.
-LISTS: dict[str, Split] = {'train': 'train', 'crossval': 'validation', 'test': 'test'}
+LISTS: dict[Split, str] = {'train': 'train', 'validation': 'crossval', 'test': 'test'}
 
 
-def read_sites(
+def read(
     root: Path,
     split_lists: str | Path | None = None,
     test_fraction: float | None = None,
     group: str | None = None,
     follow_links: bool = False,
-) -> Iterator[tuple[str, Dataset]]:
+) -> dict[str, Dataset]:
     """Reads every folder below root as a site, each as of `class_folders.read`.
 
     Args:
@@ -35,21 +34,19 @@ def read_sites(
     visible = class_folders.visible
     names = [name for name in visible(root)[0] if visible(root / name)[0]]  # not those of lists
     if not names:
-        raise InputError(
-            f'{root}: expected a folder with class folders for each site{found_in(root)}'
-        )
+        raise other_layout(root, 'expected a folder with class folders for each site')
+    sites = {}
     for name in names:
         lists = {
             split: Path(split_lists or root) / f'{name}_{kind}_kfold.txt'
-            for kind, split in LISTS.items()
+            for split, kind in LISTS.items()
         }
         lists = {split: path for split, path in lists.items() if path.is_file()}
-        if not lists:
-            yield name, class_folders.read(root / name, test_fraction, group, follow_links)
-            continue
-        # A fraction only so that a test split is not asked for; the lists decide.
-        dataset = class_folders.read(root / name, 0.5, group, follow_links)
-        yield name, _as_listed(dataset, name, lists)
+        # With lists, a fraction only so that a test split is not asked for; the lists decide.
+        fraction = 0.5 if lists else test_fraction
+        dataset = class_folders.read(root / name, fraction, group, follow_links)
+        sites[name] = _as_listed(dataset, name, lists) if lists else dataset
+    return sites
 
 
 def _as_listed(dataset: Dataset, site: str, lists: dict[Split, Path]) -> Dataset:

@@ -1,7 +1,7 @@
 """Splits: what folders and lists call them, and a test set drawn where there is none."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
 
 from cda_jax.data.manifest import Split
@@ -11,13 +11,9 @@ from cda_jax.prepare.dataset import Example, Skipped, each_example
 
 # In lower case.
 SPLIT_NAMES: dict[str, Split] = {
-    'train': 'train',
-    'training': 'train',
-    'valid': 'validation',
-    'val': 'validation',
-    'validation': 'validation',
-    'test': 'test',
-    'testing': 'test',
+    **dict.fromkeys(('train', 'training'), 'train'),
+    **dict.fromkeys(('val', 'valid', 'validation'), 'validation'),
+    **dict.fromkeys(('test', 'testing'), 'test'),
 }
 
 HOW_TO_DRAW = '--test_fraction=0.2 draws a test split'
@@ -41,14 +37,14 @@ def draw_test(
         rows = each_example(rows, lambda row: row._replace(photo=group_of(row)))
     if fraction is None:
         return rows
-    places = {row.photo: hash_photo(row.photo) / 2**64 for row in rows if isinstance(row, Example)}
-    test = {photo for photo, place in places.items() if place < fraction}
-    if places and not test:
-        test = {min(places, key=places.get)}
-    return with_test(rows, test)
+    photos = sorted({row.photo for row in rows if isinstance(row, Example)}, key=hash_photo)
+    test = {photo for photo in photos if hash_photo(photo) / 2**64 < fraction}
+    return with_test(rows, test or photos[:1])
 
 
-def with_test(rows: list[Example | Skipped], photos: Collection[str]) -> list[Example | Skipped]:
+def with_test(
+    rows: Iterable[Example | Skipped], photos: Collection[str]
+) -> list[Example | Skipped]:
     """Puts the rows of these photos into the test split, and all others into training."""
     return each_example(
         rows, lambda row: row._replace(split='test' if row.photo in photos else 'train')

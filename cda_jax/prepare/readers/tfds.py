@@ -51,40 +51,34 @@ def read(root: Path, name: str) -> Dataset:
 def _builder(tfds: Any, root: Path, name: str) -> Any:
     from google.protobuf.json_format import ParseError
 
-    try:
-        # From its files alone, because the dataset's own code may need TensorFlow.
-        builder = tfds.core.read_only_builder.builder_from_files(name, data_dir=root)
-    except tfds.core.DatasetNotFoundError as error:
-        raise InputError(f'{root}: {name} is not prepared there; {_how_to(root, name)}') from error
-    except (ParseError, ValueError) as error:
-        first_line = str(error).partition('\n')[0]
-        raise InputError(f'{root}: {name!r} cannot be read ({first_line})') from error
-    file_format = builder.info.file_format
-    if file_format is None or file_format.value != FILE_FORMAT:
-        raise InputError(
-            f'{builder.data_path}: expected files of the format {FILE_FORMAT}, found '
-            f'{file_format and file_format.value}; {_how_to(root, name)}'
-        )
-    return builder
-
-
-def _how_to(root: Path, name: str) -> str:
-    return (
+    how_to = (
         'to prepare it: import tensorflow_datasets as tfds; '
         f"tfds.builder('{name}', data_dir='{root}', file_format='{FILE_FORMAT}')"
         '.download_and_prepare() (most datasets need TensorFlow for this step)'
     )
+    try:
+        # From its files alone, because the dataset's own code may need TensorFlow.
+        builder = tfds.core.read_only_builder.builder_from_files(name, data_dir=root)
+    except tfds.core.DatasetNotFoundError as error:
+        raise InputError(f'{root}: {name} is not prepared there; {how_to}') from error
+    except (ParseError, ValueError) as error:
+        first_line = str(error).partition('\n')[0]
+        raise InputError(f'{root}: {name!r} cannot be read ({first_line})') from error
+    found = builder.info.file_format and builder.info.file_format.value
+    if found != FILE_FORMAT:
+        raise InputError(
+            f'{builder.data_path}: expected files of the format {FILE_FORMAT}, found {found}; '
+            f'{how_to}'
+        )
+    return builder
 
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
     """The names of the one picture with 8 bits per channel and of the one class label."""
     features = dict(sorted(builder.info.features.items()))
-
-    def of(kind: type) -> list[str]:
-        return [key for key, feature in features.items() if isinstance(feature, kind)]
-
-    images = [key for key in of(tfds.features.Image) if features[key].np_dtype == 'uint8']
-    labels = of(tfds.features.ClassLabel)
+    images = [key for key in features if isinstance(features[key], tfds.features.Image)]
+    images = [key for key in images if features[key].np_dtype == 'uint8']
+    labels = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
     if len(images) != 1 or len(labels) != 1:
         found = ', '.join(f'{key}: {type(feature).__name__}' for key, feature in features.items())
         raise InputError(
@@ -95,13 +89,11 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
 
 
 def _split_name(builder: Any, name: str, split: Split) -> str:
-    splits = builder.info.splits
-    for own in SPLIT_NAMES[split]:
-        if own in splits:
-            if not splits[own].num_examples:
-                raise InputError(f'{PREFIX}{name}: its split {own} is empty')
-            return own
-    raise InputError(
-        f'{PREFIX}{name}: expected a split named {" or ".join(SPLIT_NAMES[split])}, '
-        f'found {", ".join(sorted(splits))}'
-    )
+    filled = [own for own, info in sorted(builder.info.splits.items()) if info.num_examples]
+    own = next((own for own in SPLIT_NAMES[split] if own in filled), None)
+    if own is None:
+        raise InputError(
+            f'{PREFIX}{name}: expected a split named {" or ".join(SPLIT_NAMES[split])} that is not '
+            f'empty, found {", ".join(filled)}'
+        )
+    return own
