@@ -23,7 +23,6 @@ from cda_jax.standin.styles import SITE_STYLES
 _VERSION = 1  # raise it whenever the same arguments would give other files
 _ARGUMENTS_FILE = 'standin.json'
 _TRUTH_FILE = 'true_expressions.csv'
-_PHOTOS_PER_TASK = 50
 _SHARD_SIZE = 512  # small, so that several processes have something to do
 
 
@@ -128,22 +127,20 @@ def _make_sites(
     root: Path, arguments: Arguments, num_processes: int, report: Callable[[str], None]
 ) -> None:
     sites, tasks = [], []
-    for index, style in enumerate(SITE_STYLES):
-        faces = arguments.train_faces[index], arguments.test_faces
-        photos = plan_site(arguments.seed, index, *faces)
-        pictures = root / style.name / LAYOUTS[style.name].pictures
-        for folder in {(pictures / photo.name).parent for photo in photos}:
-            folder.mkdir(parents=True, exist_ok=True)
-        sites.append((style.name, pictures, photos))
-        for start in range(0, len(photos), _PHOTOS_PER_TASK):
-            some = photos[start : start + _PHOTOS_PER_TASK]
-            tasks.append((pictures, arguments.seed, index, start, some))
-    annotations = {}
-    results = work_off(_draw_photos, tasks, num_processes)
-    for drawn in tqdm(results, 'drawing', len(tasks), disable=None):
-        annotations |= drawn
-    for (name, pictures, photos), faces in zip(sites, arguments.train_faces, strict=True):
-        annotated = [(photo, annotations[pictures / photo.name]) for photo in photos]
+    for index, (style, faces) in enumerate(zip(SITE_STYLES, arguments.train_faces, strict=True)):
+        photos = plan_site(arguments.seed, index, faces, arguments.test_faces)
+        paths = [root / style.name / LAYOUTS[style.name].pictures / photo.name for photo in photos]
+        for folder in {path.parent for path in paths}:
+            folder.mkdir(parents=True)
+        sites.append((style.name, paths, photos))
+        tasks += [
+            (path, arguments.seed, index, number, photo)
+            for number, (path, photo) in enumerate(zip(paths, photos, strict=True))
+        ]
+    results = work_off(_draw, tasks, num_processes)
+    annotations = dict(tqdm(results, 'drawing', len(tasks), disable=None))
+    for (name, paths, photos), faces in zip(sites, arguments.train_faces, strict=True):
+        annotated = [(photo, annotations[path]) for path, photo in zip(paths, photos, strict=True)]
         ids = LAYOUTS[name].write_labels(root / name, annotated)
         truths = [EXPRESSIONS[truth] for photo in photos for truth in photo.expressions]
         labels = [EXPRESSIONS[label] for photo in photos for label in photo.labels]
@@ -152,13 +149,11 @@ def _make_sites(
         report(f'{name}: {faces:,} training and {arguments.test_faces:,} test faces drawn')
 
 
-def _draw_photos(
-    pictures: Path, seed: int, index: int, start: int, photos: list[Photo]
-) -> dict[Path, list[Annotation]]:
-    """Draws consecutive photos; each has its own generator, so no draw depends on another."""
-    annotations = {}
-    for i, photo in enumerate(photos, start):
-        path, rng = pictures / photo.name, generator(seed, index, 1, i)
-        data, annotations[path] = draw_photo(rng, SITE_STYLES[index], photo.expressions)
-        path.write_bytes(data)
-    return annotations
+def _draw(
+    path: Path, seed: int, index: int, number: int, photo: Photo
+) -> tuple[Path, list[Annotation]]:
+    """Draws a photo from a generator of its own, so that no draw depends on another."""
+    rng = generator(seed, index, 1, number)
+    data, annotations = draw_photo(rng, SITE_STYLES[index], photo.expressions)
+    path.write_bytes(data)
+    return path, annotations

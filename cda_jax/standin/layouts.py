@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cda_jax.data.records import hash_photo
 from cda_jax.prepare.readers.affectnet import HEADER
 from cda_jax.standin.photos import Annotation, Photo
 
@@ -36,11 +37,10 @@ def _name_rafdb(seed: int, train: int, test: int) -> tuple[list[str], list[str]]
 
 
 def _write_rafdb(root: Path, annotated: Annotated) -> list[str]:
-    boxes = root / 'Annotation' / 'boundingbox'
-    boxes.mkdir(parents=True)
     for photo, (face,) in annotated:
-        box_file = boxes / photo.name.replace('.jpg', '_boundingbox.txt')
-        _write_lines(box_file, [' '.join(f'{edge:.3f}' for edge in face.box)])
+        box_file = photo.name.replace('.jpg', '_boundingbox.txt')
+        edges = ' '.join(f'{edge:.3f}' for edge in face.box)
+        _write_lines(root / 'Annotation' / 'boundingbox' / box_file, [edges])
     lines = [f'{photo.name} {_RAFDB_NUMBERS[photo.labels[0]]}' for photo, _ in annotated]
     _write_lines(root / 'EmoLabel' / 'list_patition_label.txt', lines)
     return [photo.name for photo, _ in annotated]
@@ -50,7 +50,7 @@ def _name_expw(seed: int, train: int, test: int) -> tuple[list[str], list[str]]:
     """Takes the test photos in the order of a hash of their names, as the reader does."""
     scenes = ('party', 'concert', 'office', 'family', 'school', 'market', 'street', 'stage')
     names = [f'{scenes[i % len(scenes)]}_{seed}_{i}.jpg' for i in range(train + test)]
-    names.sort(key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    names.sort(key=hash_photo)
     return names[test:], names[:test]
 
 
