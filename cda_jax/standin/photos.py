@@ -9,7 +9,7 @@ from cda_jax.prepare.dataset import Split
 from cda_jax.standin import geometry
 from cda_jax.standin.drawing import draw_face
 from cda_jax.standin.faces import Face, random_muscles, random_person
-from cda_jax.standin.styles import Capture, SiteStyle
+from cda_jax.standin.styles import SiteStyle
 
 _SUPERSAMPLING = 2  # canvas pixels per picture pixel; what is drawn is averaged down
 _OVERRUN_SHARE = 0.015  # of photos in which a face box reaches over the right and bottom edges
@@ -40,13 +40,13 @@ def draw_photo(
     """Draws faces with these true expressions from left to right: a JPEG, and their annotations."""
     faces, (width, height) = _seat_people(rng, style, expressions)
     shape = (height * _SUPERSAMPLING, width * _SUPERSAMPLING, 3)
-    canvas = BACKGROUNDS[style.capture.background](rng, shape)
+    canvas = BACKGROUNDS[style.background](rng, shape)
     for face in faces:
         centre = (face.centre[0] * _SUPERSAMPLING, face.centre[1] * _SUPERSAMPLING)
         draw_face(canvas, face._replace(centre=centre, scale=face.scale * _SUPERSAMPLING))
     picture = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    picture = _take_picture(rng, style.capture, picture, faces[0].scale)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*style.capture.jpeg_quality))]
+    picture = _take_picture(rng, style, picture, faces[0].scale)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*style.jpeg_quality))]
     _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
     annotations = []
     for face in faces:  # with a box as a detector gives it: never quite tight
@@ -61,17 +61,16 @@ def _seat_people(
     rng: np.random.Generator, style: SiteStyle, expressions: tuple[int, ...]
 ) -> tuple[list[Face], tuple[int, int]]:
     """Puts people side by side, with room around them; gives the size of the photo as well."""
-    scale = rng.uniform(*style.capture.face_height) / _BOX_HEIGHT
-    selection = style.selection
-    limits = np.deg2rad([selection.yaw, selection.pitch, selection.roll])
+    scale = rng.uniform(*style.face_height) / _BOX_HEIGHT
+    limits = np.deg2rad(style.turn)
     faces, right, bottom = [], 0.0, 0.0
     for expression in expressions:
         own_scale = scale * rng.uniform(0.85, 1.15)
         x = right + own_scale * (rng.uniform(1.0, 1.2) if faces else rng.uniform(1.15, 1.7))
         y = own_scale * rng.uniform(1.25, 1.8)
-        intensity = rng.uniform(*selection.intensity)
+        intensity = rng.uniform(*style.intensity)
         turn = rng.triangular(-limits, 0.0, limits).tolist()
-        person = random_person(rng, selection.glasses, selection.beard)
+        person = random_person(rng, style.glasses, style.beard)
         muscles = random_muscles(rng, expression, intensity)
         faces.append(Face(person, muscles, *turn, (x, y), own_scale, intensity))
         _, _, right, y1 = geometry.face_box(faces[-1])
@@ -83,20 +82,20 @@ def _seat_people(
 
 
 def _take_picture(
-    rng: np.random.Generator, capture: Capture, scene: np.ndarray, scale: float
+    rng: np.random.Generator, style: SiteStyle, scene: np.ndarray, scale: float
 ) -> np.ndarray:
     """Adds light, colour, blur and noise; u8[H, W, 3] in and out."""
     height, width, _ = scene.shape
-    sigma = rng.uniform(*capture.blur) * scale * _BOX_HEIGHT / 100
+    sigma = rng.uniform(*style.blur) * scale * _BOX_HEIGHT / 100
     blurred = cv2.GaussianBlur(scene, (0, 0), max(sigma, 0.1))
-    slope = rng.uniform(-0.5, 0.5, 2) * capture.light
+    slope = rng.uniform(-0.5, 0.5, 2) * style.light
     light = np.add.outer(
         np.linspace(1 - slope[0], 1 + slope[0], height, dtype=np.float32),
         np.linspace(-slope[1], slope[1], width, dtype=np.float32),
     )
-    contrast = rng.uniform(*capture.contrast)
-    gains = capture.cast * rng.uniform(0.96, 1.04, 3) * rng.uniform(0.9, 1.08) * contrast
-    noise = rng.uniform(*capture.noise) * rng.uniform(0.85, 1.15, 3)
+    contrast = rng.uniform(*style.contrast)
+    gains = style.cast * rng.uniform(0.96, 1.04, 3) * rng.uniform(0.9, 1.08) * contrast
+    noise = rng.uniform(*style.noise) * rng.uniform(0.85, 1.15, 3)
     grain = rng.standard_normal((height, width), dtype=np.float32)
     offset = _MIDDLE_GREY * (1.0 - contrast)
     channels = zip(cv2.split(blurred), gains.tolist(), noise.tolist(), strict=True)

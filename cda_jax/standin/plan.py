@@ -18,7 +18,7 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 def plan_site(seed: int, index: int, train_faces: int, test_faces: int) -> list[Photo]:
     """Spreads the faces of `SITE_STYLES[index]` over photos, those for training first."""
     rng, style = generator(seed, index, 0), SITE_STYLES[index]
-    sizes = [group_sizes(rng, faces, style.capture.group) for faces in (train_faces, test_faces)]
+    sizes = [group_sizes(rng, faces, style.group) for faces in (train_faces, test_faces)]
     names = LAYOUTS[style.name].name_photos(seed, *map(len, sizes))
     smallest = max(1, min(_SMALLEST_CLASS, train_faces // 14))
     train_labels = class_counts(style.train_weights, train_faces, smallest)

@@ -12,20 +12,16 @@ import numpy as np
 Range = tuple[float, float]
 
 
-class Selection(NamedTuple):
-    """Which faces get into the photos."""
+class SiteStyle(NamedTuple):
+    """What one site's photos and labels look like; a photo takes one number from each range."""
 
-    yaw: float  # largest turn to either side, in degrees
-    pitch: float  # likewise up and down
-    roll: float  # likewise in the plane of the picture
+    name: str  # of its folder and of its reader
+    # Selection: which faces get into the photos.
+    turn: tuple[float, float, float]  # largest yaw, pitch and roll to either side, in degrees
     intensity: Range  # strength of the expressions
     glasses: float  # share of people who wear them
     beard: float  # share of people who have one
-
-
-class Capture(NamedTuple):
-    """What cameras and files do to a photo, which takes one number from each range."""
-
+    # Capture: what cameras and files do to a photo.
     face_height: Range  # of a face box, in pixels
     background: str  # a key of photos.BACKGROUNDS
     cast: tuple[float, float, float]  # factors on red, green and blue
@@ -35,14 +31,7 @@ class Capture(NamedTuple):
     noise: Range  # standard deviation in grey levels of 255
     jpeg_quality: tuple[int, int]
     group: tuple[float, ...]  # probabilities of 1, 2, ... faces in a photo
-
-
-class SiteStyle(NamedTuple):
-    """What one site's photos and labels look like."""
-
-    name: str  # of its folder and of its reader
-    selection: Selection
-    capture: Capture
+    # Annotation, and how often each class occurs.
     confusion: np.ndarray  # f64[7, 7], true expression x label; rows sum to 1
     train_weights: tuple[int, ...]  # how often each label occurs, in any unit
     test_weights: tuple[int, ...]
@@ -55,18 +44,19 @@ def _percent(*rows: tuple[float, ...]) -> np.ndarray:
 # The weights are the class counts of the real datasets; AffectNet's test set is balanced.
 RAFDB = SiteStyle(
     name='rafdb',
-    selection=Selection(18.0, 10.0, 9.0, (0.50, 1.10), glasses=0.08, beard=0.08),
-    capture=Capture(
-        face_height=(90, 130),
-        background='studio',
-        cast=(1.08, 1.0, 0.90),
-        contrast=(0.95, 1.15),
-        light=0.25,
-        blur=(0.2, 0.6),
-        noise=(1.0, 3.0),
-        jpeg_quality=(86, 95),
-        group=(1.0,),
-    ),
+    turn=(18.0, 10.0, 9.0),
+    intensity=(0.50, 1.10),
+    glasses=0.08,
+    beard=0.08,
+    face_height=(90, 130),
+    background='studio',
+    cast=(1.08, 1.0, 0.90),
+    contrast=(0.95, 1.15),
+    light=0.25,
+    blur=(0.2, 0.6),
+    noise=(1.0, 3.0),
+    jpeg_quality=(86, 95),
+    group=(1.0,),
     # Fear is taken for surprise, disgust for anger, sadness for neutral; careful annotators.
     confusion=_percent(
         # Su   Fe   Di    Ha    Sa    An    Ne
@@ -83,18 +73,19 @@ RAFDB = SiteStyle(
 )
 EXPW = SiteStyle(
     name='expw',
-    selection=Selection(24.0, 12.0, 14.0, (0.35, 0.95), glasses=0.15, beard=0.12),
-    capture=Capture(
-        face_height=(44, 80),
-        background='room',
-        cast=(0.90, 1.0, 1.06),
-        contrast=(0.70, 0.95),
-        light=0.45,
-        blur=(0.8, 1.8),
-        noise=(2.0, 7.0),
-        jpeg_quality=(50, 75),
-        group=(0.72, 0.17, 0.08, 0.03),
-    ),
+    turn=(24.0, 12.0, 14.0),
+    intensity=(0.35, 0.95),
+    glasses=0.15,
+    beard=0.12,
+    face_height=(44, 80),
+    background='room',
+    cast=(0.90, 1.0, 1.06),
+    contrast=(0.70, 0.95),
+    light=0.45,
+    blur=(0.8, 1.8),
+    noise=(2.0, 7.0),
+    jpeg_quality=(50, 75),
+    group=(0.72, 0.17, 0.08, 0.03),
     # Fear is taken for surprise far more often, anger for disgust, and neutral for sadness.
     confusion=_percent(
         (86.0, 1.0, 1.0, 5.0, 1.0, 1.0, 5.0),
@@ -110,18 +101,19 @@ EXPW = SiteStyle(
 )
 AFFECTNET = SiteStyle(
     name='affectnet',
-    selection=Selection(30.0, 15.0, 20.0, (0.45, 1.20), glasses=0.20, beard=0.16),
-    capture=Capture(
-        face_height=(72, 120),
-        background='street',
-        cast=(1.0, 1.0, 1.0),
-        contrast=(0.90, 1.40),
-        light=0.70,
-        blur=(0.3, 1.5),
-        noise=(3.0, 10.0),
-        jpeg_quality=(70, 92),
-        group=(1.0,),
-    ),
+    turn=(30.0, 15.0, 20.0),
+    intensity=(0.45, 1.20),
+    glasses=0.20,
+    beard=0.16,
+    face_height=(72, 120),
+    background='street',
+    cast=(1.0, 1.0, 1.0),
+    contrast=(0.90, 1.40),
+    light=0.70,
+    blur=(0.3, 1.5),
+    noise=(3.0, 10.0),
+    jpeg_quality=(70, 92),
+    group=(1.0,),
     # Surprise is taken for fear, disgust for anger, sadness for neutral, all of them often.
     confusion=_percent(
         (80.0, 11.0, 0.5, 4.0, 0.5, 1.0, 3.0),

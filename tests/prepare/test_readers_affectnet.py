@@ -11,29 +11,32 @@ HEADER = (
     'subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,'
     'valence,arousal'
 )
-LANDMARKS = ';'.join(['123.45'] * 136)
 
 
-def line(picture, box, expression):
-    return f'{picture},{box},{LANDMARKS},{expression},-0.5,0.25'
+def line(picture, box, expression, *outcome):
+    return f'{picture},{box},{";".join(["123.45"] * 136)},{expression},-0.5,0.25'
 
 
+# Picture, box and expression, and what becomes of them: box and label, or reason and detail.
 TRAINING = (
-    line('1/aa.jpg', '10,20,30,50', 3),
-    line('1/aa.jpg', '134.0,5.0,12.0,6.0', '4.0'),  # the same file again, as pandas writes it
-    line('2/bb.JPEG', '1,2,3,4', 7),
-    line('2/bb.JPEG', 'NULL,NULL,3,4', 10),
-    line('2/bb.JPEG', 'NULL,NULL,30,40', 1),
-    line('2/bb.JPEG', '10,20,-30,40', 1),
-    line('2/gone.png', '1,2,3,4', 1),
-    line('3/gone.png', '1,2,3,4', 8),
-    line('2/cc.TIF', '1,2,3,4', 'happy'),
-    line('2/cc.TIF', '1,2,3,4', 'NaN'),
-    line('2/cc.TIF', ',2,3,4', 6),
-    line('../../away.jpg', '1,2,3,4', 6),
-    line('2/cc.TIF', '1,2,3,4', 0),
+    ('1/aa.jpg', '10,20,30,50', 3, (10, 20, 40, 70), 0),
+    ('1/aa.jpg', '134.0,5.0,12.0,6.0', '4.0', (134, 5, 146, 11), 1),  # as pandas writes it
+    ('2/bb.JPEG', '1,2,3,4', 7, 'class not used', 'contempt'),
+    ('2/bb.JPEG', 'NULL,NULL,3,4', 10, 'class not used', 'no face'),
+    ('2/bb.JPEG', 'NULL,NULL,30,40', 1, 'box missing or not finite', 'NULL,NULL,30,40'),
+    ('2/bb.JPEG', '10,20,-30,40', 1, 'box without area', '10,20,-30,40'),
+    ('2/gone.png', '1,2,3,4', 1, 'missing picture', '2/gone.png'),
+    ('3/gone.png', '1,2,3,4', 8, 'class not used', 'none'),
+    ('2/cc.TIF', '1,2,3,4', 'happy', 'non-numeric expression', 'happy'),
+    ('2/cc.TIF', '1,2,3,4', 'NaN', 'non-numeric expression', 'NaN'),
+    ('2/cc.TIF', ',2,3,4', 6, 'box missing or not finite', ',2,3,4'),
+    ('../../away.jpg', '1,2,3,4', 6, 'path outside the root', '../../away.jpg'),
+    ('2/cc.TIF', '1,2,3,4', 0, (1, 2, 4, 6), 6),
 )
-VALIDATION = (line('1389/dd.bmp', '0,0,7,8', 5), line('1389/dd.bmp', '0,0,7,8', 9))
+VALIDATION = (
+    ('1389/dd.bmp', '0,0,7,8', 5, (0, 0, 7, 8), 2),
+    ('1389/dd.bmp', '0,0,7,8', 9, 'class not used', 'uncertain'),
+)
 PICTURES = ('1/aa.jpg', '2/bb.JPEG', '2/cc.TIF', '1389/dd.bmp')
 PLACES = [
     ('.', 'Manually_Annotated_Images'),
@@ -43,11 +46,12 @@ PLACES = [
 ]
 
 
-def make_csv(root, training=TRAINING, places=PLACES[0], header=True):
+def make_csv(root, *more, places=PLACES[0], header=True):
     lists, images = (root / place for place in places)
     mark = '\ufeff' * header  # a byte order mark is no part of the header
-    write(lists / 'training.csv', mark + '\n'.join((HEADER, *training)) + '\n')
-    write(lists / 'validation.csv', '\r\n'.join([HEADER] * header + [*VALIDATION]))
+    training, validation = ([line(*row) for row in rows] for rows in (TRAINING, VALIDATION))
+    write(lists / 'training.csv', mark + '\n'.join((HEADER, *more, *training)) + '\n')
+    write(lists / 'validation.csv', '\r\n'.join([HEADER] * header + validation))
     for picture in PICTURES:
         write(images / picture)
     return lists, images
@@ -57,49 +61,47 @@ def make_csv(root, training=TRAINING, places=PLACES[0], header=True):
 @pytest.mark.parametrize('places', PLACES)
 def test_every_csv_row_is_a_row(tmp_path, places, header):
     lists, images = make_csv(tmp_path, places=places, header=header)
-
     dataset = read('affectnet', tmp_path)
 
-    def example(row_id, picture, box, label, split='train'):
+    def row(row_id, split, picture, box, label):
+        if isinstance(box, str):
+            return Skipped(row_id, box, label, fault=box != 'class not used')
         photo = f'{places[1]}/{picture}'
         return Example(row_id, photo, images / picture, Box(*box), label, split)
 
-    last = 2 if header else 1
     assert dataset.class_names == EXPRESSIONS
     assert dataset.sources == (lists / 'training.csv', lists / 'validation.csv')
     assert dataset.test_photos is None
     assert list(dataset.rows) == [
-        example('training.csv:2', '1/aa.jpg', (10, 20, 40, 70), 0),
-        example('training.csv:3', '1/aa.jpg', (134, 5, 146, 11), 1),
-        Skipped('training.csv:4', 'class not used', 'contempt', fault=False),
-        Skipped('training.csv:5', 'class not used', 'no face', fault=False),
-        Skipped('training.csv:6', 'box missing or not finite', 'NULL,NULL,30,40'),
-        Skipped('training.csv:7', 'box without area', '10,20,-30,40'),
-        Skipped('training.csv:8', 'missing picture', '2/gone.png'),
-        Skipped('training.csv:9', 'class not used', 'none', fault=False),
-        Skipped('training.csv:10', 'non-numeric expression', 'happy'),
-        Skipped('training.csv:11', 'non-numeric expression', 'NaN'),
-        Skipped('training.csv:12', 'box missing or not finite', ',2,3,4'),
-        Skipped('training.csv:13', 'path outside the root', '../../away.jpg'),
-        example('training.csv:14', '2/cc.TIF', (1, 2, 4, 6), 6),
-        example(f'validation.csv:{last}', '1389/dd.bmp', (0, 0, 7, 8), 2, 'test'),
-        Skipped(f'validation.csv:{last + 1}', 'class not used', 'uncertain', fault=False),
+        *(
+            row(f'training.csv:{number}', 'train', picture, *outcome)
+            for number, (picture, _, _, *outcome) in enumerate(TRAINING, 2)
+        ),
+        *(
+            row(f'validation.csv:{number}', 'test', picture, *outcome)
+            for number, (picture, _, _, *outcome) in enumerate(VALIDATION, 1 + header)
+        ),
     ]
 
 
 @pytest.mark.parametrize(
-    ('bad', 'message'),
+    ('picture', 'box', 'expression', 'message'),
     [
-        (line('1/aa.jpg', '1,2,3,4', 11), r", line 3: expected an expression of 0\.\.10, .* '11'"),
-        (line('1/aa.jpg', '1,2,3,4', -1), r', line 3: expected an expression of 0\.\.10'),
-        (line('1/aa.jpg', '1,2,3,4', 3.5), r', line 3: expected an expression of 0\.\.10'),
-        (line('1/aa.jpg', '1,2,three,4', 3), ', line 3: expected numbers or NULL for face_x,face'),
-        (line('1/aa.jpg', '1,2,3', 3), ', line 3: expected the 9 fields subDirectory.* found 8'),
-        ('"' + '\n'.join(TRAINING), ', after line 2: expected comma-separated'),  # an open quote
+        ('1/aa.jpg', '1,2,3,4', 11, r", line 3: expected an expression of 0\.\.10, found '11'"),
+        ('1/aa.jpg', '1,2,3,4', -1, r', line 3: expected an expression of 0\.\.10'),
+        ('1/aa.jpg', '1,2,3,4', 3.5, r', line 3: expected an expression of 0\.\.10'),
+        ('1/aa.jpg', '1,2,three,4', 3, ', line 3: expected numbers or NULL for face_x,face_y'),
+        (
+            '1/aa.jpg',
+            '1,2,3',
+            3,
+            ', line 3: expected the 9 fields subDirectory_filePath,.* found 8',
+        ),
+        ('"1/aa.jpg', '1,2,3,4', 3, ', after line 2: expected comma-separated'),  # an open quote
     ],
 )
-def test_a_malformed_row_is_named(tmp_path, bad, message):
-    make_csv(tmp_path, (TRAINING[0], bad))
+def test_a_malformed_row_is_named(tmp_path, picture, box, expression, message):
+    make_csv(tmp_path, line(*TRAINING[0]), line(picture, box, expression))
     with pytest.raises(InputError, match=rf'training\.csv{message}'):
         read('affectnet', tmp_path)
 

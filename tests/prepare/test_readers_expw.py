@@ -7,20 +7,21 @@ from cda_jax.prepare.dataset import Box, Example, Skipped
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 
-LINES = (
-    'angry_actor_104.jpg 0 28 113 226 141 22.9362 0',
-    'crowd.jpg 0 1 2 33 44 0.2 1',
-    'crowd.jpg 1 5 6 77 88 140 2',
-    'crowd.jpg 1 5.0 6.0 79.0 88.0 9 3',  # the id is repeated
-    'crowd.jpg 4 1 2 9 9 20 4',
-    'crowd.jpg 5 1 2 9 9 20 5',
-    'gone.jpg 0 1 2 3 4 5 4',
-    'flat.jpg 0 9 2 9 4 5 4',
-    'null.jpg 0 NULL 2 9 4 5 4',
-    '../away.jpg 0 1 2 3 4 5 4',
-    'last.jpg 0 10 20 30 50 3.5 6',
-)
-PICTURES = ('angry_actor_104.jpg', 'crowd.jpg', 'flat.jpg', 'null.jpg', 'last.jpg')
+# What becomes of a line: id, box as left, top, right, bottom and label, or id, reason and detail.
+LINES = {
+    'angry_104.jpg 0 28 113 226 141 22.9 0': ('angry_104.jpg#0', (113, 28, 226, 141), 5),
+    'crowd.jpg 0 1 2 33 44 0.2 1': ('crowd.jpg#0', (2, 1, 33, 44), 2),
+    'crowd.jpg 1 5 6 77 88 140 2': ('crowd.jpg#1', (6, 5, 77, 88), 1),
+    'crowd.jpg 1 5.0 6.0 79.0 88.0 9 3': ('crowd.jpg#1:4', (6, 5, 79, 88), 3),  # the id is repeated
+    'crowd.jpg 4 1 2 9 9 20 4': ('crowd.jpg#4', (2, 1, 9, 9), 4),
+    'crowd.jpg 5 1 2 9 9 20 5': ('crowd.jpg#5', (2, 1, 9, 9), 0),
+    'gone.jpg 0 1 2 3 4 5 4': ('gone.jpg#0', 'missing picture', 'gone.jpg'),
+    'flat.jpg 0 9 2 9 4 5 4': ('flat.jpg#0', 'box without area', '(2.0, 9.0, 9.0, 4.0)'),
+    'x.jpg 0 NULL 2 9 4 5 4': ('x.jpg#0', 'box missing or not finite', '(2.0, nan, 9.0, 4.0)'),
+    '../away.jpg 0 1 2 3 4 5 4': ('../away.jpg#0', 'path outside the root', '../away.jpg'),
+    'last.jpg 0 10 20 30 50 3.5 6': ('last.jpg#0', (20, 10, 30, 50), 6),
+}
+PICTURES = ('angry_104.jpg', 'crowd.jpg', 'flat.jpg', 'x.jpg', 'last.jpg')
 LAYOUTS = [
     ('label/label.lst', 'image/origin'),
     ('label.lst', 'origin'),
@@ -50,26 +51,17 @@ def test_every_face_is_a_row_with_top_left_right_bottom(tmp_path, layout):
 
     dataset = read('expw', tmp_path, test_photos=chosen)
 
-    def example(row_id, box, label, split):
+    def row(row_id, box, label):
+        if isinstance(box, str):
+            return Skipped(row_id, box, label)
         photo = row_id.partition('#')[0]
+        split = 'test' if photo == 'crowd.jpg' else 'train'
         return Example(row_id, photo, images / photo, Box(*box), label, split)
 
     assert dataset.class_names == EXPRESSIONS
     assert dataset.sources == (tmp_path / layout[0], chosen)
     assert dataset.test_photos is None
-    assert list(dataset.rows) == [
-        example('angry_actor_104.jpg#0', (113, 28, 226, 141), 5, 'train'),
-        example('crowd.jpg#0', (2, 1, 33, 44), 2, 'test'),
-        example('crowd.jpg#1', (6, 5, 77, 88), 1, 'test'),
-        example('crowd.jpg#1:4', (6, 5, 79, 88), 3, 'test'),
-        example('crowd.jpg#4', (2, 1, 9, 9), 4, 'test'),
-        example('crowd.jpg#5', (2, 1, 9, 9), 0, 'test'),
-        Skipped('gone.jpg#0', 'missing picture', 'gone.jpg'),
-        Skipped('flat.jpg#0', 'box without area', '(2.0, 9.0, 9.0, 4.0)'),
-        Skipped('null.jpg#0', 'box missing or not finite', '(2.0, nan, 9.0, 4.0)'),
-        Skipped('../away.jpg#0', 'path outside the root', '../away.jpg'),
-        example('last.jpg#0', (20, 10, 30, 50), 6, 'train'),
-    ]
+    assert list(dataset.rows) == [row(*outcome) for outcome in LINES.values()]
 
 
 def test_faces_below_the_confidence_are_no_fault_and_no_test_faces(tmp_path):
@@ -80,7 +72,7 @@ def test_faces_below_the_confidence_are_no_fault_and_no_test_faces(tmp_path):
     left_out = [row.id for row in rows if isinstance(row, Skipped) and not row.fault]
     assert left_out == ['crowd.jpg#0', 'last.jpg#0']
     assert sum(isinstance(row, Example) for row in rows) == 5
-    assert set(dataset.test_photos) <= {'angry_actor_104.jpg', 'crowd.jpg'}
+    assert set(dataset.test_photos) <= {'angry_104.jpg', 'crowd.jpg'}
 
 
 def test_the_split_follows_the_hash_passes_over_what_would_overrun_and_can_be_read_back(tmp_path):
@@ -126,6 +118,6 @@ def test_photos_that_are_not_there_and_a_test_split_of_all_faces_are_refused(tmp
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, line):
-    make(tmp_path, (LINES[0], line))
+    make(tmp_path, (next(iter(LINES)), line))
     with pytest.raises(InputError, match=r'label\.lst, line 2: expected "NAME FACE_ID TOP LEFT'):
         read('expw', tmp_path)

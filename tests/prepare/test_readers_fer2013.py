@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from helpers import files
@@ -46,7 +45,10 @@ def every_emotion_and_usage():
     [('fer2013.csv', '\n'), ('fer2013/fer2013.csv', '\r\n'), ('icml_face_data.csv', '\n')],
 )
 def test_every_row_carries_its_label_split_and_picture(tmp_path, name, end):
-    write(tmp_path, HEADER, *every_emotion_and_usage(), name=name, end=end)
+    lines = [HEADER, *every_emotion_and_usage()]
+    if name == 'icml_face_data.csv':  # it has blanks and another order
+        lines = ['{0}, {2}, {1}'.format(*line.split(',')) for line in lines]
+    write(tmp_path, *lines, name=name, end=end)
     dataset = read('fer2013', tmp_path)
     rows = list(dataset.rows)
 
@@ -65,19 +67,6 @@ def test_every_row_carries_its_label_split_and_picture(tmp_path, name, end):
             assert row.data.startswith(b'\x89PNG')
             image = decode(row.data)
             np.testing.assert_array_equal(image, np.repeat(face(start + emotion)[..., None], 3, 2))
-
-
-def test_the_later_copy_has_blanks_and_another_order(tmp_path):
-    lines = [
-        f'{emotion},{usage},{pixels(face(1))} '
-        for emotion, usage in ((3, 'Training'), (5, 'PrivateTest'))
-    ]
-    write(tmp_path, 'emotion, Usage, pixels', *lines, name='icml_face_data.csv')
-    rows = list(read('fer2013', tmp_path).rows)
-    found = [(EXPRESSIONS[row.label], row.split) for row in rows]
-    assert found == [('Happiness', 'train'), ('Surprise', 'test')]
-    image = cv2.imdecode(np.frombuffer(rows[1].data, np.uint8), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(image, face(1))
 
 
 @pytest.mark.parametrize('public_test', ['train', 'validation', 'test'])

@@ -95,43 +95,39 @@ PLAIN = 'path,label,split'
 WITH_BOX = f'{PLAIN},x0,y0,x1,y1'
 
 
+# What becomes of a line of a CSV: picture, box, label and split, or reason and detail.
+LINES = {
+    'a.jpg,dog,train,1,2.5,30,40': ('a.jpg', Box(1, 2.5, 30, 40), 1, 'train'),
+    './a.jpg,cat,train,,,,': ('a.jpg', None, 0, 'train'),
+    '"sub/b.png",dog,test,-5,-6,7,8': ('sub/b.png', Box(-5, -6, 7, 8), 1, 'test'),
+    'a.jpg,dog,train,1,2,,4': ('box missing or not finite', '1,2,,4'),
+    'a.jpg,dog,train,1,2,inf,4': ('box missing or not finite', '1,2,inf,4'),
+    'a.jpg,dog,train,NULL,NULL,NULL,NULL': ('box missing or not finite', 'NULL,NULL,NULL,NULL'),
+    'a.jpg,dog,train,9,2,1,4': ('box without area', '9,2,1,4'),
+    'none.jpg,emu,train,1,2,3,4': ('missing picture', 'none.jpg'),
+    '../a.jpg,dog,test,1,2,3,4': ('path outside the root', '../a.jpg'),
+    'a.jpg,dog,train,0,0,1e999,5': ('box missing or not finite', '0,0,1e999,5'),
+    'a.jpg,dog,train,-1e300,0,1e300,9': ('a.jpg', Box(-1e300, 0, 1e300, 9), 1, 'train'),
+    '': (),
+    'nowhere/a.jpg,dog,test,1,2,3,4': ('missing picture', 'nowhere/a.jpg'),
+}
+
+
 @pytest.mark.parametrize('name', ['manifest.csv', 'my list.csv'])
 def test_every_csv_row_is_a_row(tmp_path, name):
-    path = write_manifest(
-        tmp_path,
-        WITH_BOX,
-        'a.jpg,dog,train,1,2.5,30,40',
-        './a.jpg,cat,train,,,,',
-        '"sub/b.png",dog,test,-5,-6,7,8',
-        'a.jpg,dog,train,1,2,,4',
-        'a.jpg,dog,train,1,2,inf,4',
-        'a.jpg,dog,train,NULL,NULL,NULL,NULL',
-        'a.jpg,dog,train,9,2,1,4',
-        'none.jpg,emu,train,1,2,3,4',
-        '../a.jpg,dog,test,1,2,3,4',
-        'a.jpg,dog,train,0,0,1e999,5',
-        'a.jpg,dog,train,-1e300,-1e300,1e300,1e300',
-        '',
-        'nowhere/a.jpg,dog,test,1,2,3,4',
-        name=name,
-    )
+    path = write_manifest(tmp_path, WITH_BOX, *LINES, name=name)
     dataset = read('csv', tmp_path if name == 'manifest.csv' else path)
-    a, b = tmp_path / 'a.jpg', tmp_path / 'sub/b.png'
+
+    def row(row_id, found, *outcome):
+        if len(outcome) == 1:
+            return Skipped(row_id, found, *outcome)
+        return Example(row_id, found, tmp_path / found, *outcome)
+
     assert dataset.class_names == ('cat', 'dog', 'emu')
     assert dataset.sources == (path,)
+    expected = enumerate(LINES.values(), start=2)
     assert list(dataset.rows) == [
-        Example(f'{name}:2', 'a.jpg', a, Box(1, 2.5, 30, 40), 1, 'train'),
-        Example(f'{name}:3', 'a.jpg', a, None, 0, 'train'),
-        Example(f'{name}:4', 'sub/b.png', b, Box(-5, -6, 7, 8), 1, 'test'),
-        Skipped(f'{name}:5', 'box missing or not finite', '1,2,,4'),
-        Skipped(f'{name}:6', 'box missing or not finite', '1,2,inf,4'),
-        Skipped(f'{name}:7', 'box missing or not finite', 'NULL,NULL,NULL,NULL'),
-        Skipped(f'{name}:8', 'box without area', '9,2,1,4'),
-        Skipped(f'{name}:9', 'missing picture', 'none.jpg'),
-        Skipped(f'{name}:10', 'path outside the root', '../a.jpg'),
-        Skipped(f'{name}:11', 'box missing or not finite', '0,0,1e999,5'),
-        Example(f'{name}:12', 'a.jpg', a, Box(-1e300, -1e300, 1e300, 1e300), 1, 'train'),
-        Skipped(f'{name}:14', 'missing picture', 'nowhere/a.jpg'),
+        row(f'{name}:{i}', *outcome) for i, outcome in expected if outcome
     ]
 
 

@@ -19,18 +19,23 @@ _NUMBER = re.compile('-?[0-9]{1,18}')
 _CLOSE = 0.7  # of difflib's ratio: letters in common
 
 
+def tidy(name: str) -> str:
+    """A name with single blanks and in one Unicode form; a number without leading zeros."""
+    plain = ' '.join(unicodedata.normalize('NFC', name).split())
+    return str(int(plain)) if _NUMBER.fullmatch(plain) else plain
+
+
 def fold(name: str) -> str:
     """What all spellings of a name have in common: case, blanks and Unicode form do not count."""
-    plain = ' '.join(unicodedata.normalize('NFC', name.casefold()).split())
-    return str(int(plain)) if _NUMBER.fullmatch(plain) else plain
+    return tidy(name.casefold())
 
 
 def sorted_names(names: Iterable[str]) -> list[str]:
     """Different names, numbers by their value and before text."""
 
     def place(name):
-        folded = fold(name)
-        return (0, int(folded), name) if _NUMBER.fullmatch(folded) else (1, 0, name)
+        number = _NUMBER.fullmatch(tidy(name))
+        return (0, int(number[0]), name) if number else (1, 0, name)
 
     return sorted(set(names), key=place)
 
@@ -97,7 +102,7 @@ def name_classes(
     # Where spellings differ, one by hand decides, then the first in order.
     spellings: dict[str, str] = {}
     for name in sorted(sorted_names(found), key=lambda name: fold(name) not in by_hand):
-        named[name] = spellings.setdefault(fold(named[name]), _tidy(named[name]))
+        named[name] = spellings.setdefault(fold(named[name]), tidy(named[name]))
     return _renamed(dataset, named)
 
 
@@ -154,12 +159,6 @@ def _by_number(
             )
         result[name] = names[int(number) - first]
     return result
-
-
-def _tidy(name: str) -> str:
-    folded = fold(name)
-    is_number = _NUMBER.fullmatch(folded)
-    return folded if is_number else ' '.join(unicodedata.normalize('NFC', name).split())
 
 
 def _closest(name: str, others: Iterable[str]) -> str | None:
