@@ -46,14 +46,11 @@ def group_sizes(
 def class_counts(weights: np.ndarray, total: int, smallest: int = 0) -> np.ndarray:
     """Shares `total` faces out over the classes by largest remainder; `smallest` is the least."""
     weights = np.asarray(weights, float)
-    free = np.ones(len(weights), bool)
-    while True:
-        rest = total - smallest * int((~free).sum())
-        quota = np.where(free, weights * rest / weights[free].sum(), smallest)
-        below = free & (quota < smallest)
-        if not below.any():
-            break
-        free &= ~below
+    lifted = np.zeros(len(weights), bool)
+    for _ in weights:  # each time but the last, at least one more may have to be lifted
+        rest = total - smallest * int(lifted.sum())
+        quota = np.where(lifted, smallest, weights * rest / weights[~lifted].sum())
+        lifted |= quota < smallest
     counts = np.floor(quota).astype(np.int64)
     order = np.argsort(counts - quota, kind='stable')
     counts[order[: total - counts.sum()]] += 1

@@ -1,6 +1,5 @@
 """The readers for data of one's own: class folders and CSV manifests."""
 
-import functools
 import os
 import sys
 
@@ -24,49 +23,34 @@ def whole(root, name, label, split):
 
 @pytest.mark.parametrize('test_folder', ['test', 'val', 'validation'])
 def test_every_file_of_the_class_folders_is_a_row(tmp_path, test_folder):
-    touch(
-        tmp_path,
-        'readme.txt',
-        'train/dog/b.JPG',
-        'train/dog/a.webp',
-        'train/dog/.hidden.jpg',
-        'train/dog/.cache/x.jpg',
-        'train/dog/notes.txt',
-        'train/cat/a.tif',
-        'train/stray.jpg',
-        'train/.hidden/x.jpg',
-        f'{test_folder}/dog/a.bmp',
-        f'{test_folder}/emu/a.jpeg',
-        f'{test_folder}/emu/b.Tiff',
-        f'{test_folder}/emu/c.png',
-    )
-    dataset = read('folders', tmp_path)
-    example = functools.partial(whole, tmp_path)
-    assert dataset.class_names == ('cat', 'dog', 'emu')
-    assert dataset.sources == ()
-    assert list(dataset.rows) == [
+    rows = [
         Skipped('train/stray.jpg', 'not in a class folder'),
-        example('train/cat/a.tif', 0, 'train'),
-        example('train/dog/a.webp', 1, 'train'),
-        example('train/dog/b.JPG', 1, 'train'),
+        whole(tmp_path, 'train/cat/a.tif', 0, 'train'),
+        whole(tmp_path, 'train/dog/a.webp', 1, 'train'),
+        whole(tmp_path, 'train/dog/b.JPG', 1, 'train'),
         Skipped('train/dog/notes.txt', 'not a picture file'),
-        example(f'{test_folder}/dog/a.bmp', 1, 'test'),
-        example(f'{test_folder}/emu/a.jpeg', 2, 'test'),
-        example(f'{test_folder}/emu/b.Tiff', 2, 'test'),
-        example(f'{test_folder}/emu/c.png', 2, 'test'),
+        whole(tmp_path, f'{test_folder}/dog/a.bmp', 1, 'test'),
+        whole(tmp_path, f'{test_folder}/emu/a.jpeg', 2, 'test'),
+        whole(tmp_path, f'{test_folder}/emu/b.Tiff', 2, 'test'),
+        whole(tmp_path, f'{test_folder}/emu/c.png', 2, 'test'),
     ]
+    touch(tmp_path, *(row.id for row in rows[::-1]))
+    touch(tmp_path, 'readme.txt', *(f'train/{x}.jpg' for x in ('dog/.hidden', 'dog/.c/x', '.c/x')))
+    dataset = read('folders', tmp_path)
+    assert (dataset.class_names, dataset.sources) == (('cat', 'dog', 'emu'), ())
+    assert list(dataset.rows) == rows
 
 
 def test_training_pictures_in_no_class_folder_have_no_label(tmp_path):
-    touch(tmp_path, 'train/b.png', 'train/a.jpg', 'train/list.txt')
     rows = [whole(tmp_path, f'train/{name}', -1, 'train') for name in ('a.jpg', 'b.png')]
     rows.append(Skipped('train/list.txt', 'not a picture file'))
+    touch(tmp_path, *(row.id for row in rows))
     dataset = read('folders', tmp_path)
     assert (dataset.class_names, list(dataset.rows)) == ((), rows)
+    rows.append(whole(tmp_path, 'test/dog/a.bmp', 0, 'test'))
     touch(tmp_path, 'test/dog/a.bmp')
     dataset = read('folders', tmp_path)
-    assert dataset.class_names == ('dog',)
-    assert list(dataset.rows) == [*rows, whole(tmp_path, 'test/dog/a.bmp', 0, 'test')]
+    assert (dataset.class_names, list(dataset.rows)) == (('dog',), rows)
 
 
 def test_a_missing_split_folder_and_a_folder_in_a_class_folder_are_named(tmp_path):
@@ -86,15 +70,13 @@ def test_a_file_name_that_is_no_text_is_named(tmp_path):
         read('folders', tmp_path)
 
 
-def write_manifest(folder, *lines, name='manifest.csv', pictures=('a.jpg', 'sub/b.png')):
-    touch(folder, *pictures)
+def write_manifest(folder, *lines, name='manifest.csv'):
+    touch(folder, 'a.jpg', 'sub/b.png')
     return write(folder / name, '\n'.join(lines))
 
 
 PLAIN = 'path,label,split'
 WITH_BOX = f'{PLAIN},x0,y0,x1,y1'
-
-
 # What becomes of a line of a CSV: picture, box, label and split, or reason and detail.
 LINES = {
     'a.jpg,dog,train,1,2.5,30,40': ('a.jpg', Box(1, 2.5, 30, 40), 1, 'train'),

@@ -34,7 +34,6 @@ HEADER += ['expression', 'valence', 'arousal']
 NPY_LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
 SET_FOLDERS = (['train_set'], ['val_set', 'valid_set'])
 LABEL_SUFFIX = '_exp.npy'
-_MAX_LABEL_BYTES = 4096
 
 
 def read(root: Path, follow_links: bool = False) -> Dataset:
@@ -162,7 +161,7 @@ def _set_rows(
 
 def _expression(path: Path) -> str:
     """One label as text; most copies store a number, some store text."""
-    array = read_npy(path, _MAX_LABEL_BYTES)
+    array = read_npy(path, max_bytes=4096)
     if array.size != 1:
         raise InputError(f'{path}: expected an npy file of one label, found {array.size}')
     try:

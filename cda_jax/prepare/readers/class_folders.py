@@ -17,12 +17,8 @@ from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, 
 LAYOUT = 'train/CLASS/ and test/CLASS/ (val/CLASS/ beside or instead of it) with pictures in them'
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.tif', '.tiff', '.webp')
 PICTURE_SUFFIXES += ('.gif',)
-# What file managers and archives leave behind, in lower case; names with a dot in front are hidden.
-LEFT_BEHIND = ('__macosx', 'thumbs.db', 'desktop.ini')
 # How pictures begin, whatever their names end in.
 _BEGINNINGS = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'II*\0', b'MM\0*')
-# Archives wrap what they pack into a folder, and some that into another.
-_MAX_WRAPPERS = 3
 
 
 def read(
@@ -43,7 +39,6 @@ def read(
         test_fraction: Where there is no test split: the share of photos that make one, as of
             `splits.draw_test`.
         group: The part of a file's name that says whose picture it is, as of `group_by_name`.
-        follow_links: Whether symbolic links may lead out of the root.
     """
     base = _unwrapped(root)
     folders = _split_folders(base)
@@ -106,8 +101,8 @@ def _split_folders(base: Path) -> dict[Split, Path]:
     return {split: found[split] for split in ALL_SPLITS if split in found}
 
 
-def _unwrapped(root: Path, most: int = _MAX_WRAPPERS) -> Path:
-    """The root, or the one folder in it that the rest is in."""
+def _unwrapped(root: Path, most: int = 3) -> Path:
+    """The root, or the only folder in it, where an archive wrapped the rest, up to three times."""
     names, _ = visible(root)
     if not most or len(names) != 1 or fold(names[0]) in SPLIT_NAMES:
         return root
@@ -148,8 +143,8 @@ def _is_picture(path: Path) -> bool:
 
 
 def is_left_behind(name: str) -> bool:
-    """Whether a file or folder is hidden, or of a system's making."""
-    return name.startswith('.') or name.lower() in LEFT_BEHIND
+    """Whether a file or folder is hidden, or left behind by a file manager or an archive."""
+    return name.startswith('.') or name.lower() in ('__macosx', 'thumbs.db', 'desktop.ini')
 
 
 def visible(folder: Path) -> tuple[list[str], list[str]]:

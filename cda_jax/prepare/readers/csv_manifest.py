@@ -10,7 +10,6 @@ from cda_jax.prepare.readers.label_files import csv_table, first_file, other_lay
 from cda_jax.prepare.readers.splits import HOW_TO_DRAW, SPLIT_NAMES, draw_test, group_by_name
 
 BOX_HEADER = ['x0', 'y0', 'x1', 'y1']
-DEFAULT_NAME = 'manifest.csv'
 
 
 def read(
@@ -30,11 +29,10 @@ def read(
             as of `splits.draw_test`.
         group: The column that says whose picture it is, or the part of a file's name that does, as
             of `group_by_name`.
-        follow_links: Whether symbolic links may lead out of the file's folder.
     """
-    path = first_file([root, root / DEFAULT_NAME])
+    path = first_file([root, root / 'manifest.csv'])
     if path is None:
-        raise other_layout(root, f'expected a CSV file, or a folder with {DEFAULT_NAME} in it')
+        raise other_layout(root, 'expected a CSV file, or a folder with manifest.csv in it')
     header, rows = csv_table(path, ['path', 'label'])
     _check_header(path, header, test_fraction)
     lines = [(number, _checked(f'{path}, line {number}', row, group)) for number, row in rows]

@@ -31,7 +31,6 @@ def read(
     Args:
         annotator: Whose labels to read, as the column `user.id` says; None for those of all.
         test_fraction: The share of persons in the test split, as of `splits.draw_test`.
-        follow_links: Whether symbolic links may lead out of the root.
 
     Source: https://github.com/muxspace/facial_expressions
     """

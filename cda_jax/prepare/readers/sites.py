@@ -37,10 +37,8 @@ def read(
         raise other_layout(root, 'expected a folder with class folders for each site')
     sites = {}
     for name in names:
-        lists = {
-            split: Path(split_lists or root) / f'{name}_{kind}_kfold.txt'
-            for split, kind in LISTS.items()
-        }
+        folder = Path(split_lists or root)
+        lists = {split: folder / f'{name}_{kind}_kfold.txt' for split, kind in LISTS.items()}
         lists = {split: path for split, path in lists.items() if path.is_file()}
         # With lists, a fraction only so that a test split is not asked for; the lists decide.
         fraction = 0.5 if lists else test_fraction
