@@ -26,8 +26,16 @@ def read(root: Path, name: str) -> Dataset:
     builder = _builder(tfds, root, name)
     image, label = _features(tfds, builder, name)
     decoders = {image: tfds.decode.SkipDecoding()}
-    splits = {split: _split_name(builder, name, split) for split in SPLIT_NAMES}
-    if 'validation' in set(builder.info.splits) - set(splits.values()):
+    filled = [own for own, info in sorted(builder.info.splits.items()) if info.num_examples]
+    splits: dict[Split, str] = {}
+    for split, names in SPLIT_NAMES.items():
+        splits[split] = next((own for own in names if own in filled), '')
+        if not splits[split]:
+            raise InputError(
+                f'{PREFIX}{name}: expected a split named {" or ".join(names)} that is not empty, '
+                f'found {", ".join(filled)}'
+            )
+    if 'validation' in set(filled) - set(splits.values()):
         splits['validation'] = 'validation'
     info_file = Path(builder.data_path) / 'dataset_info.json'
 
@@ -86,14 +94,3 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
             f'features, found {found}'
         )
     return images[0], labels[0]
-
-
-def _split_name(builder: Any, name: str, split: Split) -> str:
-    filled = [own for own, info in sorted(builder.info.splits.items()) if info.num_examples]
-    own = next((own for own in SPLIT_NAMES[split] if own in filled), None)
-    if own is None:
-        raise InputError(
-            f'{PREFIX}{name}: expected a split named {" or ".join(SPLIT_NAMES[split])} that is not '
-            f'empty, found {", ".join(filled)}'
-        )
-    return own
