@@ -72,7 +72,9 @@ def _labels(label_file: Path) -> list[tuple[str, int]]:
 
 
 def _box(stem: str, folder: Path, files: dict[str, bool]) -> Box:
-    name = f'{stem}.txt' if f'{stem}.txt' in files else f'{stem}_boundingbox.txt'
+    name = f'{stem}_boundingbox.txt'
+    if name not in files and f'{stem}.txt' in files:
+        name = f'{stem}.txt'
     row_checks.check_file(files, name, 'missing box file')
     edges = read_text(folder / name).split()
     expected = f'{folder / name}: expected four numbers x_min y_min x_max y_max'
