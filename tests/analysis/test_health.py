@@ -1,12 +1,13 @@
+"""What is wrong with runs, by lines of logs that never were."""
+
 import json
 import math
 import re
-import runpy
 
 import numpy as np
 import pytest
-from helpers.metrics import lines_of_baseline, lines_of_run, position_of_two_sites
-from helpers.programs import REPOSITORY
+from helpers.metrics import lines_of_run, position_of_two_sites
+from helpers.programs import load_config
 
 from cda_jax.analysis.health import Setup, Watch, column, epochs_of, health_warnings, read_metrics
 from cda_jax.config import read_config
@@ -14,120 +15,51 @@ from cda_jax.errors import InputError
 from cda_jax.runtime.logs import Logs
 from cda_jax.runtime.workdir import METRICS
 
+SHARES = {'big': 0.95, 'small': 0.05}
+FACES = Setup(3, 100, SHARES, {'accuracy_big': 0.4, 'accuracy_small': 0.5})
 
-def make_config(**fields):
-    path = REPOSITORY / 'configs' / 'cda.py'
-    config = runpy.run_path(str(path))['get_config']()
-    config.update({'sites': ('a', 'b')} | fields)
-    return read_config(config.to_dict())
-
-
-DEAD = {'balanced_accuracy_dataset': 1 / 3, 'largest_share_dataset': 1.0}
+LINE = np.arange(40)
+DEAD = {'balanced_accuracy_dataset': 1 / 3, 'largest_share_dataset': 0.99}
 STUCK = {'balanced_accuracy_dataset': 0.35, 'loss_dataset': 1.1}
 PERFECT = {'balanced_accuracy_dataset': 0.99, 'loss_dataset': 0.02}
-OCCASIONAL = np.where(np.arange(40) % 5 == 0, 50.0, np.where(np.arange(40) % 5 == 1, math.nan, 0.2))
-EARLY = np.repeat([9.0, 1.0], 20)
-LATE_NAN = np.repeat([1.0, math.nan], [32, 8])
+STRETCH = np.where((LINE >= 10) & (LINE < 20), 1.0, 0.0)
+HALF_WAY = {'accuracy_small': 0.74}  # not quite half way from 0.5 to 1
 
 
-def only_warning(num_sites=3, **changes):
-    (sentence,) = health_warnings(lines_of_run(num_sites, **changes), Setup(num_sites))
-    return sentence
+def lines_of_sites(num_sites=3, count=40, **changes):
+    """A healthy run whose sites have as much of the gradient as of the samples, and learn."""
+    rise = np.linspace(0.3, 0.9, count)
+    figures = {f'gradient_share_{site}': share for site, share in SHARES.items()}
+    figures |= {'largest_gradient_share': 0.02, 'accuracy_big': rise, 'accuracy_small': rise}
+    return lines_of_run(num_sites, count, **figures | changes)
 
 
-@pytest.mark.parametrize('num_sites', [2, 3, 4, 10])
-def test_a_healthy_game_gives_no_warning(num_sites):
-    assert health_warnings(lines_of_run(num_sites), Setup(num_sites)) == []
-
-
-@pytest.mark.parametrize(
-    'changes',
-    [
-        # At chance d succeeds while lambda acts and it names several sites.
-        {'balanced_accuracy_dataset': 1 / 3, 'loss_dataset': math.log(3), 'lambda_1': 1.0},
-        # One site may be nearly all of the data.
-        {'balanced_accuracy_dataset': 0.7, 'largest_share_dataset': 0.97},
-        STUCK | {'lambda_1': 0.5},
-        STUCK | {'balanced_accuracy_dataset': 0.5, 'lambda_1': 0.0},
-        PERFECT | {'lambda_1': 0.0},
-        {'reversed_gradient_ratio': OCCASIONAL},
-        {'loss_dataset': 1.3},
-        {'loss_dataset': EARLY},  # only the end counts
-    ],
-)
-def test_what_is_no_reason_to_warn(changes):
-    assert health_warnings(lines_of_run(**changes), Setup(3)) == []
-
-
-@pytest.mark.parametrize('num_sites', [2, 3, 4])
-def test_a_classifier_that_names_one_site_is_dead(num_sites):
-    warning = only_warning(
-        num_sites,
-        balanced_accuracy_dataset=1 / num_sites,
-        largest_share_dataset=0.99,
-        accuracy_dataset=0.6,
-    )
-    for part in ('dead', '99.0 %', '60.0 %', f'guessing: {100 / num_sites:.1f} %'):
-        assert part in warning
+def judge(num_sites=3, **changes):
+    lines = lines_of_sites(num_sites, **changes)
+    return health_warnings(lines, FACES._replace(num_sites=num_sites))
 
 
 @pytest.mark.parametrize(
     ('changes', 'parts'),
     [
+        (DEAD | {'accuracy_dataset': 0.6}, ['dead', '99.0 %', '60.0 %', 'guessing: 33.3 %']),
+        (DEAD | {'count': 8}, ['dead']),
+        (DEAD | {'num_sites': 2, 'balanced_accuracy_dataset': 0.5}, ['dead', 'guessing: 50.0 %']),
         (STUCK | {'lambda_1': 0.0}, ['dead']),
         (STUCK | {'lambda_1': 0.02}, ['dead']),
         (PERFECT | {'lambda_1': 0.8}, ['saturated', 'lambda_1 is 0.8']),
         ({'loss_dataset': np.linspace(1, 6, 40)}, ['diverges', '5.42 (median)']),
-        ({'loss_dataset': LATE_NAN}, ['not finite']),
+        ({'loss_dataset': np.repeat([1.0, math.nan], [32, 8])}, ['not finite']),
+        ({'loss_dataset': 2.2, 'num_sites': 2}, ['diverges']),
+        # A figure that lines lack is not judged, the others are.
+        ({'loss_dataset': 9.0, 'balanced_accuracy_dataset': None, 'lambda_1': None}, ['diverges']),
+        ({'reversed_gradient_ratio': 3 * STRETCH}, ['step 140 to step 320', '3 times']),
     ],
 )
-def test_what_went_wrong_is_named(changes, parts):
-    warning = only_warning(**changes)
+def test_what_is_wrong_with_the_game_is_named(changes, parts):
+    (sentence,) = judge(**changes)
     for part in parts:
-        assert part in warning
-
-
-def test_a_reversed_gradient_that_dominates_for_long_is_reported_with_its_steps():
-    ratio = np.full(40, 0.2)
-    ratio[12:26] = 3.0
-    warning = only_warning(reversed_gradient_ratio=ratio)
-    first, last = (int(step) for step in re.findall(r'step (\d+)', warning))
-    assert 12 * 20 < last <= 27 * 20
-    assert first == last - 9 * 20
-    assert '3 times' in warning
-
-
-def test_what_diverges_for_two_sites_is_guessing_for_ten():
-    assert 'diverges' in only_warning(2, loss_dataset=2.2)
-    assert health_warnings(lines_of_run(10, loss_dataset=2.2), Setup(10)) == []
-
-
-def test_runs_without_a_dataset_classifier_or_with_few_lines_are_not_judged():
-    assert health_warnings(lines_of_baseline(), Setup(0)) == []
-    assert health_warnings([], Setup(3)) == []
-    assert health_warnings(lines_of_run(count=7, **DEAD), Setup(3)) == []
-    assert 'dead' in only_warning(count=8, **DEAD)
-
-
-def test_lines_that_lack_a_figure_are_judged_by_the_others():
-    missing = dict.fromkeys(['balanced_accuracy_dataset', 'reversed_gradient_ratio', 'lambda_1'])
-    assert 'diverges' in only_warning(loss_dataset=9.0, **missing)
-
-
-SHARES = {'big': 0.95, 'small': 0.05}
-FACES = Setup(3, 100, SHARES, {'accuracy_big': 0.4, 'accuracy_small': 0.5})
-
-
-def lines_of_sites(**changes):
-    """A run whose sites have as much of the gradient as of the samples, and learn."""
-    rise = np.linspace(0.3, 0.9, 40)
-    figures = {f'gradient_share_{site}': share for site, share in SHARES.items()}
-    figures |= {'largest_gradient_share': 0.02, 'accuracy_big': rise, 'accuracy_small': rise}
-    return lines_of_run(**figures | changes)
-
-
-STRETCH = np.where((np.arange(40) >= 10) & (np.arange(40) < 20), 1.0, 0.0)
-FLAT = {'loss_emotion': 5.0, 'accuracy_big': 0.3}
+        assert part in sentence
 
 
 @pytest.mark.parametrize(
@@ -137,13 +69,13 @@ FLAT = {'loss_emotion': 5.0, 'accuracy_big': 0.3}
         ({'gradient_share_small': 0.4 * STRETCH}, ['site small', 'from step 140 to step 320']),
         ({'largest_gradient_share': 0.151}, ['One sample', '15.1 %', '100 samples']),
         ({'accuracy_big': 0.4}, ['classifier of big does not', 'from step 620', '40.0 %']),
-        ({'loss_emotion': 5.0, 'accuracy_small': 0.74}, ['does not fall', '5']),
+        (HALF_WAY | {'loss_emotion': np.repeat([5.0, 4.8], 20)}, ['does not fall', '5']),
         # Higher than at first, though every classifier has learned.
         ({'loss_emotion': np.linspace(1, 1.3, 40)}, ['does not fall', '1.27', '1.03']),
     ],
 )
 def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, parts):
-    (sentence,) = health_warnings(lines_of_sites(**changes), FACES)
+    (sentence,) = judge(**changes)
     for part in [*parts, 'emotion_loss_args', 'site_size_power']:
         assert part in sentence
     # No dataset classifier is needed.
@@ -153,10 +85,23 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
 @pytest.mark.parametrize(
     'changes',
     [
-        {},
+        *({'num_sites': number} for number in (2, 3, 4, 10)),
+        # At chance d succeeds while lambda acts and it names several sites.
+        {'balanced_accuracy_dataset': 1 / 3, 'loss_dataset': math.log(3), 'lambda_1': 1.0},
+        # One site may be nearly all of the data.
+        {'balanced_accuracy_dataset': 0.7, 'largest_share_dataset': 0.97},
+        STUCK | {'lambda_1': 0.5},
+        STUCK | {'balanced_accuracy_dataset': 0.5, 'lambda_1': 0.0},
+        PERFECT | {'lambda_1': 0.0},
+        {'reversed_gradient_ratio': np.where(LINE % 5 == 0, 50.0, 0.2)},  # now and then
+        {'loss_dataset': 1.3},
+        {'loss_dataset': 2.2, 'num_sites': 10},
+        {'loss_dataset': np.repeat([9.0, 1.0], 20)},  # only the end counts
+        DEAD | {'count': 7},
+        {'count': 0},
         {'gradient_share_small': 0.33},
         {'gradient_share_big': 0.99},  # not three times its share of the samples
-        {'gradient_share_small': np.where(STRETCH, np.arange(40) % 3 == 0, 0.0)},  # not for long
+        {'gradient_share_small': np.where(STRETCH, LINE % 3 == 0, 0.0)},  # not for long
         {'largest_gradient_share': 0.15},
         # Of 100 samples 5 are missed: shared equally, each would have a fifth.
         {'largest_gradient_share': 0.5, 'accuracy_emotion': 0.95},
@@ -164,24 +109,19 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
         {'accuracy_big': np.linspace(0.1, 0.3, 40)},  # it rises
         {'accuracy_big': math.nan},
         {'accuracy_small': 0.3},  # ten lines with five samples each say too little
+        HALF_WAY | {'loss_emotion': np.repeat([5.0, 4.7], 20)},
         {'loss_emotion': 0.2},  # it was low from the start, and all is learned
         {'loss_emotion': np.repeat([0.2, 0.219], 20)},
     ],
 )
-def test_what_is_no_reason_to_warn_about_the_task(changes):
-    assert health_warnings(lines_of_sites(**changes), FACES) == []
+def test_what_is_no_reason_to_warn(changes):
+    assert judge(**changes) == []
 
 
 def test_a_site_has_to_have_three_times_its_share():
     setup = FACES._replace(site_shares={'big': 0.85, 'small': 0.15})
     assert health_warnings(lines_of_sites(gradient_share_small=0.44), setup) == []
     assert health_warnings(lines_of_sites(gradient_share_small=0.46), setup)
-
-
-@pytest.mark.parametrize(('end', 'kinds'), [(4.8, 2), (4.7, 1)])
-def test_a_loss_has_to_fall_by_5_percent_where_a_classifier_learns_nothing(end, kinds):
-    loss = np.repeat([5.0, end], [20, 20])
-    assert len(health_warnings(lines_of_sites(**FLAT | {'loss_emotion': loss}), FACES)) == kinds
 
 
 def watched(lines, setup, earlier=()):
@@ -194,8 +134,9 @@ def watched(lines, setup, earlier=()):
 
 
 def test_while_training_goes_on_everything_is_said_once_as_it_occurs():
+    assert watched(lines_of_sites(), FACES) == {}
     share = np.linspace(0.4, 0.9, 40)
-    lines = lines_of_sites(gradient_share_small=share, **FLAT)
+    lines = lines_of_sites(gradient_share_small=share, loss_emotion=5.0, accuracy_big=0.3)
     said = watched(lines, FACES)
     assert list(said) == [4 * 20, 16 * 20]  # 4 lines; 8 at the start and 8 at the end
     assert 'site small dominates' in said[80][0]
@@ -203,17 +144,9 @@ def test_while_training_goes_on_everything_is_said_once_as_it_occurs():
     assert 'loss does not fall' in said[320][1]
     # Not before it can have learned anything; the gradient is judged at once.
     assert list(watched(lines, FACES._replace(early_steps=400))) == [80, 540]
-
-
-def test_a_run_that_goes_on_is_judged_by_its_earlier_lines_as_well():
-    lines = lines_of_sites(gradient_share_small=0.5)
+    # A run that goes on is judged by its earlier lines as well.
     validation = {'kind': 'validation', 'step': 60, 'accuracy': 0.5}
-    said = watched(lines[3:], FACES, [*lines[:3], validation])
-    assert list(said) == [80]
-
-
-def test_a_healthy_run_is_trained_without_a_warning():
-    assert watched(lines_of_sites(), FACES) == {}
+    assert next(iter(watched(lines[3:], FACES, [*lines[:3], validation]))) == 80
 
 
 @pytest.mark.parametrize(
@@ -228,15 +161,13 @@ def test_a_healthy_run_is_trained_without_a_warning():
     ],
 )
 def test_what_a_run_is_judged_by(fields, heads):
-    config = make_config(num_epochs=20, warmup_epochs=4.0, batch_size=64, **fields)
+    own = {'sites': ('a', 'b'), 'num_epochs': 20, 'warmup_epochs': 4.0, 'batch_size': 64} | fields
+    config = read_config(load_config('cda').to_dict() | own)
     counts = [[5, 5], [7, 3], [6, 4]]
     seen = counts[2:] if config.shared_head else counts[: 2 + config.common_head]
-    setup = Setup.of_run(config, position_of_two_sites(seen))
-    assert setup.num_sites == 2
-    assert setup.batch_size == 64
-    assert setup.site_shares == dict(zip(config.sites, (0.75, 0.25), strict=True))
-    assert setup.head_shares == heads
-    assert setup.early_steps == 20
+    found = Setup.of_run(config, position_of_two_sites(seen))
+    shares = dict(zip(config.sites, (0.75, 0.25), strict=True))
+    assert found == Setup(2, 64, shares, heads, early_steps=20)
 
 
 def test_metrics_are_read_as_they_were_written(tmp_path):
@@ -251,6 +182,9 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
     np.testing.assert_array_equal(column(lines, 'loss'), [1.5, math.nan])
     np.testing.assert_array_equal(column(lines, 'loss_dataset'), [math.nan, math.nan])
     np.testing.assert_allclose(epochs_of(lines, lines), [0.5, 1.0])
+    for kind in ('validation', 'train'):
+        with pytest.raises(InputError, match='no line of training has its step and epoch'):
+            epochs_of([{'kind': kind, 'step': 3}], [])
 
 
 @pytest.mark.parametrize(
@@ -277,10 +211,3 @@ def test_a_missing_file_and_a_damaged_line_are_named(tmp_path, damaged, reason):
     (tmp_path / METRICS).write_bytes(b'\n'.join([whole, damaged, whole]))
     with pytest.raises(InputError, match=f'metrics.jsonl, line 2: .*{re.escape(reason)}'):
         read_metrics(tmp_path)
-
-
-def test_lines_without_training_or_epochs_are_refused():
-    with pytest.raises(InputError, match="none is of kind 'train'"):
-        epochs_of([{'kind': 'validation', 'step': 3}], [])
-    with pytest.raises(InputError, match='step 3: no epoch'):
-        epochs_of([{'kind': 'train', 'step': 3}], [])

@@ -1,16 +1,53 @@
-"""What may be wrong with a run, each as its kind and a sentence.
+"""What may be wrong with a run, a sentence each, and from where on it is.
 
-The docstring of `health_warnings` gives the reasons for every threshold.
+What comes before the colon says which judgement it is. Figures are medians, and shares of 1, unless
+it says otherwise.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from cda_jax.analysis.health.lines import column, median, percent, worst_stretch
+from cda_jax.analysis.health.lines import column, mean, median, worst_stretch
+from cda_jax.config import Config
+from cda_jax.data.position import DataPosition
 
-Judgements = dict[str, str]
+# A classifier learns if its mean accuracy is above the share of its largest class, which takes no
+# network, or that much above what it was at first: weights of classes may trade accuracy for recall
+# where one class is nearly all of the data. Of fewer samples the mean deviates by more than 0.05.
+_RISE, _MIN_SAMPLES = 0.05, 100
+# Of its first value, a loss falls below this. In runs that learned, those of noisy labels too, it
+# was below 90 % even where the first line came after an epoch. Its scale does not count, as class
+# weights and margins set it.
+_FALLEN = 0.95
+# A loss that starts low may stay there, if it rises no higher than this and every classifier is so
+# far on the way from the share of its largest class to no error.
+_RISEN, _LEARNED = 1.1, 0.5
+# The least share of the gradient at the features that dominates, in all and as a multiple of the
+# share of the samples. With it a site moves the network more than the others, although they are
+# more; a harder site has somewhat more than its share anyway.
+_SITE, _TIMES_SAMPLES = 1 / 3, 3
+# The same of a single sample, as a multiple of what it had if only the samples that are not
+# recognised shared the gradient: when these are few, they have all of it, rightly. In a batch of
+# 128 real faces the adaptive cross entropy gives one of a rare class up to 13 % without harm.
+_SAMPLE, _TIMES_MISSES = 0.15, 3
+# The skill of d, whose balanced accuracy is b, is (b - 1/K) / (1 - 1/K). Up to the first it is
+# within the noise of a batch; from the second on d has little gradient left.
+_NO_SKILL, _FULL_SKILL = 0.1, 0.95
+# The share of a batch from which on d names one site only. Where one site dominates the data, a
+# plain cross entropy rewards that; it looks like death as well. A d that names several sites tries,
+# and finds nothing: that is a success where lambda_1 is above what hardly opposes it.
+_ONE_SITE, _WEAK_LAMBDA = 0.95, 0.05
+# L_d by ln K, which d has if it knows nothing: above the first it has learned nothing, above the
+# second it does worse. The adaptive cross entropy, whose weights average about 1, moves that by a
+# few percent where sites are of one size, and downwards where they are not.
+_UNLEARNED, _DIVERGED = 0.95, 1.5
+# The norm of the reversed gradient by that of the emotion classifiers', both at the features.
+_FOLLOWS_D = 1
+# While training goes on, learning is judged after this share of the steps, and after the warm-up.
+_EARLY = 0.1
 
 _STEADIER = (
     'Under adaptive cross entropy a prior, unit_mean or a smaller alpha in emotion_loss_args '
@@ -18,122 +55,138 @@ _STEADIER = (
 )
 
 
-def of_learning(
-    start: Sequence[dict],
-    end: Sequence[dict],
-    head_shares: Mapping[str, float],
-    head_samples: Mapping[str, float],
-) -> Judgements:
-    """Of a loss or a classifier that does not get better.
+class Setup(NamedTuple):
+    """What a run's metrics are judged by."""
 
-    Args:
-        start: The first lines.
-        end: The last ones; nothing is judged unless all are later.
-        head_shares: As in `Setup`.
-        head_samples: How many samples of a batch each of these classifiers has.
-    """
-    since = end[0]['step']
+    num_sites: int  # K, those that the dataset classifier tells apart; 0 without one
+    batch_size: int = 1  # of labelled samples, over all devices
+    site_shares: Mapping[str, float] = {}  # of the labelled samples of a batch; they sum to 1
+    # The share of the largest class in the samples of an emotion classifier, by the metric that is
+    # its accuracy.
+    head_shares: Mapping[str, float] = {}
+    early_steps: float = 0.0  # until it can be said, while training goes on, what was learned
+
+    @classmethod
+    def of_run(cls, config: Config, training: DataPosition) -> 'Setup':
+        """That of a run, by its config and what it was trained on."""
+        shares, counts = training.site_shares, training.head_class_counts
+        own = training.site_classes or shares  # none of an unlabelled site
+        labelled = [share if each else 0.0 for share, each in zip(shares, own, strict=True)]
+        if config.target == 'site':
+            heads = {'emotion': shares}
+        elif config.shared_head:  # under other shares of the sites a batch is not as the data
+            heads = {} if config.site_weights else {'emotion': counts[0]}
+        else:  # these two would be the metrics of e and d; a site of that name has none of its own
+            heads = dict(zip(config.sites, counts, strict=False))
+            heads = {k: of for k, of in heads.items() if k not in ('emotion', 'dataset')}
+        warmup = config.warmup_epochs / config.num_epochs
+        return cls(
+            num_sites=len(config.sites) if 'adversary' in config.alignment else 0,
+            batch_size=round(config.batch_size * sum(labelled) / sum(shares)),
+            site_shares={k: x / sum(labelled) for k, x in zip(config.sites, labelled, strict=True)},
+            head_shares={f'accuracy_{k}': max(of) / sum(of) for k, of in heads.items() if sum(of)},
+            early_steps=training.total_steps * max(warmup, _EARLY),
+        )
+
+
+def of_learning(start: Sequence[dict], end: Sequence[dict], setup: Setup) -> Iterator[str]:
+    """Of a classifier or a loss that does not get better from the first lines to the last."""
+    since, skills = end[0]['step'], []
     if start[-1]['step'] >= since:
-        return {}
-    found, skills = {}, []
-    for field, share in head_shares.items():
-        accuracy = _mean(end, field)
+        return
+    for field, share in setup.head_shares.items():
+        site, accuracy = field.removeprefix('accuracy_'), mean(end, field)
         skills.append((accuracy - share) / (1 - share) if share < 1 else 1)
-        has_risen = accuracy > _mean(start, field) + 0.05
-        if accuracy <= share and len(end) * head_samples[field] >= 100 and not has_risen:
-            of = '' if field == 'accuracy_emotion' else f' of {field.removeprefix("accuracy_")}'
-            found[f'idle {field}'] = (
+        samples = len(end) * (setup.batch_size * setup.site_shares.get(site, 1))
+        has_risen = accuracy > mean(start, field) + _RISE
+        if accuracy <= share and samples >= _MIN_SAMPLES and not has_risen:
+            of = '' if site == 'emotion' else f' of {site}'
+            yield (
                 f'The classifier{of} does not learn: from step {since:,} on its accuracy in '
-                f'training is {percent(accuracy)}, and always naming its largest class would give '
-                f'{percent(share)}. {_STEADIER}; so do shared_statistics above 0, a '
+                f'training is {_percent(accuracy)}, and always naming its largest class would give '
+                f'{_percent(share)}. {_STEADIER}; so do shared_statistics above 0, a '
                 'site_size_power nearer to 1, and a lower learning_rate.'
             )
     first, last = median(start, 'loss_emotion'), median(end, 'loss_emotion')
-    has_learned = skills and not any(x < 0.5 for x in skills) and last <= 1.1 * first
-    if last > 0.95 * first and not has_learned:
-        found['emotion loss'] = (
+    has_learned = skills and not any(skill < _LEARNED for skill in skills)
+    if last > _FALLEN * first and not (has_learned and last <= _RISEN * first):
+        yield (
             f'The emotion loss does not fall: from step {since:,} on its median is {last:.3g}, and '
             f'until step {start[-1]["step"]:,} it was {first:.3g}. {_STEADIER}; a site_size_power '
             'nearer to 1, gradient_clip or a lower learning_rate may help as well.'
         )
-    return found
 
 
-def of_gradient(
-    lines: Sequence[dict], size: int, site_shares: Mapping[str, float], batch_size: int
-) -> Judgements:
+def of_gradient(lines: Sequence[dict], size: int, setup: Setup) -> Iterator[str]:
     """Of who has the emotion classifiers' gradient, from stretches of so many lines."""
-    found = {}
-    for site, samples in site_shares.items():
-        during, stretch, share = worst_stretch(lines, size, f'gradient_share_{site}')
-        if share >= max(1 / 3, 3 * samples):
-            found[f'gradient of {site}'] = (
-                f'The site {site} dominates: {during} it has {percent(share)} of the '
-                f"emotion classifiers' gradient at the features (median) with {percent(samples)} "
+    for site, samples in setup.site_shares.items():
+        during, _, share = worst_stretch(lines, size, f'gradient_share_{site}')
+        if share >= max(_SITE, _TIMES_SAMPLES * samples):
+            yield (
+                f'The site {site} dominates: {during} it has {_percent(share)} of the '
+                f"emotion classifiers' gradient at the features (median) with {_percent(samples)} "
                 'of the samples. A site_size_power nearer to 1 gives it less weight, '
                 f'shared_statistics above 0 class weights from more samples. {_STEADIER}.'
             )
     during, stretch, share = worst_stretch(lines, size, 'largest_gradient_share')
-    misses = batch_size * (1 - median(stretch, 'accuracy_emotion'))
-    if share > 0.15 and share * misses > 3:
-        found['gradient of a sample'] = (
-            f'One sample dominates: {during} a single one of the {batch_size:,} samples '
-            f"of a batch has {percent(share)} of the emotion classifiers' gradient at the "
+    misses = setup.batch_size * (1 - median(stretch, 'accuracy_emotion'))
+    if share > _SAMPLE and share * misses > _TIMES_MISSES:
+        yield (
+            f'One sample dominates: {during} a single one of the {setup.batch_size:,} samples '
+            f"of a batch has {_percent(share)} of the emotion classifiers' gradient at the "
             f'features (median). {_STEADIER}; so do shared_statistics above 0, a site_size_power '
             'nearer to 1, and gradient_clip.'
         )
-    return found
 
 
-def of_game(lines: Sequence[dict], size: int, num_sites: int) -> Judgements:
+def of_game(lines: Sequence[dict], size: int, num_sites: int) -> Iterator[str]:
     """Of the game between the dataset classifier d and the network, likewise."""
-    found, end, guessing = {}, lines[-size:], math.log(num_sites)
+    end, guessing = lines[-size:], math.log(num_sites)
     since = f'from step {end[0]["step"]:,} on'
     accuracy = median(end, 'balanced_accuracy_dataset')
     share = median(end, 'largest_share_dataset')
     strength, loss = median(end, 'lambda_1'), median(end, 'loss_dataset')
     skill = (accuracy - 1 / num_sites) / (1 - 1 / num_sites)
     finding = (
-        f'{since} its balanced accuracy is {percent(accuracy)} (guessing: {percent(1 / num_sites)})'
+        f'{since} its balanced accuracy is {_percent(accuracy)} '
+        f'(guessing: {_percent(1 / num_sites)})'
     )
-    if skill <= 0.1 and share >= 0.95:
-        found['skill of d'] = (
+    if skill <= _NO_SKILL and share >= _ONE_SITE:
+        yield (
             f'The dataset classifier is dead: {finding}, and it names one site for '
-            f'{percent(share)} of a batch, rightly for '
-            f'{percent(median(end, "accuracy_dataset"))}. '
+            f'{_percent(share)} of a batch, rightly for '
+            f'{_percent(median(end, "accuracy_dataset"))}. '
             'If that site makes up as much of the data, draw the sites more evenly (site_weights); '
             'otherwise lower its learning rate or the strength of the reversal.'
         )
-    elif skill <= 0.1 and strength <= 0.05 and loss >= 0.95 * guessing:
-        found['skill of d'] = (
+    elif skill <= _NO_SKILL and strength <= _WEAK_LAMBDA and loss >= _UNLEARNED * guessing:
+        yield (
             f'The dataset classifier is dead: {finding} and its loss {loss:.2f} (ln {num_sites} '
             f'is {guessing:.2f}), although lambda_1 is only {strength:.2g} and hardly opposes it. '
             'Either it does not learn, or the sites cannot be told apart.'
         )
-    elif skill >= 0.95 and strength > 0.05:
-        found['skill of d'] = (
+    elif skill >= _FULL_SKILL and strength > _WEAK_LAMBDA:
+        yield (
             f'The dataset classifier is saturated: {finding}, although lambda_1 is '
             f'{strength:.2g}. The reversal achieves nothing; a larger lambda_1, or site_smoothing, '
             'gives it more to work with.'
         )
     during, _, ratio = worst_stretch(lines, size, 'reversed_gradient_ratio')
-    if ratio > 1:
-        found['ratio'] = (
+    if ratio > _FOLLOWS_D:
+        yield (
             f'The reversed gradient dominates: {during} it is {ratio:.3g} times as large at the '
             'features as that of the emotion classifiers (median). It may be destroying the '
             'features; a smaller lambda1_max keeps it in bounds.'
         )
     loss = float(np.median(np.nan_to_num(column(end, 'loss_dataset'), nan=math.inf)))
-    if loss > 1.5 * guessing:
+    if loss > _DIVERGED * guessing:
         level = 'not finite' if math.isinf(loss) else f'{loss:.3g}'
-        found['loss of d'] = (
+        yield (
             f'The loss of the dataset classifier diverges: {since} L_d is {level} (median), while '
             f'guessing costs about ln {num_sites} = {guessing:.2f}. It does worse than if it knew '
             'nothing; a lower learning rate or a smaller lambda1_max steadies it.'
         )
-    return found
 
 
-def _mean(lines: Sequence[dict], field: str) -> float:
-    values = column(lines, field)
-    return float(np.nanmean(values)) if not np.isnan(values).all() else math.nan
+def _percent(share: float) -> str:
+    return f'{100 * share:z.1f} %'

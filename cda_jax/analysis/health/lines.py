@@ -46,34 +46,30 @@ def _read_line(text: bytes, place: str) -> dict:
 
 def column(lines: Sequence[dict], field: str) -> np.ndarray:
     """One figure over the lines: float64[N], NaN where a line lacks it or has null."""
-    values = (line.get(field) for line in lines)
-    return np.array([math.nan if value is None else value for value in values], float)
+    return np.array([line.get(field) for line in lines], float)
 
 
 def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
     """When the N chosen ones of a run's lines were written, in epochs: float64[N].
 
     Only lines of training have their epoch; that of the others follows from their step. There is an
-    `InputError` if there is no line of training, or the last one lacks its step or epoch.
+    `InputError` if no line of training has its step and epoch.
     """
-    training = [line for line in lines if line['kind'] == 'train']
-    if not training:
-        raise InputError("lines: none is of kind 'train', expected at least one")
-    last = training[-1]
-    if not last['step'] or not last.get('epoch'):
-        raise InputError(f'lines, step {last["step"]}: no epoch, expected one above 0')
-    return column(chosen, 'step') * (last['epoch'] / last['step'])
+    training = [line for line in lines if line['kind'] == 'train' and line['step']]
+    if not training or not training[-1].get('epoch'):
+        raise InputError('no line of training has its step and epoch; expected at least one')
+    return column(chosen, 'step') * (training[-1]['epoch'] / training[-1]['step'])
+
+
+def mean(lines: Sequence[dict], field: str, of=np.nanmean) -> float:
+    """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
+    values = column(lines, field)
+    return float(of(values)) if not np.isnan(values).all() else math.nan
 
 
 def median(lines: Sequence[dict], field: str) -> float:
-    """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
-    values = column(lines, field)
-    return float(np.nanmedian(values)) if not np.isnan(values).all() else math.nan
-
-
-def percent(share: float) -> str:
-    """A share in a sentence: '82.1 %'."""
-    return f'{100 * share:z.1f} %'
+    """As `mean`."""
+    return mean(lines, field, np.nanmedian)
 
 
 def worst_stretch(
