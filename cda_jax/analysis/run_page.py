@@ -141,57 +141,55 @@ def _answer(results: Results, bias: BiasReport) -> Iterator[str]:
 
 
 def _recognition(results: Results, features: Features) -> Section:
+    scores = 'accuracy', 'macro_f1', 'mean_recall', 'recall_sd'
     columns = [Column('test set'), Column('head'), Column('examples', 'number')]
     columns += [Column(c, 'percent') for c in ('accuracy', 'macro F1', 'recall', 'recall sd')]
     rows = [
-        (site, head, of.num_examples, of.accuracy, of.macro_f1, of.mean_recall, of.recall_sd)
+        (site, head, of.num_examples, *(getattr(of, name) for name in scores))
         for site, heads in results.test_sites.items()
         for head, of in heads.items()
     ]
+    shares = {
+        site: features.probabilities[features.site == number]
+        for number, site in enumerate(features.site_names)
+    }
+    without_labels = Table(
+        'without-labels',
+        'Scores that need no labels',
+        (
+            Column('test set'),
+            Column('mean entropy', 'number'),
+            Column('soft neighbourhood density', 'number'),
+        ),
+        [(site, mean_entropy(p), soft_neighbourhood_density(p)) for site, p in shares.items()],
+        'In nats, of the head that answers. Between models on one test set, a lower entropy and a '
+        'higher density speak for a model; between test sets they mean nothing.',
+    )
     confusions = {site: np.array(s.confusion) for site, s in results.answers().items()}
     return Section(
         'Recognition',
         'The first head of each test set is the one that answers there; all figures on this page '
         'are its own unless they say otherwise.',
-        tables=(
-            Table('scores', 'Scores on the test sets', tuple(columns), rows),
-            _without_labels(features),
-        ),
-        figures=(recall_picture(confusions, results.class_names),),
-    )
-
-
-def _without_labels(features: Features) -> Table:
-    rows = []
-    for number, site in enumerate(features.site_names):
-        probabilities = features.probabilities[features.site == number]
-        scores = mean_entropy(probabilities), soft_neighbourhood_density(probabilities)
-        rows.append((site, *scores))
-    names = 'mean entropy', 'soft neighbourhood density'
-    return Table(
-        'without-labels',
-        'Scores that need no labels',
-        (Column('test set'), *(Column(name, 'number') for name in names)),
-        rows,
-        'In nats, of the head that answers. Between models on one test set, a lower entropy and a '
-        'higher density speak for a model; between test sets they mean nothing.',
+        (Table('scores', 'Scores on the test sets', tuple(columns), rows), without_labels),
+        (recall_picture(confusions, results.class_names),),
     )
 
 
 def _bias(bias: BiasReport) -> Section:
-    overall, within = bias.dataset_classification, bias.within_class
     rows = []
     for kind, name in {'linear': 'linear probe', 'mlp': 'MLP probe'}.items():
-        for what, probes in {'all': overall, 'within class': within}.items():
-            probe = getattr(probes, kind)
+        for what, by_probe in {
+            'all': bias.dataset_classification,
+            'within class': bias.within_class,
+        }.items():
+            probe = getattr(by_probe, kind)
             if probe and probe.balanced_accuracy:
-                title, score = f'{name}, {what} (%)', probe.balanced_accuracy
                 chance = f'{100 * probe.chance:.1f}'
-                rows.append(_row(title, score, chance, decimals=1, factor=100))
+                rows.append(_row(f'{name}, {what} (%)', probe.balanced_accuracy, chance, 1, 100))
     for pair in bias.pairs:
         names = ' - '.join(pair.sites)
         rows.append(_row(f'A-distance, {names}', pair.a_distance, '0'))
-        rows.append(_row(f'MMD squared, {names}', pair.mmd2, '0', decimals=3))
+        rows.append(_row(f'MMD squared, {names}', pair.mmd2, '0', 3))
     for name, mixing in {'iLISI (sites)': bias.ilisi, 'cLISI (classes)': bias.clisi}.items():
         if mixing:
             rows.append(_row(name, mixing.estimate, f'{mixing.if_mixed.value:.2f}'))
@@ -203,7 +201,7 @@ def _bias(bias: BiasReport) -> Section:
         'Measured on the frozen features of the test sets. Probes are trained afresh and judged on '
         "photos that they have not seen; their figures are balanced accuracies. 'Mixed' is what "
         'features that know nothing of the site (cLISI: of the class) would give.',
-        tables=(Table('bias', 'Measures of bias', columns, rows),),
+        (Table('bias', 'Measures of bias', columns, rows),),
     )
 
 
@@ -219,23 +217,23 @@ def _annotation(bias: AnnotationBias) -> Section:
     for site, compared in {**bias.by_site, 'all': bias.all}.items():
         estimates = [getattr(compared, field) for field in titles]
         rows.append((site, *(estimate and estimate.value for estimate in estimates)))
-    columns = [Column(title, 'percent') for title in titles.values()]
+    columns = Column('test set'), *(Column(title, 'percent') for title in titles.values())
     return Section(
         'Annotation bias',
         'Of the examples whose label is not the truth: swallowed are those predicted as labelled, '
         'recovered those predicted as they are.',
-        tables=(Table('annotation', 'Labels and truth', (Column('test set'), *columns), rows),),
+        (Table('annotation', 'Labels and truth', columns, rows),),
     )
 
 
 def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
-    figures = (
+    figures = [
         Picture(
             training_curves(lines),
             'Every logged step, each of one batch, and their running median.',
             'Loss terms, accuracies and learning rate over the epochs.',
-        ),
-    )
+        )
+    ]
     if any('largest_gradient_share' in line for line in lines):
         gradient = Picture(
             gradient_curves(lines, setup.site_shares),
@@ -243,7 +241,7 @@ def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
             'dashed line trains the network at the expense of the others.',
             'Shares of the gradient by site and of the largest sample over the epochs.',
         )
-        figures += (gradient,)
+        figures.append(gradient)
     if setup.num_sites:
         game = Picture(
             health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
@@ -251,11 +249,11 @@ def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
             'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the '
             'direct gradient, and lambda over the epochs.',
         )
-        figures += (game,)
-    return Section('Training', figures=figures)
+        figures.append(game)
+    return Section('Training', figures=tuple(figures))
 
 
-def _row(name: str, estimate: Estimate | None, mixed: str | None, *, decimals=2, factor=1) -> tuple:
+def _row(name: str, estimate: Estimate | None, mixed: str | None, decimals=2, factor=1) -> tuple:
     if estimate is None:
         return name, None, None, None, mixed
     figures = (estimate.value, estimate.low, estimate.high)

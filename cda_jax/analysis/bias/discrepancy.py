@@ -10,14 +10,8 @@ _ROUNDING = 1e-6
 
 
 def squared_mmd(
-    features: np.ndarray,
-    sites: np.ndarray,
-    pair: tuple[int, int],
-    resamples: Resamples,
-    *,
-    seed: int,
-    max_examples: int = MAX_EXAMPLES,
-) -> tuple[np.ndarray, float]:
+    features: np.ndarray, sites: np.ndarray, pair: tuple[int, int], resamples: Resamples, seed: int
+) -> tuple[np.ndarray, float | None]:
     """Unbiased squared maximum mean discrepancy with a Gaussian kernel exp(-d^2 / (2 sigma^2)).
 
     Source: Gretton et al., A Kernel Two-Sample Test (2012), lemma 6, equation 3; sigma is the
@@ -25,20 +19,20 @@ def squared_mmd(
     they are not independent.
 
     Features are float32[N, D], sites int[N]. The seed decides which examples are taken of a site
-    that has more than `max_examples`.
+    that has more than 500.
 
     Returns:
         float64[1 + B], of the data and of the resamples, with the kernel and the subsample held;
-        and sigma. All NaN where a site has fewer than two photos, or all features are the same.
+        and sigma. NaN and None where a site has fewer than two photos, or all features are the same.
     """
     rng = np.random.default_rng(seed)
 
     def subsample(rows):
-        few = len(rows) <= max_examples
-        return rows if few else np.sort(rng.choice(rows, max_examples, replace=False))
+        few = len(rows) <= MAX_EXAMPLES
+        return rows if few else np.sort(rng.choice(rows, MAX_EXAMPLES, replace=False))
 
     first, second = (subsample(np.flatnonzero(sites == number)) for number in pair)
-    nothing = np.full(len(resamples.counts), np.nan), float('nan')
+    nothing = np.full(len(resamples.counts), np.nan), None
     if any(len(np.unique(resamples.group[rows])) < 2 for rows in (first, second)):
         return nothing
     rows = np.concatenate([first, second])

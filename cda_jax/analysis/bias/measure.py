@@ -7,12 +7,6 @@ import numpy as np
 
 from cda_jax.analysis.bias import bootstrap, discrepancy, mixing, probes, report
 from cda_jax.analysis.bias.bootstrap import Resamples, interval, mean_interval
-from cda_jax.analysis.bias.classification import (
-    Probing,
-    classify_sites,
-    classify_sites_within_classes,
-    proxy_a_distance,
-)
 from cda_jax.analysis.bias.components import largest_components, standardised_components
 from cda_jax.errors import InputError
 
@@ -54,57 +48,56 @@ def measure_bias(
     n = len(features)
     for field, names in {'site_names': site_names, 'class_names': class_names}.items():
         if len(set(names)) < len(names):
-            twice = next(name for name in names if list(names).count(name) > 1)
-            raise InputError(f'{field}: {twice!r} is there twice, expected different names')
+            raise InputError(f'{field}: {list(names)}, expected different names')
     sites = _checked_numbers('sites', sites, n, site_names)
     labels = _checked_numbers('labels', labels, n, class_names)
     predictions = _checked_numbers('predictions', predictions, n, class_names)
     true_labels = _checked_numbers('true_labels', true_labels, n, class_names)
     if groups is not None and np.shape(groups) != (n,):
-        raise InputError(
-            f'groups: shape {np.shape(groups)}, expected ({n},), one for each row of features'
-        )
+        raise InputError(f'groups: shape {np.shape(groups)}, expected ({n},), one for each row')
     if num_resamples < 1:
         raise InputError(f'num_resamples: {num_resamples}, expected at least 1')
     resamples = bootstrap.draw_resamples(groups, n, seed=seed, num_resamples=num_resamples)
     components = standardised_components(features)
-    probing = Probing(components, site_names, resamples, seed)
+    fold = probes.deal(sites * len(class_names) + labels, resamples.group, seed=seed)
+    probing = probes.Probing(components, sites, fold, site_names, resamples, seed)
+    everyone = np.ones(n, bool)
 
-    dealt = probes.deal(sites * len(class_names) + labels, resamples.group, seed=seed)
+    def by_probe(measure):
+        linear, mlp = (measure(build) for build in (probes.linear_probe, probes.mlp_probe))
+        return report.ByProbe(linear, mlp)
 
-    def folds_of(counted):
-        return probes.make_folds(sites, resamples.group, dealt, counted)
+    def classify(build_probe, counted=everyone):
+        found = probes.classify_sites(probing, build_probe, counted)
+        return found and found[0]
+
+    def classify_within_classes(build_probe):
+        of_class = {name: labels == number for number, name in enumerate(class_names)}
+        return probes.classify_sites_within_classes(probing, build_probe, of_class)
 
     def measure_pair(pair):
-        folds = folds_of(np.isin(sites, pair))
-        of_two_sites = classify_sites(probing, folds, probes.linear_probe)
-        mmd2, bandwidth = discrepancy.squared_mmd(features, sites, pair, resamples, seed=seed)
-        sigma = None if np.isnan(bandwidth) else bandwidth
+        of_two = classify(probes.linear_probe, np.isin(sites, pair))
+        mmd2, sigma = discrepancy.squared_mmd(features, sites, pair, resamples, seed)
         names = site_names[pair[0]], site_names[pair[1]]
-        return report.SitePair(names, proxy_a_distance(of_two_sites), interval(mmd2), sigma)
+        distance = of_two and probes.proxy_a_distance(of_two.balanced_accuracy)
+        return report.SitePair(names, distance, interval(mmd2), sigma)
 
-    def by_probe(classify, folds):
-        found = {name: classify(probing, folds, build) for name, build in probes.PROBES.items()}
-        return report.ByProbe(**found)
-
-    folds = folds_of(np.ones(n, bool))
-    folds_of_classes = {name: folds_of(labels == i) for i, name in enumerate(class_names)}
     return report.BiasReport(
         num_examples=n,
         num_photos=resamples.counts.shape[1],
         examples_by_site={name: int((sites == i).sum()) for i, name in enumerate(site_names)},
-        settings=report.MeasureSettings(
-            seed=seed,
-            resamples=num_resamples,
-            confidence=bootstrap.CONFIDENCE,
-            folds=probes.NUM_FOLDS,
-            min_examples_of_a_site=probes.MIN_SITE_EXAMPLES,
-            max_mmd_examples=discrepancy.MAX_EXAMPLES,
-            perplexity=mixing.PERPLEXITY,
-            probe_components=components.shape[1],
-        ),
-        dataset_classification=by_probe(classify_sites, folds),
-        within_class=by_probe(classify_sites_within_classes, folds_of_classes),
+        settings={
+            'seed': seed,
+            'resamples': num_resamples,
+            'confidence': bootstrap.CONFIDENCE,
+            'folds': probes.NUM_FOLDS,
+            'min_examples_of_a_site': probes.MIN_SITE_EXAMPLES,
+            'max_mmd_examples': discrepancy.MAX_EXAMPLES,
+            'perplexity': mixing.PERPLEXITY,
+            'probe_components': components.shape[1],
+        },
+        dataset_classification=by_probe(classify),
+        within_class=by_probe(classify_within_classes),
         pairs=tuple(map(measure_pair, itertools.combinations(range(len(site_names)), 2))),
         **_neighbourhoods(features, sites, labels, resamples, seed),
         annotation=_annotation(sites, labels, predictions, true_labels, site_names, resamples),
@@ -177,14 +170,10 @@ def _checked_numbers(
         return None
     numbers = np.asarray(numbers)
     if numbers.shape != (num_examples,) or not np.issubdtype(numbers.dtype, np.integer):
-        raise InputError(
-            f'{field}: {numbers.dtype}{list(numbers.shape)}, expected integers[{num_examples}], '
-            'one for each row of features'
-        )
+        found = f'{numbers.dtype}{list(numbers.shape)}'
+        raise InputError(f'{field}: {found}, expected integers[{num_examples}], one for each row')
     outside = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
     if outside.size:
-        raise InputError(
-            f'{field}, row {outside[0]}: {numbers[outside[0]]}, expected 0 to {len(names) - 1} as '
-            f'there are {len(names)} names'
-        )
+        row, last = outside[0], len(names) - 1
+        raise InputError(f'{field}, row {row}: {numbers[row]}, expected 0 to {last}')
     return numbers.astype(np.int64)
