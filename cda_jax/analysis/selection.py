@@ -2,12 +2,12 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import entr
+from scipy.special import entr, softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 _ROWS_AT_ONCE = 1000
-_TEMPERATURE = 0.05
 
 
 def mean_entropy(probabilities: Float[np.ndarray, 'N C']) -> float:
@@ -23,7 +23,7 @@ def mean_entropy(probabilities: Float[np.ndarray, 'N C']) -> float:
 
 
 def soft_neighbourhood_density(
-    probabilities: Float[np.ndarray, 'N C'], temperature: float = _TEMPERATURE
+    probabilities: Float[np.ndarray, 'N C'], temperature: float = 0.05
 ) -> float:
     """How many close neighbours an example has among the predictions: the more, the better.
 
@@ -40,9 +40,7 @@ def soft_neighbourhood_density(
         similarity = rows[start : start + _ROWS_AT_ONCE] @ rows.T / temperature
         place = np.arange(len(similarity))
         similarity[place, start + place] = -np.inf  # nobody is a neighbour of their own
-        shares = np.exp(similarity - similarity.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        entropies.append(entr(shares).sum(axis=1))
+        entropies.append(entr(softmax(similarity, axis=1)).sum(axis=1))
     return float(np.concatenate(entropies).mean())
 
 
@@ -58,13 +56,12 @@ def density_ratio(
 
     Source: You et al. (2019), algorithm 1, http://proceedings.mlr.press/v97/you19a.html
     """
-    scaler = StandardScaler().fit(np.concatenate([training, unlabelled]).astype(float))
-    features = scaler.transform(np.concatenate([training, unlabelled]))
-    is_unlabelled = np.repeat([0, 1], [len(training), len(unlabelled)])
-    told_apart = LogisticRegression(C=1 / features.shape[1], max_iter=500)
-    told_apart.fit(features, is_unlabelled)
-    log_odds = told_apart.decision_function(scaler.transform(validation))
-    return len(training) / len(unlabelled) * np.exp(log_odds)
+    both = np.concatenate([training, unlabelled]).astype(float)
+    told_apart = make_pipeline(
+        StandardScaler(), LogisticRegression(C=1 / both.shape[1], max_iter=500)
+    )
+    told_apart.fit(both, np.repeat([0, 1], [len(training), len(unlabelled)]))
+    return len(training) / len(unlabelled) * np.exp(told_apart.decision_function(validation))
 
 
 def importance_weighted_risk(

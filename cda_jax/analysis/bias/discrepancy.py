@@ -23,7 +23,7 @@ def squared_mmd(
 
     Returns:
         float64[1 + B], of the data and of the resamples, with the kernel and the subsample held;
-        and sigma. NaN and None where a site has fewer than two photos, or all features are the same.
+        and sigma. NaN and None where a site has fewer than two photos, or features are all alike.
     """
     rng = np.random.default_rng(seed)
 
