@@ -1,5 +1,6 @@
 """The report of one run: what it recognises, what is left of the datasets, how training went."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,11 +33,10 @@ def run_page(
     *,
     embedding: bool,
 ) -> Page:
-    """Puts the report of a finished run together.
+    """Puts the report of a finished run together; `embedding` has the features in two dimensions.
 
-    An `InputError` names a file of the run, or of a site's data, that is missing or damaged.
-    The config is the run's, with the data where they are now. An `embedding`, which shows the
-    features in two dimensions, takes some ten seconds.
+    The config is the run's, with the data where they are now. An `InputError` names a file of the
+    run, or of a site's data, that is missing or damaged.
     """
     lines = read_metrics(workdir)
     setup = Setup.of_run(config, training_of_run(workdir))
@@ -157,7 +157,7 @@ def _recognition(results: Results, features: Features) -> Section:
         'without-labels',
         'Scores that need no labels',
         (
-            Column('test set'),
+            columns[0],
             Column('mean entropy', 'number'),
             Column('soft neighbourhood density', 'number'),
         ),
@@ -178,11 +178,8 @@ def _recognition(results: Results, features: Features) -> Section:
 def _bias(bias: BiasReport) -> Section:
     rows = []
     for kind, name in {'linear': 'linear probe', 'mlp': 'MLP probe'}.items():
-        for what, by_probe in {
-            'all': bias.dataset_classification,
-            'within class': bias.within_class,
-        }.items():
-            probe = getattr(by_probe, kind)
+        of_kind = operator.attrgetter(f'dataset_classification.{kind}', f'within_class.{kind}')
+        for what, probe in zip(('all', 'within class'), of_kind(bias), strict=True):
             if probe and probe.balanced_accuracy:
                 chance = f'{100 * probe.chance:.1f}'
                 rows.append(_row(f'{name}, {what} (%)', probe.balanced_accuracy, chance, 1, 100))

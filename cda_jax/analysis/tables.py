@@ -1,6 +1,6 @@
 """Tables of results: what is in them, and as CSV, Markdown and LaTeX."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -33,8 +33,8 @@ _LATEX = str.maketrans(
 class Column(NamedTuple):
     """A column of a table.
 
-    Of kind 'percent' are shares of 1, shown times 100 with one decimal; of kind 'number' integers,
-    shown as they are, or floats, shown with three decimals.
+    Of kind 'percent' are shares of 1, shown times 100 with one decimal; of kind 'number' floats,
+    shown with three decimals, or integers.
     """
 
     name: str  # without a unit
@@ -53,9 +53,7 @@ class Table(NamedTuple):
     name: str  # stem of its files and its label in LaTeX, such as 'table-2'
     title: str
     columns: tuple[Column, ...]  # with different names
-    # A text in columns of texts, elsewhere a single figure or one with its seeds; None where there
-    # is nothing to show.
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[Cell]]  # None where there is nothing to show
     note: str = ''  # what a reader has to know, below the table
 
 
@@ -109,40 +107,37 @@ def as_csv(table: Table) -> str:
     `_high` (95 % by Student's t), `_seeds` (how many) and `_values` (separated by spaces). A figure
     without seeds is the mean there, and the others are empty.
     """
+    fields = 'mean', 'sd', 'low', 'high', 'seeds', 'values'
 
-    def of_seeds(cell: float | Measured | None) -> dict:
+    def of_seeds(cell: float | Measured | None) -> tuple:
         if not isinstance(cell, Measured):
-            return {'mean': cell}
-        low, high = cell.interval or (None, None)
-        of_mean = {'mean': cell.mean, 'sd': cell.sd, 'low': low, 'high': high}
-        return of_mean | {'seeds': len(cell.values), 'values': ' '.join(map(str, cell.values))}
+            return cell, *[None] * 5
+        values = ' '.join(map(str, cell.values))
+        return cell.mean, cell.sd, *(cell.interval or (None, None)), len(cell.values), values
 
-    parts = []
+    columns = {}
     for number, column in enumerate(table.columns):
         cells = [row[number] for row in table.rows]
         if any(isinstance(cell, Measured) for cell in cells):
-            seeds = pd.DataFrame(map(of_seeds, cells), dtype=object)
-            parts.append(seeds.add_prefix(f'{column.name}_'))
+            names = [f'{column.name}_{field}' for field in fields]
+            columns |= zip(names, zip(*map(of_seeds, cells), strict=True), strict=True)
         else:
-            parts.append(pd.DataFrame({column.name: cells}, dtype=object))
-    return pd.concat(parts, axis=1).to_csv(index=False, lineterminator='\n')
+            columns[column.name] = cells
+    return pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator='\n')
 
 
 def as_markdown(table: Table) -> str:
     """The table for reading, with its title and note."""
-    body = _laid_out(table, _escaped(table, _MARKDOWN), 'pipe')
     title, note = _one_line(table.title), _one_line(table.note)
+    body = as_text(table, 'pipe', _MARKDOWN)
     return '\n\n'.join(filter(None, [f'**{title}**', body, note])) + '\n'
 
 
-def as_text(table: Table) -> str:
-    """The table for a console."""
-    return _laid_out(table, shown(table), 'simple')
-
-
-def _laid_out(table: Table, frame: pd.DataFrame, form: str) -> str:
+def as_text(table: Table, form: str = 'simple', escapes: Mapping[int, str] = {}) -> str:
+    """The table for a console, or in another form of tabulate's."""
     sides = ['left' if column.kind == 'text' else 'right' for column in table.columns]
-    return frame.to_markdown(index=False, tablefmt=form, disable_numparse=True, colalign=sides)
+    options = {'index': False, 'disable_numparse': True, 'colalign': sides}
+    return _escaped(table, escapes).to_markdown(tablefmt=form, **options)
 
 
 def as_latex(table: Table) -> str:
@@ -172,7 +167,7 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> None:
             write_text(folder / f'{table.name}.{ending}', render(table))
 
 
-def _escaped(table: Table, escapes: dict[int, str]) -> pd.DataFrame:
+def _escaped(table: Table, escapes: Mapping[int, str]) -> pd.DataFrame:
     """The table as shown, for a language in which some characters mean something."""
     texts = shown(table).map(lambda text: _one_line(text).translate(escapes))
     return texts.rename(columns=lambda name: name.translate(escapes))

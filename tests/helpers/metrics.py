@@ -38,11 +38,6 @@ def lines_of_run(num_sites=3, count=40, **changes):
     return lines
 
 
-def lines_of_baseline():
-    kept = 'kind', 'step', 'epoch', 'loss_emotion', 'accuracy_emotion', 'learning_rate'
-    return [{name: line[name] for name in kept} for line in lines_of_run()]
-
-
 def position_of_two_sites(head_class_counts, **fields):
     """What a checkpoint of a run over two sites says, of which the first has three quarters."""
     return DataPosition(

@@ -56,20 +56,14 @@ def training_curves(lines: Sequence[dict]) -> Figure:
     What a run lacks (a baseline has neither g nor d, and most no validation) has no curve or panel.
     """
     validation = [line for line in lines if line['kind'] == 'validation']
-    heights = [1.9, 1.9, *([1.9] if validation else []), 1.3]
-    figure = Figure((style.WIDTH, sum(heights)))
-    grid = figure.subplots(len(heights), sharex=True, height_ratios=heights)
-    _draw(grid[0], lines, _LOSSES, 'Loss terms (nats; $L_2$: squared distance)')
-    _use_log_scale(grid[0])
-    _draw(grid[1], lines, _ACCURACIES, 'Accuracy in training batches')
-    _use_percent(grid[1])
+    figure, grid = style.panels(4 if validation else 3, 1, 1.8, sharex=True)
+    _draw(grid[0], lines, _LOSSES, 'Loss terms (nats; $L_2$: squared distance)', 'log')
+    _draw(grid[1], lines, _ACCURACIES, 'Accuracy in training batches', 'percent')
     if validation:
         sites = dict.fromkeys(f for line in validation for f in line if f.startswith('accuracy_'))
-        colours = itertools.cycle(style.COLOURS[:6])
-        curves = [Curve(field, field.removeprefix('accuracy_'), next(colours)) for field in sites]
+        curves = _of_sites(sites, 'accuracy_')
         curves.append(Curve('accuracy', 'mean of the sites', dashes='--'))
-        _draw(grid[2], lines, curves, 'Accuracy in validation', kind='validation')
-        _use_percent(grid[2])
+        _draw(grid[2], lines, curves, 'Accuracy in validation', 'percent', kind='validation')
     _draw(grid[-1], lines, [Curve('learning_rate', 'learning rate')], 'Learning rate')
     grid[-1].set(xlabel='epoch', xlim=(0, None))
     return figure
@@ -81,16 +75,12 @@ def health_panel(
 ) -> Figure:
     """Draws the adversarial game over the epochs, beside what d would reach by guessing.
 
-    Balanced accuracy of d and the share of the site that it names most; its loss L_d; the norm of
-    the reversed gradient at the features over that of the emotion classifiers; lambda_1 and
-    lambda_2. `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are
-    as for `training_curves`. Guessing costs ln K, K being `num_sites`, under 'cross_entropy', and
-    about as much under another `dataset_loss`, whose weights average 1 only where sites are of one
-    size.
+    `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are as for
+    `training_curves`. Guessing costs ln K, K being `num_sites`, under 'cross_entropy', and about as
+    much under another `dataset_loss`, whose weights average 1 only where sites are of one size.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
-    _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', legend={})
-    _use_percent(accuracy)
+    _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', 'percent', legend={})
     _mark(accuracy, 1 / num_sites, f'guessing: {100 / num_sites:.1f} %')
 
     is_exact = dataset_loss == 'cross_entropy'
@@ -101,9 +91,9 @@ def health_panel(
     loss.set_ylim(0, 1.2 * max(guessing, loss.get_ylim()[1]))
 
     field = 'reversed_gradient_ratio'
-    _draw(ratio, lines, [Curve(field, 'ratio')], 'Reversed / emotion gradient')
-    if any(line.get(field) for line in lines):
-        _use_log_scale(ratio)
+    scale = 'log' if any(line.get(field) for line in lines) else ''
+    _draw(ratio, lines, [Curve(field, 'ratio')], 'Reversed / emotion gradient', scale)
+    if scale:
         _mark(ratio, 1, 'equally large')
     _draw(strength, lines, _STRENGTHS, 'Strength of the reversal', legend={})
     for axes in (ratio, strength):
@@ -119,20 +109,23 @@ def gradient_curves(lines: Sequence[dict], site_shares: Mapping[str, float]) -> 
     are as for `training_curves`.
     """
     figure, (axes,) = style.panels(1, 1, 1.9)
-    sites = dict(zip(site_shares, itertools.cycle(style.COLOURS[:6]), strict=False))
-    curves = [Curve(f'gradient_share_{site}', site, colour) for site, colour in sites.items()]
-    curves.append(Curve('largest_gradient_share', 'largest sample', dashes=':'))
-    _draw(axes, lines, curves, 'Share of the emotion gradient (dashed: of the samples)')
-    for curve in curves[:-1]:
+    curves = _of_sites([f'gradient_share_{site}' for site in site_shares], 'gradient_share_')
+    title = 'Share of the emotion gradient (dashed: of the samples)'
+    largest = Curve('largest_gradient_share', 'largest sample', dashes=':')
+    _draw(axes, lines, [*curves, largest], title, 'percent')
+    for curve in curves:
         if any(curve.field in line for line in lines):
-            share = site_shares[curve.field.removeprefix('gradient_share_')]
-            axes.axhline(share, color=curve.colour, linewidth=0.9, linestyle='--')
-    _use_percent(axes)
+            axes.axhline(site_shares[curve.name], color=curve.colour, linewidth=0.9, linestyle='--')
     axes.set(xlabel='epoch', xlim=(0, None))
     return figure
 
 
-def _draw(axes: Axes, lines, curves, title, *, kind='train', legend=_BESIDE):
+def _of_sites(fields, prefix) -> list[Curve]:
+    colours = itertools.cycle(style.COLOURS[:6])
+    return [Curve(field, field.removeprefix(prefix), next(colours)) for field in fields]
+
+
+def _draw(axes: Axes, lines, curves, title, scale='', *, kind='train', legend=_BESIDE):
     """Draws each curve that has values; in training as faint points and their running median."""
     axes.set_title(title)
     axes.grid(axis='y')
@@ -151,18 +144,14 @@ def _draw(axes: Axes, lines, curves, title, *, kind='train', legend=_BESIDE):
         axes.text(0.5, 0.5, 'not logged by this run', transform=axes.transAxes, ha='center')
     elif len(curves) > 1:
         axes.legend(**legend)
+    if scale == 'log':
+        axes.set_yscale('log', nonpositive='mask')
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+    elif scale == 'percent':
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _mark(axes, level, name):
     axes.axhline(level, color='dimgray', linewidth=0.9, linestyle='--')
     axes.text(0.01, level, name, transform=axes.get_yaxis_transform(), size=7, va='bottom')
-
-
-def _use_log_scale(axes):
-    axes.set_yscale('log', nonpositive='mask')
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-
-
-def _use_percent(axes):
-    axes.set_ylim(-0.02, 1.02)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
