@@ -22,13 +22,6 @@ from cda_jax.trained import config_of_run
 SITES = ('rafdb', 'expw', 'affectnet')
 
 
-@pytest.fixture(scope='module')
-def features(finished, tmp_path_factory):
-    workdir = shutil.copytree(finished[0], tmp_path_factory.mktemp('extracted') / 'run')
-    (workdir / FEATURES).unlink()
-    return features_of_run(config_of_run(workdir), workdir)
-
-
 def assert_predicted(features, test_sites):
     """The predictions are those of a run's results."""
     for number, site in enumerate(SITES):
@@ -37,10 +30,16 @@ def assert_predicted(features, test_sites):
         assert found.tolist() == test_sites[site]['own']['confusion']
 
 
+def results_of(workdir, name='results'):
+    return json.loads((workdir / f'{name}.json').read_text())
+
+
 @pytest.mark.slow
-def test_predictions_are_those_of_the_results(finished, data_dir, features):
+def test_predictions_are_those_of_the_results(finished, data_dir, tmp_path):
     # The run had one device; here there are four.
-    results = json.loads((finished[0] / 'results.json').read_text())
+    workdir = shutil.copytree(finished[0], tmp_path / 'run')
+    (workdir / FEATURES).unlink()
+    features, results = features_of_run(config_of_run(workdir), workdir), results_of(workdir)
     assert features.site_names == SITES
     assert features.step == results['step']
     assert features.features.shape == (210, 32)
@@ -49,13 +48,14 @@ def test_predictions_are_those_of_the_results(finished, data_dir, features):
     np.testing.assert_array_equal(features.probabilities.argmax(axis=1), features.prediction)
     assert_predicted(features, results['test_sites'])
     # Every row is the example that it says.
-    for number, site in enumerate(SITES):
-        records = list(records_of(data_dir / site, 'test'))
-        rows = features.site == number
-        assert features.id[rows].tolist() == [record.id for record in records]
-        assert features.photo_hash[rows].tolist() == [record.photo_hash for record in records]
-        assert features.label[rows].tolist() == [record.label for record in records]
-    assert len(set(zip(features.site.tolist(), features.id.tolist(), strict=True))) == 210
+    records = [record for site in SITES for record in records_of(data_dir / site, 'test')]
+    for name, of_rows in {
+        'id': features.id,
+        'photo_hash': features.photo_hash,
+        'label': features.label,
+    }.items():
+        assert of_rows.tolist() == [getattr(record, name) for record in records]
+    np.testing.assert_array_equal(features.site, np.repeat([0, 1, 2], 70))
 
 
 def test_features_come_back_from_their_file(tmp_path):
@@ -84,45 +84,22 @@ def test_features_come_back_from_their_file(tmp_path):
         damage()
         with pytest.raises(InputError, match=r'features\.npz: expected features of a run'):
             read_features(path)
-    with pytest.raises(InputError, match='no such file'):
+    with pytest.raises(InputError, match='No such file'):
         read_features(tmp_path / 'none.npz')
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """The steps at which features were computed instead of read."""
-    steps = []
-
-    def extract(config, evaluation, weights, sets, step):
-        steps.append(step)
-        return original(config, evaluation, weights, sets, step)
-
-    original = of_sets.extract
-    monkeypatch.setattr(of_sets, 'extract', extract)
-    return steps
-
-
 @pytest.mark.slow
-def test_features_are_those_that_the_run_kept(finished, computed):
-    kept = read_features(finished[0] / FEATURES)
-    # Neither the devices nor what may change in a rerun make a difference.
-    config = config_of_run(finished[0], log_every_steps=7, num_threads=2)
-    found = features_of_run(config, finished[0])
-    assert computed == []
-    results = json.loads((finished[0] / 'results.json').read_text())
-    assert found.step == results['step']
-    assert_predicted(found, results['test_sites'])
-    for name, value in kept._asdict().items():
-        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('change', ['config', 'data', 'weights', 'damaged'])
-def test_features_of_anything_else_are_computed_again(
-    change, finished, data_dir, tmp_path, computed
+@pytest.mark.parametrize('change', ['nothing', 'config', 'data', 'weights', 'damaged'])
+def test_features_that_the_run_kept_are_read_and_those_of_anything_else_computed(
+    change, finished, data_dir, tmp_path, monkeypatch
 ):
+    steps, extract = [], of_sets.extract
+    monkeypatch.setattr(
+        of_sets, 'extract', lambda *given: steps.append(given[-1]) or extract(*given)
+    )
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
-    before, fields = read_features(workdir / FEATURES), {}
+    # Neither the devices nor what may change in a rerun make a difference.
+    before, fields = read_features(workdir / FEATURES), {'log_every_steps': 7, 'num_threads': 2}
     if change == 'config':
         fields = {'test_sites': SITES[:2]}
     elif change == 'data':
@@ -132,16 +109,17 @@ def test_features_of_anything_else_are_computed_again(
         shutil.copytree(tmp_path / 'data' / 'rafdb', tmp_path / 'data' / 'expw')
     elif change == 'weights':
         shutil.rmtree(workdir / 'checkpoints' / str(before.step))
-    else:
+    elif change == 'damaged':
         (workdir / FEATURES).write_bytes(b'no archive')
     config = config_of_run(workdir, **fields)
     found = features_of_run(config, workdir)
-    assert computed == [found.step]
-    assert (found.source == before.source) == (change == 'damaged')
+    assert steps == ([] if change == 'nothing' else [found.step])
+    assert (found.source == before.source) == (change in ('nothing', 'damaged'))
     assert (found.step < before.step) == (change == 'weights')
-    assert read_features(workdir / FEATURES).source == found.source
-    features_of_run(config, workdir)
-    assert computed == [found.step]
+    again = features_of_run(config, workdir)
+    assert len(steps) == (change != 'nothing')  # it was kept
+    for name, value in found._asdict().items():
+        np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
 
 
 @pytest.mark.slow
@@ -188,11 +166,10 @@ def test_logits_are_adjusted_by_each_heads_own_counts():
 @pytest.mark.slow
 def test_adjusted_results_have_a_file_of_their_own(finished, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / 'run')
-    before = (workdir / 'results.json').read_text()
+    before = results_of(workdir)
     config = config_of_run(workdir, posthoc_tau=2.0)
     evaluate.evaluate(config, workdir)
-    assert (workdir / 'results.json').read_text() == before
-    results = json.loads((workdir / 'results-tau2.json').read_text())
-    features = features_of_run(config, workdir)
-    assert_predicted(features, results['test_sites'])
-    assert json.loads(before)['test_sites'] != results['test_sites']
+    assert results_of(workdir) == before
+    adjusted = results_of(workdir, 'results-tau2')['test_sites']
+    assert_predicted(features_of_run(config, workdir), adjusted)
+    assert before['test_sites'] != adjusted
