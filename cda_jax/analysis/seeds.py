@@ -10,10 +10,7 @@ from cda_jax.analysis.bias.bootstrap import CONFIDENCE
 
 
 class Measured(NamedTuple):
-    """One figure of one method, measured for each seed; methods share the order of the seeds.
-
-    Its spread is that of trainings with other seeds, not that of other test examples.
-    """
+    """One figure of one method, measured for each seed; methods share the order of the seeds."""
 
     values: tuple[float, ...]
 
@@ -29,11 +26,7 @@ class Measured(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean by Student's t; None for one seed.
-
-        It takes the values for a normal sample. It is not cut at 0 or 1: with few seeds the
-        interval of a share may pass them.
-        """
+        """95 % interval of the mean by Student's t; None for one seed. It may pass 0 or 1."""
         if self.sd is None:
             return None
         seeds = len(self.values)

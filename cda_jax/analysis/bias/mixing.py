@@ -36,7 +36,7 @@ def lisi(neighbours: csr_array, categories: np.ndarray) -> np.ndarray:
     """Local inverse Simpson index: how many categories the neighbourhood effectively has.
 
     Of categories int[N], sites (iLISI) or classes (cLISI), it gives float64[N], from 1 (one
-    category) to the number of categories (all alike in weight). Source: as for `find_neighbours`.
+    category) to the number of categories (all alike in weight). Source: that of `find_neighbours`.
     """
     shares = neighbours @ (categories[:, None] == np.unique(categories)).astype(float)
     return 1 / np.square(shares).sum(axis=1)

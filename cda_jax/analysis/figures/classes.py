@@ -10,7 +10,7 @@ from cda_jax.analysis.figures.style import COLOURS, WIDTH, in_style, panels
 from cda_jax.metrics import score
 
 _MAX_COLUMNS = 3
-_DARK = 0.6  # from this share on, white letters have more contrast than black ones
+_DARK = 0.6  # the share from which on white letters have more contrast than black ones
 _ROOM = 0.8  # of the distance between two classes, for the bars of one
 _FILLS = ({}, {'alpha': 0.35, 'hatch': '////'}, {'alpha': 0.35, 'hatch': '....'})
 
@@ -19,12 +19,10 @@ _FILLS = ({}, {'alpha': 0.35, 'hatch': '////'}, {'alpha': 0.35, 'hatch': '....'}
 def class_distributions(
     counts: Mapping[str, Mapping[str, np.ndarray]], class_names: Sequence[str]
 ) -> Figure:
-    """Draws the share and the number of each class, site by site.
+    """Draws the share and the number of each class, site by site; Han et al. (2020), figure 3.
 
     The counts are float[C], by site and by split, NaN for a class that the site has not; every site
     has the same splits.
-
-    Source: Han et al. (2020), figure 3.
     """
     splits = list(next(iter(counts.values())))
     places, thickness = np.arange(len(class_names)), _ROOM / len(splits)
@@ -48,11 +46,9 @@ def class_distributions(
 
 @in_style
 def confusion_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draws confusion matrices of K categories, int[K, K] by title, rows are the true ones.
+    """Draws confusion matrices, int[K, K] by title; Han et al. (2020), figure 4.
 
-    Each cell has its share of the row and, below, the number of examples.
-
-    Source: Han et al. (2020), figure 4.
+    Rows are the true categories. A cell has its share of the row and the number of examples.
     """
     figure, grid = _grid(confusions, len(names))
     for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):
@@ -64,12 +60,10 @@ def confusion_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str])
 
 @in_style
 def recall_figure(confusions: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """Draws recall matrices with the precision of each class below.
+    """Draws recall matrices with the precision of each class below; Han et al. (2020), figure 6.
 
     The titles give the mean recall and the population's standard deviation over the classes. A
     class without examples has dashes for recall; a class never predicted has a precision of 0.
-
-    Source: Han et al. (2020), figure 6.
     """
     figure, grid = _grid(confusions, len(names) + 1)
     for axes, (title, confusion) in zip(grid, confusions.items(), strict=True):

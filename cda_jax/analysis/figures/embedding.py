@@ -20,10 +20,9 @@ _LAYERS = 12  # of points, so that no category hides the others
 def embed(features: np.ndarray, seed: int) -> np.ndarray:
     """Places features on a plane, float32[N, 2], so that neighbours stay neighbours, by UMAP.
 
-    Features are first reduced to 50 principal components; the largest two are where the layout
-    starts. It runs in one thread, so that the same seed gives the same plane on the same machine.
-
-    Features are float32[N, D], N from 20 to about 3,000 and D at least 2, not all rows the same.
+    Features, float32[N, D] with N from 20 to about 3,000 and D at least 2, are first reduced to 50
+    principal components; the largest two are where the layout starts. It runs in one thread, so
+    that the same seed gives the same plane on the same machine.
 
     Source: McInnes et al., UMAP: Uniform manifold approximation and projection (2018).
     """
@@ -69,10 +68,9 @@ def embedding_figure(
 ) -> Figure:
     """Draws points on planes side by side, with a colour and a mark for each category.
 
-    Source: Han et al. (2020), figures 5 (by site) and 7 (by emotion).
-
-    Coordinates are float[N, 2] as from `embed`, by the title of the panel; the categories, int[N],
-    are those of the points in every panel.
+    So are figures 5 (by site) and 7 (by emotion) of Han et al. (2020). Coordinates are float[N, 2]
+    as from `embed`, by the title of the panel; the categories, int[N], are those of the points in
+    every panel.
     """
     figure, grid = panels(len(coordinates), 2, WIDTH / 2 + 0.5)
     layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)

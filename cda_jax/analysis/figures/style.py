@@ -52,12 +52,11 @@ def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return draw_in_style
 
 
-def drawn(figure: Figure, kind: str = 'svg', **options) -> bytes:
-    """The figure as a file of this kind, without a date."""
+def drawn(figure: Figure) -> bytes:
+    """The figure as SVG, without a date."""
     file = io.BytesIO()
-    options |= {'metadata': {'Date': None, 'Creator': None}} if kind == 'svg' else {}
     with matplotlib.rc_context(STYLE):
-        figure.savefig(file, format=kind, **options)
+        figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None})
     return file.getvalue()
 
 

@@ -17,7 +17,7 @@ def environment() -> dict[str, str]:
     commit = commit_of(Path(cda_jax.__file__).parent.parent)
     return {
         'cda_jax': cda_jax.__version__,
-        **({} if commit is None else {'commit': commit}),
+        **({'commit': commit} if commit else {}),
         'python': platform.python_version(),
         **{name: version(name) for name in ('jax', 'jaxlib', 'flax', 'optax', 'numpy')},
         'devices': ', '.join(f'{number} x {kind}' for kind, number in kinds.items()),

@@ -1,7 +1,6 @@
 """A report page: what it says, as plain texts, and the template that makes HTML of it."""
 
 import base64
-import functools
 import json
 import re
 from collections.abc import Mapping
@@ -17,10 +16,6 @@ from cda_jax.analysis.tables import Table, best_rows, shown, write_tables
 from cda_jax.runtime.files import write_text
 from cda_jax.runtime.workdir import REPORT, TABLES
 
-# Beyond this, thousands of points are cheaper as pixels, at twice the screen's resolution.
-_MAX_SVG_BYTES = 300_000
-_PIXELS_PER_INCH = 96
-
 # Neither allowed in HTML nor, as for lone surrogates of odd file names, in UTF-8.
 _NOT_TEXT = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]')
 
@@ -33,7 +28,7 @@ class Link(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure, shown at its own size but no wider than the page, and the words that go with it."""
+    """A figure and the words that go with it."""
 
     figure: Figure
     caption: str
@@ -48,8 +43,7 @@ class Section(NamedTuple):
     tables: tuple[Table, ...] = ()
     figures: tuple[Picture, ...] = ()
     links: tuple[Link, ...] = ()
-    # Fields and their values, such as a configuration, by the title of a list that stays folded
-    # until the reader asks for it.
+    # Fields and their values, by the title of a list that stays folded until it is asked for.
     folded: Mapping[str, Mapping[str, object]] = {}
 
 
@@ -66,8 +60,8 @@ class Page(NamedTuple):
 def render_page(page: Page) -> str:
     """The page as HTML: the answer, the warnings, the contents, the sections.
 
-    It holds its style and its figures, has no script, and reads in light and dark, on paper and on
-    a screen 360 pixels wide. Tables link to the files that `write_report` puts beside it.
+    It has no script, and reads in light and dark, on paper and on a screen 360 pixels wide. Tables
+    link to the files that `write_report` puts beside it.
     """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader('cda_jax.analysis.report'),
@@ -77,17 +71,15 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    as_json = functools.partial(json.dumps, ensure_ascii=False, default=str)
     templates.filters |= {
         'address': lambda path: quote(path, errors='surrogateescape'),
         'anchor': lambda title: re.sub(r'\W+', '-', title.lower()).strip('-'),
         'best_rows': best_rows,
-        'image': _data_address,
+        'base64': lambda picture: base64.b64encode(drawn(picture.figure)).decode(),
         'shown': shown,
-        'value': lambda value: value if isinstance(value, str) else as_json(value),
+        'as_json': lambda value: json.dumps(value, ensure_ascii=False, default=str),
     }
-    html = templates.get_template('page.html').render(page=page, pixels=_PIXELS_PER_INCH)
-    return _NOT_TEXT.sub('\ufffd', html)
+    return _NOT_TEXT.sub('\ufffd', templates.get_template('page.html').render(page=page))
 
 
 def write_report(folder: Path, page: Page) -> Path:
@@ -95,15 +87,6 @@ def write_report(folder: Path, page: Page) -> Path:
 
     An `InputError` names a file that cannot be written.
     """
-    html = render_page(page)
     write_tables(folder / TABLES, [table for each in page.sections for table in each.tables])
-    write_text(folder / REPORT, html)
+    write_text(folder / REPORT, render_page(page))
     return folder / REPORT
-
-
-def _data_address(picture: Picture) -> str:
-    """The figure as the address of an image: its names and styles stay apart from the page's."""
-    kind, image = 'svg+xml', drawn(picture.figure)
-    if len(image) > _MAX_SVG_BYTES:
-        kind, image = 'png', drawn(picture.figure, 'png', dpi=2 * _PIXELS_PER_INCH)
-    return f'data:image/{kind};base64,{base64.b64encode(image).decode()}'
