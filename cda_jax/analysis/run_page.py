@@ -1,6 +1,5 @@
 """The report of one run: what it recognises, what is left of the datasets, how training went."""
 
-import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def run_page(
         if embedding:
             pictures = planes({'test examples': features})
             sections.append(Section('Features in two dimensions', figures=pictures))
-    sections.append(_training(lines, config, setup))
+    sections.append(_training(lines, setup))
     if config.target == 'label':
         picture = data_figure(config.data_dir, features.site_names)
         sections.append(Section('Data', figures=(picture,)))
@@ -176,10 +175,10 @@ def _recognition(results: Results, features: Features) -> Section:
 
 
 def _bias(bias: BiasReport) -> Section:
-    rows = []
+    overall, within, rows = bias.dataset_classification, bias.within_class, []
     for kind, name in {'linear': 'linear probe', 'mlp': 'MLP probe'}.items():
-        of_kind = operator.attrgetter(f'dataset_classification.{kind}', f'within_class.{kind}')
-        for what, probe in zip(('all', 'within class'), of_kind(bias), strict=True):
+        for what, by_probe in {'all': overall, 'within class': within}.items():
+            probe = getattr(by_probe, kind)
             if probe and probe.balanced_accuracy:
                 chance = f'{100 * probe.chance:.1f}'
                 rows.append(_row(f'{name}, {what} (%)', probe.balanced_accuracy, chance, 1, 100))
@@ -223,31 +222,25 @@ def _annotation(bias: AnnotationBias) -> Section:
     )
 
 
-def _training(lines: Sequence[dict], config: Config, setup: Setup) -> Section:
-    figures = [
-        Picture(
-            training_curves(lines),
-            'Every logged step, each of one batch, and their running median.',
-            'Loss terms, accuracies and learning rate over the epochs.',
-        )
-    ]
-    if any('largest_gradient_share' in line for line in lines):
-        gradient = Picture(
-            gradient_curves(lines, setup.site_shares),
-            "Whose the emotion classifiers' gradient at the features is. A site far above its "
-            'dashed line trains the network at the expense of the others.',
-            'Shares of the gradient by site and of the largest sample over the epochs.',
-        )
-        figures.append(gradient)
-    if setup.num_sites:
-        game = Picture(
-            health_panel(lines, len(config.sites), dataset_loss=config.dataset_loss),
-            'The adversarial game between dataset classifier and features.',
-            'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the '
-            'direct gradient, and lambda over the epochs.',
-        )
-        figures.append(game)
-    return Section('Training', figures=tuple(figures))
+def _training(lines: Sequence[dict], setup: Setup) -> Section:
+    curves = Picture(
+        training_curves(lines),
+        'Every logged step, each of one batch, and their running median.',
+        'Loss terms, accuracies and learning rate over the epochs.',
+    )
+    gradient = any('largest_gradient_share' in line for line in lines) and Picture(
+        gradient_curves(lines, setup.site_shares),
+        "Whose the emotion classifiers' gradient at the features is. A site far above its dashed "
+        'line trains the network at the expense of the others.',
+        'Shares of the gradient by site and of the largest sample over the epochs.',
+    )
+    game = setup.num_sites and Picture(
+        health_panel(lines, setup.num_sites),
+        'The adversarial game between dataset classifier and features.',
+        'Balanced accuracy and loss of the dataset classifier, ratio of the reversed to the direct '
+        'gradient, and lambda over the epochs.',
+    )
+    return Section('Training', figures=tuple(filter(None, (curves, gradient, game))))
 
 
 def _row(name: str, estimate: Estimate | None, mixed: str | None, decimals=2, factor=1) -> tuple:

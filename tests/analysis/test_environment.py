@@ -19,12 +19,12 @@ def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     folder = tmp_path / 'checkout'
     (folder / 'inside').mkdir(parents=True)
-    assert commit_of(folder) is None
 
     def git(*arguments):
         command = ['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *arguments]
         return subprocess.check_output(command, cwd=folder, text=True).strip()
 
+    assert commit_of(folder) is None
     git('init')
     assert commit_of(folder) is None
     (folder / 'file').write_text('one')

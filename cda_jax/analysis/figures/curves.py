@@ -70,24 +70,20 @@ def training_curves(lines: Sequence[dict]) -> Figure:
 
 
 @in_style
-def health_panel(
-    lines: Sequence[dict], num_sites: int, *, dataset_loss: str = 'adaptive_cross_entropy'
-) -> Figure:
+def health_panel(lines: Sequence[dict], num_sites: int) -> Figure:
     """Draws the adversarial game over the epochs, beside what d would reach by guessing.
 
     `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are as for
-    `training_curves`. Guessing costs ln K, K being `num_sites`, under 'cross_entropy', and about as
-    much under another `dataset_loss`, whose weights average 1 only where sites are of one size.
+    `training_curves`. Guessing costs ln K under cross entropy, and about as much where weights
+    average 1 only if sites are of one size.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', 'percent', legend={})
     _mark(accuracy, 1 / num_sites, f'guessing: {100 / num_sites:.1f} %')
 
-    is_exact = dataset_loss == 'cross_entropy'
-    unit = 'nats' if is_exact else 'nats, weighted'
-    _draw(loss, lines, [Curve('loss_dataset', '$L_d$', DATASET)], f'Loss of d, $L_d$ ({unit})')
+    _draw(loss, lines, [Curve('loss_dataset', '$L_d$', DATASET)], 'Loss of d, $L_d$ (nats)')
     guessing = math.log(num_sites)
-    _mark(loss, guessing, f'guessing: {"" if is_exact else "about "}ln {num_sites}')
+    _mark(loss, guessing, f'guessing: about ln {num_sites}')
     loss.set_ylim(0, 1.2 * max(guessing, loss.get_ylim()[1]))
 
     field = 'reversed_gradient_ratio'
