@@ -44,15 +44,6 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_theory():
     np.testing.assert_allclose(found.high, scores.mean() + half, atol=0.15 * half)
 
 
-def test_ten_faces_of_a_photo_say_no_more_than_one():
-    scores = np.random.default_rng(5).normal(size=200)
-    tenfold, photos = np.repeat(scores, 10), np.repeat(np.arange(200), 10)
-    by_photo = mean_interval(tenfold, draw_resamples(photos, 2000, seed=6))
-    by_face = mean_interval(tenfold, draw_resamples(None, 2000, seed=6))
-    ratio = (by_photo.high - by_photo.low) / (by_face.high - by_face.low)
-    np.testing.assert_allclose(ratio, np.sqrt(10), rtol=0.15)
-
-
 def test_what_is_not_there():
     resamples = draw_resamples(None, 3, seed=0, num_resamples=5)
     assert mean_interval(np.ones(3), resamples, np.zeros(3, bool)) is None
