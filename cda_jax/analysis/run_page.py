@@ -140,11 +140,11 @@ def _answer(results: Results, bias: BiasReport) -> Iterator[str]:
 
 
 def _recognition(results: Results, features: Features) -> Section:
-    scores = 'accuracy', 'macro_f1', 'mean_recall', 'recall_sd'
-    columns = [Column('test set'), Column('head'), Column('examples', 'number')]
-    columns += [Column(c, 'percent') for c in ('accuracy', 'macro F1', 'recall', 'recall sd')]
+    names = 'accuracy', 'macro F1', 'recall', 'recall sd'
+    columns = Column('test set'), Column('head'), Column('examples', 'number')
+    columns += tuple(Column(name, 'percent') for name in names)
     rows = [
-        (site, head, of.num_examples, *(getattr(of, name) for name in scores))
+        (site, head, of.num_examples, of.accuracy, of.macro_f1, of.mean_recall, of.recall_sd)
         for site, heads in results.test_sites.items()
         for head, of in heads.items()
     ]
@@ -169,7 +169,7 @@ def _recognition(results: Results, features: Features) -> Section:
         'Recognition',
         'The first head of each test set is the one that answers there; all figures on this page '
         'are its own unless they say otherwise.',
-        (Table('scores', 'Scores on the test sets', tuple(columns), rows), without_labels),
+        (Table('scores', 'Scores on the test sets', columns, rows), without_labels),
         (recall_picture(confusions, results.class_names),),
     )
 

@@ -16,35 +16,38 @@ from cda_jax.data.position import DataPosition
 
 # A classifier learns if its mean accuracy is above the share of its largest class, which takes no
 # network, or that much above what it was at first: weights of classes may trade accuracy for recall
-# where one class is nearly all of the data. Of fewer samples the mean deviates by more than 0.05.
+# where one class is nearly all of the data. Means of fewer samples deviate by more than 0.05.
 _RISE, _MIN_SAMPLES = 0.05, 100
-# Of its first value, a loss falls below this. In runs that learned, those of noisy labels too, it
-# was below 90 % even where the first line came after an epoch. Its scale does not count, as class
-# weights and margins set it.
+# A loss falls if it gets below this share of what it was at first. In runs that learned, those of
+# noisy labels too, it was below 90 % even where the first line came after an epoch. Its scale does
+# not count, as class weights and margins set it.
 _FALLEN = 0.95
 # A loss that starts low may stay there, if it rises no higher than this and every classifier is so
 # far on the way from the share of its largest class to no error.
 _RISEN, _LEARNED = 1.1, 0.5
-# The least share of the gradient at the features that dominates, in all and as a multiple of the
-# share of the samples. With it a site moves the network more than the others, although they are
-# more; a harder site has somewhat more than its share anyway.
+# A site dominates from this share of the gradient at the features on, if that is also so many times
+# its share of the samples: the others, although they are more, hardly move the network. A harder
+# site has somewhat more than its share anyway.
 _SITE, _TIMES_SAMPLES = 1 / 3, 3
-# The same of a single sample, as a multiple of what it had if only the samples that are not
-# recognised shared the gradient: when these are few, they have all of it, rightly. In a batch of
-# 128 real faces the adaptive cross entropy gives one of a rare class up to 13 % without harm.
+# A single sample dominates above this share, if that is also so many times what it had if only the
+# samples that are not recognised shared the gradient: when these are few, they have all of it,
+# rightly. In a batch of 128 real faces the adaptive cross entropy gives one of a rare class up to
+# 13 % without harm.
 _SAMPLE, _TIMES_MISSES = 0.15, 3
 # The skill of d, whose balanced accuracy is b, is (b - 1/K) / (1 - 1/K). Up to the first it is
 # within the noise of a batch; from the second on d has little gradient left.
 _NO_SKILL, _FULL_SKILL = 0.1, 0.95
-# The share of a batch from which on d names one site only. Where one site dominates the data, a
-# plain cross entropy rewards that; it looks like death as well. A d that names several sites tries,
-# and finds nothing: that is a success where lambda_1 is above what hardly opposes it.
+# d names one site only from this share of a batch on. Where one site dominates the data, a plain
+# cross entropy rewards that; it looks like death as well. A d that names several sites tries, and
+# finds nothing: that is a success where lambda_1 is above what hardly opposes it.
 _ONE_SITE, _WEAK_LAMBDA = 0.95, 0.05
-# L_d by ln K, which d has if it knows nothing: above the first it has learned nothing, above the
-# second it does worse. The adaptive cross entropy, whose weights average about 1, moves that by a
-# few percent where sites are of one size, and downwards where they are not.
+# A d that knows nothing has an L_d of ln K. Above the first multiple of that it has learned
+# nothing, above the second it does worse; a null counts as infinite. The adaptive cross entropy,
+# whose weights average about 1, moves L_d by a few percent where sites are of one size, and
+# downwards where they are not.
 _UNLEARNED, _DIVERGED = 0.95, 1.5
-# The norm of the reversed gradient by that of the emotion classifiers', both at the features.
+# Above this, the norm of the reversed gradient at the features by that of the emotion classifiers',
+# features follow d more than the task.
 _FOLLOWS_D = 1
 # While training goes on, learning is judged after this share of the steps, and after the warm-up.
 _EARLY = 0.1

@@ -18,11 +18,11 @@ figcaption small { opacity: .7 }
 
 def faces_page(predictions: Iterable[Prediction]) -> str:
     """The HTML of it: each with its likeliest class, and with the known one where that differs."""
-    figures = ''.join(_figure(each) for each in predictions)
-    head = f'<meta charset="utf-8"><title>Predictions</title><style>{_STYLE}</style>'
-    view = '<meta name="viewport" content="width=device-width">'
+    figures = ''.join(map(_figure, predictions))
     return (
-        f'<!doctype html><html lang="en"><head>{head}{view}</head><main>{figures}</main></html>\n'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Predictions</title>'
+        f'<style>{_STYLE}</style><meta name="viewport" content="width=device-width"></head>'
+        f'<main>{figures}</main></html>\n'
     )
 
 
