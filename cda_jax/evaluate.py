@@ -174,7 +174,7 @@ def evaluate_weights(
     if jax.process_count() > 1:
         counts = [_summed_confusions(config, evaluation, weights, entry) for entry in sets]
     elif keep_in is None:
-        found = (of_sets.predict_set(config, evaluation, weights, entry)[1] for entry in sets)
+        found = (of_sets.predict_set(config, evaluation, weights, entry) for entry in sets)
         counts = [of_sets.confuse(*pair, config) for pair in zip(sets, found, strict=True)]
     else:
         features, counts = of_sets.extract(config, evaluation, weights, sets, step)

@@ -56,13 +56,18 @@ def extract(
     config: Config, evaluation: Callable, weights: dict, sets: Sequence[EvaluationSet], step: int
 ) -> tuple[Features, list[np.ndarray]]:
     """Features of test sets, without true labels, and the confusions of each as from `confuse`."""
-    found = (predict_set(config, evaluation, weights, entry) for entry in sets)
-    features, of_all_heads = zip(*found, strict=True)
-    parts, sizes = [entry.part for entry in sets], [len(entry.examples) for entry in sets]
+    sizes = [len(entry.examples) for entry in sets]
+    features = np.empty((sum(sizes), config.feature_size), np.float32)
+    places = np.split(features, np.cumsum(sizes)[:-1])
+    of_all_heads = [
+        predict_set(config, evaluation, weights, entry, place)
+        for entry, place in zip(sets, places, strict=True)
+    ]
+    parts = [entry.part for entry in sets]
     answers = [next(iter(entry.heads.values())) for entry in sets]
     probabilities = np.concatenate([p[h] for p, h in zip(of_all_heads, answers, strict=True)])
     found = Features(
-        features=np.concatenate(features),
+        features=features,
         site=np.repeat(np.arange(len(sets), dtype=np.int32), sizes),
         label=np.concatenate([entry.examples.labels for entry in sets]),
         prediction=probabilities.argmax(axis=-1).astype(np.int32),
@@ -79,22 +84,32 @@ def extract(
 
 
 def predict_set(
-    config: Config, evaluation: Callable, weights: dict, entry: EvaluationSet
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features float32[N, D] and all heads' probabilities float32[H + 1, N, C]; for one process."""
+    config: Config,
+    evaluation: Callable,
+    weights: dict,
+    entry: EvaluationSet,
+    features: np.ndarray | None = None,
+) -> np.ndarray:
+    """The probabilities that every head gives, float32[H + 1, N, C]; for one process.
+
+    `features`, float32[N, D], is where to put these, if they are wanted.
+    """
 
     def outputs():
         for batch in devices.prefetch(eval_batches(entry.examples, reading(config))):
-            output = evaluation(weights, batch)
+            rows, scores = evaluation(weights, batch)
+            output = scores, None if features is None else rows
             jax.tree.map(lambda leaf: leaf.copy_to_host_async(), output)
             yield output
 
-    features, probabilities = [], []
-    for rows, scores in map(jax.device_get, devices.run_ahead(outputs())):  # of all devices
-        features.extend(rows)
-        probabilities.extend(scores)
-    size = len(entry.examples)  # the rest is padding
-    return np.concatenate(features)[:size], np.concatenate(probabilities, axis=1)[:, :size]
+    probabilities, first = [], 0
+    for scores, rows in map(jax.device_get, devices.run_ahead(outputs())):
+        probabilities.append(np.concatenate(scores, axis=1))  # of all devices
+        if features is not None:
+            place = features[first : first + probabilities[-1].shape[1]]
+            place[:] = rows.reshape(-1, rows.shape[-1])[: len(place)]
+            first += len(place)
+    return np.concatenate(probabilities, axis=1)[:, : len(entry.examples)]  # the rest is padding
 
 
 def confuse(entry: EvaluationSet, probabilities: np.ndarray, config: Config) -> np.ndarray:
