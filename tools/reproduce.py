@@ -9,36 +9,33 @@ its tables as CSV, Markdown and LaTeX. Stopped at any moment, the same command g
 finished is not done again, and suites share the runs that they have in common.
 """
 
-import ast
-from pathlib import Path
-
 from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.program import run
 from cda_jax.suites import SUITES
 
-_SUITE = flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)
-_SCALE = flags.DEFINE_enum(
+flags.DEFINE_enum('suite', None, SUITES, 'What to run.', required=True)
+flags.DEFINE_enum(
     'scale',
     'demo',
     ['demo', 'small', 'full'],
     'demo: the demonstration, minutes per run; small: smaller pictures, at most two minutes per '
     "run on two CPU cores; full: the paper's network and training.",
 )
-_OUT = flags.DEFINE_string('out', 'runs/reproduce', 'Folder for runs and reports.')
-_DATA_DIR = flags.DEFINE_string(
+flags.DEFINE_string('out', 'runs/reproduce', 'Folder for runs and reports.')
+flags.DEFINE_string(
     'data_dir', None, 'Prepared sites; by default the stand-in, which is made if needed.'
 )
-_SITES = flags.DEFINE_list('sites', ['rafdb', 'expw', 'affectnet'], 'Folders in --data_dir.')
-_SEEDS = flags.DEFINE_integer('seeds', 1, 'Runs of each method.', lower_bound=1)
-_METHODS = flags.DEFINE_list('methods', [], 'Run only these methods of the suite.')
-_JOBS = flags.DEFINE_integer('jobs', 1, 'Runs at once; each gets its share of the processors.')
-_SET = flags.DEFINE_multi_string(
+flags.DEFINE_list('sites', ['rafdb', 'expw', 'affectnet'], 'Folders in --data_dir.')
+flags.DEFINE_integer('seeds', 1, 'Runs of each method.', lower_bound=1)
+flags.DEFINE_list('methods', [], 'Run only these methods of the suite.')
+flags.DEFINE_integer('jobs', 1, 'Runs at once; each gets its share of the processors.')
+flags.DEFINE_multi_string(
     'set', [], 'FIELD=VALUE: a config field that differs in every run, such as random_flip=False.'
 )
-_REPORT_ONLY = flags.DEFINE_bool('report_only', False, 'Run nothing; report what is finished.')
-_MARKDOWN = flags.DEFINE_string(
+flags.DEFINE_bool('report_only', False, 'Run nothing; report what is finished.')
+flags.DEFINE_string(
     'markdown', None, 'Also replace the section of this suite in this Markdown file.'
 )
 
@@ -48,32 +45,10 @@ def main() -> None:
     # Only now: these import jax, and `--help` should not wait for it.
     from cda_jax.suites.reproduce import Request, reproduce
 
-    request = Request(
-        suite=_SUITE.value,
-        scale=_SCALE.value,
-        out=Path(_OUT.value).absolute(),
-        data_dir=_DATA_DIR.value,
-        sites=tuple(_SITES.value),
-        num_seeds=_SEEDS.value,
-        methods=tuple(_METHODS.value),
-        jobs=_JOBS.value,
-        fields=dict(map(_field, _SET.value)),
-        report_only=_REPORT_ONLY.value,
-        markdown=_MARKDOWN.value and Path(_MARKDOWN.value),
-    )
-    if failed := reproduce(request):
+    given = {name: flags.FLAGS[name].value for name in Request._fields}
+    if failed := reproduce(Request(**given)):
         logs = '\n  '.join(f'{name}: {log}' for name, log in failed.items())
         raise InputError(f'{len(failed)} runs failed; their output:\n  {logs}')
-
-
-def _field(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition('=')
-    if not equals:
-        raise InputError(f'--set={text}: expected FIELD=VALUE')
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value  # a plain text, such as a loss's name
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """The figures of suites."""
 
 import math
-from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +15,8 @@ from cda_jax.analysis.run_page import planes, recall_picture
 from cda_jax.runtime.workdir import FEATURES
 from cda_jax.suites import outcomes as out
 from cda_jax.suites.methods import SMALL_SHARE
-from cda_jax.suites.outcomes import Outcome, Outcomes
+from cda_jax.suites.outcomes import Outcomes
+from cda_jax.suites.tables import Sites, Titles
 
 _PANELS = {
     'gradient_share_{}': "{}'s share of the gradient",
@@ -27,7 +27,7 @@ _PANELS = {
 _BARS = {'linestyle': '', 'elinewidth': 0.7, 'capsize': 1.5}
 
 
-def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
+def figure_4(outcomes: Outcomes, sites: Sites) -> Picture | None:
     """Confusion of the sites by a network that was trained to name them; None without a run."""
     if not (runs := outcomes.get('dataset-id')):
         return None
@@ -39,7 +39,7 @@ def figure_4(outcomes: Outcomes, sites: Sequence[str]) -> Picture | None:
     )
 
 
-def figure_6(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Picture | None:
+def figure_6(titles: Titles, outcomes: Outcomes, site: str) -> Picture | None:
     """Recall of these methods, each under its title, on one test set; None without a run."""
     runs = {title: outcomes[name] for name, title in titles.items() if name in outcomes}
     if not runs:
@@ -49,7 +49,7 @@ def figure_6(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Pictur
     return recall_picture(confusions, class_names)
 
 
-def figures_5_and_7(titles: Mapping[str, str], outcomes: Outcomes) -> tuple[Picture, ...]:
+def figures_5_and_7(titles: Titles, outcomes: Outcomes) -> tuple[Picture, ...]:
     """Features of these methods side by side, each under its title, if all are measured."""
     if not titles.keys() <= outcomes.keys():
         return ()
@@ -60,17 +60,18 @@ def figures_5_and_7(titles: Mapping[str, str], outcomes: Outcomes) -> tuple[Pict
 
 
 @in_style
-def trade_off(rows: Mapping[str, Sequence[Outcome]]) -> Figure:
-    """Accuracy against the site left in the features, a number for each method's runs."""
+def trade_off(titles: Titles, outcomes: Outcomes) -> Figure:
+    """Accuracy against the site left in the features, a number for each method with runs."""
 
-    def percent(runs, figure):
-        measured = out.over_seeds(runs, figure)
+    def percent(name, figure):
+        measured = out.over_seeds(outcomes[name], figure)
         return [100 * measured.mean, 100 * (measured.sd or 0)] if measured else [math.nan] * 2
 
-    figure = Figure((WIDTH, 1.2 + 0.18 * len(rows)))
+    figure = Figure((WIDTH, 1.2 + 0.18 * len(outcomes)))
     axes = figure.subplots()
-    for number, (title, runs) in enumerate(rows.items(), 1):
-        (x, xerr), (y, yerr) = percent(runs, out.probe()), percent(runs, out.average('accuracy'))
+    there = [(name, title) for name, title in titles.items() if name in outcomes]
+    for number, (name, title) in enumerate(there, 1):
+        (x, xerr), (y, yerr) = percent(name, 'linear probe'), percent(name, 'accuracy')
         colour, size = COLOURS[number % len(COLOURS)], 4 + 3 * len(str(number))
         axes.errorbar(x, y, yerr, xerr, color=colour, alpha=0.5, **_BARS)
         axes.plot(x, y, ls='', marker=f'${number}$', ms=size, color=colour, label=title)
@@ -80,7 +81,7 @@ def trade_off(rows: Mapping[str, Sequence[Outcome]]) -> Figure:
 
 
 @in_style
-def gradient_figure(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Figure:
+def gradient_figure(titles: Titles, outcomes: Outcomes, site: str) -> Figure:
     """What `gradient_table` has, over the epochs: running medians of each method's first run."""
     figure, panels = grid(len(_PANELS), len(_PANELS), 1.9)
     for (field, title), axes in zip(_PANELS.items(), panels, strict=True):

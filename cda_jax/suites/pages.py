@@ -9,74 +9,71 @@ from cda_jax.analysis.run_page import data_figure
 from cda_jax.analysis.tables import Table, show_percent
 from cda_jax.runtime.workdir import REPORT
 from cda_jax.suites import answers, figures, paper, tables
-from cda_jax.suites.methods import SMALL_SHARE, own_site_methods
+from cda_jax.suites.methods import OWN_SITE_METHODS, SMALL_SHARE
 from cda_jax.suites.outcomes import Outcomes
-from cda_jax.suites.plan import Method, Run
-
-Methods = Mapping[str, Method]
-Sites = Sequence[str]
+from cda_jax.suites.plan import Run
+from cda_jax.suites.tables import Sites, Titles
 
 _MAX_NAMED = 5
 _TITLES = {'ablation': 'What each part adds', 'losses': 'Losses', 'methods': 'Methods compared'}
 
 
-def page_of(suite: str, methods: Methods, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
+def page_of(suite: str, titles: Titles, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
     """The page of any suite."""
-    if suite in ('demonstration', 'paper'):
-        page = demonstration_page if suite == 'demonstration' else paper_page
-        return page(methods, outcomes, sites, data_dir)
-    if suite == 'stability':
-        return stability_page(methods, outcomes, sites)
     if suite in _TITLES:
-        return comparison_page(_TITLES[suite], methods, outcomes, sites)
-    return real_page(outcomes, sites) if suite == 'real' else left_out_page(outcomes, sites)
+        return _comparison(_TITLES[suite], titles, outcomes, sites)
+    if suite == 'real':
+        return _real(outcomes, sites)
+    if suite == 'leave-one-site-out':
+        return _left_out(outcomes, sites)
+    if suite == 'stability':
+        return _stability(titles, outcomes, sites)
+    return (_paper if suite == 'paper' else _demonstration)(titles, outcomes, sites, data_dir)
 
 
-def demonstration_page(methods: Methods, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
-    """The merged baseline and the recommended method, side by side."""
-    titles = {name: method.title for name, method in methods.items()}
+def _demonstration(titles: Titles, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
     recall = {f'Recall on {site}': [figures.figure_6(titles, outcomes, site)] for site in sites}
     contents = {'Side by side': [tables.side_by_side(titles, outcomes, sites)]} | recall
     contents['Data'] = [data_figure(data_dir, sites)]
     return _page('What adaptation did', answers.answers_of_demonstration(outcomes), contents)
 
 
-def paper_page(methods: Methods, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
-    """The paper's tables and figures."""
-    recognisers = {name: method for name, method in methods.items() if name != 'dataset-id'}
-    rows, titles = tables.by_title(recognisers, outcomes), paper.titles_of(sites)
-    planes = figures.figures_5_and_7({name: titles[name] for name in ('baseline', 'cda')}, outcomes)
+def _paper(titles: Titles, outcomes: Outcomes, sites: Sites, data_dir: str) -> Page:
+    of_tables = paper.titles_of(sites)
+    recognisers = {name: title for name, title in titles.items() if name != 'dataset-id'}
+    planes = figures.figures_5_and_7({k: of_tables[k] for k in ('baseline', 'cda')}, outcomes)
     contents = {
         'Baselines and full method': [paper.table_4(outcomes, sites)],
         'Recall of every class': [
             paper.figure_6_table(outcomes, sites),
-            figures.figure_6(titles, outcomes, sites[-1]),
+            figures.figure_6(of_tables, outcomes, sites[-1]),
         ],
         'Name that dataset': [paper.figure_4_table(outcomes), figures.figure_4(outcomes, sites)],
         'Cross-dataset recognition': [paper.table_2(outcomes, sites)],
         'Comparison with other work': [paper.table_1(outcomes)],
-        'Dataset bias': [tables.bias_table(rows), *planes],
+        'Dataset bias': [tables.bias_table(recognisers, outcomes), *planes],
         'Data': [data_figure(data_dir, sites)],
-        'All runs': [tables.recognition_table(rows, sites), tables.recall_table(rows, sites)],
+        'All runs': [
+            tables.recognition_table(recognisers, outcomes, sites),
+            tables.recall_table(recognisers, outcomes, sites),
+        ],
     }
-    return _page(
-        'The experiments of the paper', answers.answers_of_paper(outcomes, sites), contents
-    )
+    found = answers.answers_of_paper(outcomes, sites)
+    return _page('The experiments of the paper', found, contents)
 
 
-def comparison_page(title: str, methods: Methods, outcomes: Outcomes, sites: Sites) -> Page:
+def _comparison(title: str, titles: Titles, outcomes: Outcomes, sites: Sites) -> Page:
     """Any set of methods against the merged baseline."""
-    rows = tables.by_title(methods, outcomes)
     contents = {
-        'Recognition': [tables.recognition_table(rows, sites)],
-        'Evenness of recall': [tables.recall_table(rows, sites)],
-        'Dataset bias': [tables.bias_table(rows)],
-        'Differences': [tables.difference_table(methods, outcomes, 'baseline')],
+        'Recognition': [tables.recognition_table(titles, outcomes, sites)],
+        'Evenness of recall': [tables.recall_table(titles, outcomes, sites)],
+        'Dataset bias': [tables.bias_table(titles, outcomes)],
+        'Differences': [tables.difference_table(titles, outcomes, 'baseline')],
     }
-    return _page(title, answers.answers_of_comparison(methods, outcomes, 'baseline'), contents)
+    return _page(title, answers.answers_of_comparison(titles, outcomes, 'baseline'), contents)
 
 
-def left_out_page(outcomes: Outcomes, sites: Sites) -> Page:
+def _left_out(outcomes: Outcomes, sites: Sites) -> Page:
     """Methods tested on the site that they were not trained on."""
     scores = {'Accuracy': 'accuracy', 'Macro F1': 'macro_f1'}
     scores['Accuracy against the true labels'] = 'true_accuracy'
@@ -85,30 +82,32 @@ def left_out_page(outcomes: Outcomes, sites: Sites) -> Page:
     return _page('Leave one site out', found, {'On the site left out': of_scores})
 
 
-def real_page(outcomes: Outcomes, sites: Sites) -> Page:
+def _real(outcomes: Outcomes, sites: Sites) -> Page:
     """Methods on the sites that they were trained on, and on one that they were not."""
-    own = comparison_page('On sites of your own', own_site_methods(), outcomes, sites)
-    unseen = left_out_page(outcomes, sites)
+    titles = {name: method.title for name, method in OWN_SITE_METHODS.items()}
+    own = _comparison('On sites of your own', titles, outcomes, sites)
+    unseen = _left_out(outcomes, sites)
     found = own.answer + (unseen.answer if unseen.sections else ())
     return own._replace(answer=found, sections=own.sections + unseen.sections)
 
 
-def stability_page(methods: Methods, outcomes: Outcomes, sites: Sites) -> Page:
+def _stability(titles: Titles, outcomes: Outcomes, sites: Sites) -> Page:
     """Where the first site is small: whose gradient it is, and what comes of it."""
-    titles = {name: method.title for name, method in methods.items()}
+    small = sites[0]
     picture = outcomes and Picture(
-        figures.gradient_figure(titles, outcomes, sites[0]),
-        f'Training with {100 * SMALL_SHARE:.0f} % of every batch from {sites[0]} (dashed).',
+        figures.gradient_figure(titles, outcomes, small),
+        f'Training with {100 * SMALL_SHARE:.0f} % of every batch from {small} (dashed).',
         'Shares of the gradient and the emotion loss over the epochs, a line for each method.',
     )
-    table = tables.gradient_table(titles, outcomes, sites[0])
-    found = (
-        f'{title}: {sites[0]} has {show_percent(share)} of the gradient, one sample '
-        f'{show_percent(largest)}; accuracy {show_percent(small)} there and {show_percent(mean)} '
-        'on average.'
-        for title, share, largest, small, mean, _ in table.rows
-    )
-    return _page('Where one site is small', found, {'Gradients': [table, picture or None]})
+    table = tables.gradient_table(titles, outcomes, small)
+    found = []
+    for title, *shares, _ in table.rows:
+        share, largest, of_small, mean = map(show_percent, shares)
+        found.append(
+            f'{title}: {small} has {share} of the gradient, one sample {largest}; accuracy '
+            f'{of_small} there and {mean} on average.'
+        )
+    return _page('Where one site is small', found, {'Gradients': [table, picture]})
 
 
 def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
@@ -133,9 +132,7 @@ def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
     return page._replace(sections=(*page.sections, section), warnings=warnings)
 
 
-def _page(
-    title: str, answer: Iterable[str], contents: Mapping[str, list[Table | Picture | None]]
-) -> Page:
+def _page(title: str, answer: Iterable[str], contents: Mapping[str, list]) -> Page:
     """A page with a section, by its title, for what there is: tables with rows, and pictures."""
     sections = []
     for name, parts in contents.items():

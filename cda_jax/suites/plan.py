@@ -1,5 +1,6 @@
 """The runs of a suite: their configs, their workdirs, and the commands that they still need."""
 
+import ast
 import runpy
 import sys
 from pathlib import Path
@@ -19,13 +20,6 @@ class Method(NamedTuple):
 
     title: str
     fields: Fields
-
-
-class Scale(NamedTuple):
-    """How large the runs of a suite are."""
-
-    fields: Fields  # what is different from configs/cda.py in every run
-    crop_size: int | None  # pixels in the stand-in data; None where the data are the user's
 
 
 class Run(NamedTuple):
@@ -62,7 +56,7 @@ class Run(NamedTuple):
 
 
 def plan(
-    methods: dict[str, Method], num_seeds: int, folder: Path, scale: Scale, fields: Fields
+    methods: dict[str, Method], num_seeds: int, folder: Path, scale: str, fields: Fields
 ) -> list[Run]:
     """The runs of some methods, with their workdirs below `folder`; the first seed comes first.
 
@@ -74,12 +68,20 @@ def plan(
     runs, seen = [], []
     for seed in range(num_seeds):
         for name, method in methods.items():
-            own = scale.fields | fields | method.fields | {'seed': seed}
+            own = SCALES[scale] | fields | method.fields | {'seed': seed}
             config = read_config(base | own)
             if config not in seen:
                 runs.append(Run(name, seed, folder / f'{name}-seed{seed}', own))
                 seen.append(config)
     return runs
+
+
+def as_value(text: str) -> Any:
+    """A value of a config field as Python has it, or else a plain text, such as a loss's name."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def load_config(name: str) -> Fields:
@@ -98,8 +100,9 @@ def differences(name: str, from_config: str = 'cda') -> Fields:
 _REVERSAL = {'lambda1_max': 0.3, 'lambda2_max': 0.3, 'lambda_warmup_fraction': 0.3}
 _DEMO = differences('demo', from_config='cda_robust') | _REVERSAL | {'log_every_steps': 39}
 
+# What is different from configs/cda.py in every run.
 SCALES = {
-    'demo': Scale(_DEMO, 48),
-    'small': Scale(_DEMO | {'image_size': 32, 'num_epochs': 12}, 32),
-    'full': Scale({}, None),
+    'demo': _DEMO,
+    'small': _DEMO | {'image_size': 32, 'num_epochs': 12},
+    'full': {},
 }

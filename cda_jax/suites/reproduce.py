@@ -3,9 +3,9 @@
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cda_jax.analysis.report import Page, write_report
 from cda_jax.analysis.tables import as_text
@@ -17,9 +17,9 @@ from cda_jax.suites.markdown import write_section
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import Outcomes, finished
 from cda_jax.suites.pages import page_of, with_runs
-from cda_jax.suites.plan import SCALES, Fields, Scale, plan
+from cda_jax.suites.plan import SCALES, as_value, plan
 from cda_jax.suites.runner import Task, run_tasks
-from cda_jax.suites.tables import by_title
+from cda_jax.suites.tables import Titles
 
 _STANDIN = Path('data/standin')
 # Of the sections of a page with many methods; the others are in the report.
@@ -31,28 +31,35 @@ _TRADE_OFF = (
 
 
 class Request(NamedTuple):
-    """What to run and where; the flags of `tools/reproduce.py`."""
+    """What to run and where: the flags of `tools/reproduce.py`, by their names."""
 
     suite: str  # one of `SUITES`
     scale: str  # a name of `SCALES`
-    out: Path  # folder for runs and reports
+    out: str
     data_dir: str | None  # of the prepared sites; None for the stand-in
-    sites: tuple[str, ...]
-    num_seeds: int
-    methods: tuple[str, ...]  # names; empty for all methods of the suite
+    sites: Sequence[str]
+    seeds: int  # how many
+    methods: Sequence[str]  # names; empty for all methods of the suite
     jobs: int  # runs at once
-    fields: Fields  # config fields that differ in every run
-    report_only: bool
-    markdown: Path | None = None  # file that gets the tables and plots as well
+    set: Sequence[str]  # config fields that differ in every run, as 'FIELD=VALUE'
+    report_only: bool = False
+    markdown: str | None = None  # file that gets the tables and plots as well
 
-    def command(self, num_seeds: int, methods: Iterable[str]) -> str:
+    @property
+    def name(self) -> str:
+        """Of the suite's section in a Markdown file: the suite, and whose data it is of."""
+        return f'{self.suite} {Path(self.data_dir).name}' if self.data_dir else self.suite
+
+    def command(self, seeds: int, methods: Iterable[str]) -> str:
         """The command that makes these runs."""
-        flags = {'suite': self.suite, 'scale': self.scale, 'seeds': num_seeds}
+        flags = {'suite': self.suite, 'scale': self.scale, 'seeds': seeds}
         if self.data_dir is not None:
             flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
-        words = ['python', 'tools/reproduce.py', *(f'--{k}={v}' for k, v in flags.items())]
-        words += [f'--set={name}={value}' for name, value in self.fields.items()]
-        return shlex.join([*words, f'--methods={",".join(methods)}'])
+        words = [f'--{name}={value}' for name, value in flags.items()]
+        words += [f'--set={text}' for text in self.set]
+        return shlex.join(
+            ['python', 'tools/reproduce.py', *words, f'--methods={",".join(methods)}']
+        )
 
 
 def reproduce(request: Request) -> dict[str, Path]:
@@ -61,68 +68,74 @@ def reproduce(request: Request) -> dict[str, Path]:
     Gives the logs of the runs that failed, by name. Raises InputError if something in the request
     cannot be used.
     """
+    suite, sites = request.suite, tuple(request.sites)
     jobs, processors = request.jobs, os.cpu_count() or 1
     if not 1 <= jobs <= processors:
         raise InputError(f'jobs is {jobs}, expected 1 to the {processors} processors there are')
-    scale = SCALES[request.scale]
-    methods = methods_of(request.suite, request.sites, papers_scale=request.scale == 'full')
-    for name in request.methods:
-        if name not in methods:
-            raise InputError(
-                f'--methods: the suite {request.suite} has no {name!r}; expected some of '
-                f'{", ".join(methods)}'
-            )
+    methods = methods_of(suite, sites, papers_scale=request.scale == 'full')
+    if unknown := [name for name in request.methods if name not in methods]:
+        raise InputError(
+            f'--methods: the suite {suite} has no {unknown[0]!r}; expected some of '
+            f'{", ".join(methods)}'
+        )
     methods = {name: methods[name] for name in request.methods or methods}
-    data_dir = request.data_dir or _make_standin_data(scale, request.sites)
-    fields = {'data_dir': data_dir, 'sites': request.sites, 'test_sites': request.sites}
-    folder = request.out / request.scale
-    runs = plan(methods, request.num_seeds, folder / 'runs', scale, fields | request.fields)
+    own = dict(map(_field, request.set))
+    data_dir = request.data_dir or _make_standin_data(request.scale, sites)
+    fields = {'data_dir': data_dir, 'sites': sites, 'test_sites': sites} | own
+    folder = Path(request.out).absolute() / request.scale
+    runs = plan(methods, request.seeds, folder / 'runs', request.scale, fields)
     failed = {}
     if not request.report_only:
-        work = [(run, run.commands(embedding=request.suite == 'paper')) for run in runs]
+        work = [(run, run.commands(embedding=suite == 'paper')) for run in runs]
         tasks = [Task(run.workdir.name, commands, run.log) for run, commands in work if commands]
         print(f'{len(runs)} runs, {len(runs) - len(tasks)} of them done before', flush=True)
         failed = run_tasks(tasks, jobs=jobs)
-    folder, outcomes = folder / request.suite, finished(runs)
-    page = page_of(request.suite, methods, outcomes, request.sites, data_dir)
-    page = with_runs(page, runs, folder)
-    path = write_report(folder, page)
+    outcomes, titles = finished(runs), {name: method.title for name, method in methods.items()}
+    page = page_of(suite, titles, outcomes, sites, data_dir)
+    page = with_runs(page, runs, folder / suite)
+    path = write_report(folder / suite, page)
     if request.markdown is not None:
-        _write_markdown(request, methods, outcomes, page)
-    if request.suite == 'demonstration' and outcomes:
+        _write_markdown(request, titles, outcomes, page)
+    if suite == 'demonstration' and outcomes:
         print('', as_text(page.sections[0].tables[0]), '', sep='\n')
     print(*page.answer, *page.warnings, f'\n{path}', sep='\n')
     return failed
 
 
-def _make_standin_data(scale: Scale, sites: tuple[str, ...]) -> str:
+def _field(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition('=')
+    if not equals:
+        raise InputError(f'--set={text}: expected FIELD=VALUE')
+    return name, as_value(value)
+
+
+def _make_standin_data(scale: str, sites: tuple[str, ...]) -> str:
     """Draws and prepares the stand-in, unless it is there; gives the folder of the sites."""
-    if scale.crop_size is None:
+    if scale == 'full':
         raise InputError('--data_dir: missing; expected a folder of prepared sites at this scale')
     if unknown := set(sites) - {style.name for style in SITE_STYLES}:
         names = ', '.join(sorted(unknown))
         raise InputError(
             f'--sites: {names} not in the stand-in data; expected --data_dir beside it'
         )
-    out = _STANDIN if scale.crop_size == 48 else _STANDIN / f'faces-{scale.crop_size}'
+    size = SCALES[scale]['image_size']
+    out = _STANDIN if scale == 'demo' else _STANDIN / f'faces-{size}'
     make_standin(_STANDIN / 'raw', report=print)
-    prepare_standin(_STANDIN / 'raw', out, face_size=scale.crop_size, report=print)
+    prepare_standin(_STANDIN / 'raw', out, face_size=size, report=print)
     return str(out)
 
 
-def _write_markdown(request: Request, methods, outcomes: Outcomes, page: Page) -> None:
+def _write_markdown(request: Request, titles: Titles, outcomes: Outcomes, page: Page) -> None:
     by_seeds = defaultdict(list)
     for name, found in outcomes.items():
         by_seeds[found[-1].run.seed + 1].append(name)
     commands = [request.command(*each) for each in by_seeds.items()]
-    plots, name = {}, request.suite
-    if request.data_dir is not None:
-        name += f' {Path(request.data_dir).name}'
+    plots = {}
     if request.suite == 'stability':
         plots = {each.caption: each.figure for part in page.sections for each in part.figures}
     elif outcomes and request.suite in ('ablation', 'methods'):
-        plots = {_TRADE_OFF: trade_off(by_title(methods, outcomes))}
+        plots = {_TRADE_OFF: trade_off(titles, outcomes)}
     if request.suite in ('ablation', 'methods', 'real'):
         kept = [each for each in page.sections if each.title in _IN_MARKDOWN]
         page = page._replace(sections=tuple(kept))
-    write_section(request.markdown, name, commands, page, plots)
+    write_section(Path(request.markdown), request.name, commands, page, plots)

@@ -10,32 +10,31 @@ from cda_jax.analysis.seeds import Measured, difference
 from cda_jax.analysis.tables import Column, Table
 from cda_jax.suites import outcomes as out
 from cda_jax.suites.methods import LEFT_OUT_BASES, SMALL_SHARE, left_out_name
-from cda_jax.suites.outcomes import Figure, Outcome, Outcomes
-from cda_jax.suites.plan import Method
+from cda_jax.suites.outcomes import Outcomes
 
-# The runs of a method, by its title in the table.
-Rows = Mapping[str, Sequence[Outcome]]
+Titles = Mapping[str, str]  # of methods, by name
+Sites = Sequence[str]
 
-# What one looks at first, with the name it has in tables.
-HEADLINES: dict[str, Figure] = {
-    'accuracy': out.average('accuracy'),
-    'macro F1': out.average('macro_f1'),
-    'mean recall': out.average('mean_recall'),
-    'true accuracy': out.average_true_accuracy,
-    'probe': out.probe(),
-    'probe within class': out.probe(within_class=True),
+# What one looks at first, by the name it has in tables.
+HEADLINES = {
+    'accuracy': 'accuracy',
+    'macro F1': 'macro_f1',
+    'mean recall': 'mean_recall',
+    'true accuracy': 'true_accuracy',
+    'probe': 'linear probe',
+    'probe within class': 'linear probe within class',
 }
 
 
-def recognition_table(rows: Rows, sites: Sequence[str]) -> Table:
+def recognition_table(titles: Titles, outcomes: Outcomes, sites: Sites) -> Table:
     """Accuracy on every test set, and averages over them beside what names the site."""
     figures = accuracies(sites) | {
-        Column('average', 'percent', max): out.average('accuracy'),
-        Column('true accuracy', 'percent', max): out.average_true_accuracy,
-        Column('macro F1', 'percent', max): out.average('macro_f1'),
-        Column('mean recall', 'percent', max): out.average('mean_recall'),
-        Column('spread of recall', 'percent', min): out.average('recall_sd'),
-        Column('site probe', 'percent', min): out.probe(),
+        Column('average', 'percent', max): 'accuracy',
+        Column('true accuracy', 'percent', max): 'true_accuracy',
+        Column('macro F1', 'percent', max): 'macro_f1',
+        Column('mean recall', 'percent', max): 'mean_recall',
+        Column('spread of recall', 'percent', min): 'recall_sd',
+        Column('site probe', 'percent', min): 'linear probe',
     }
     note = (
         'Of the classifier that answers for the site. Averages are unweighted over the test sets. '
@@ -43,57 +42,58 @@ def recognition_table(rows: Rows, sites: Sequence[str]) -> Table:
         'recall is its standard deviation over the classes; the site probe is the balanced '
         'accuracy of a fresh linear classifier of the features.'
     )
-    return table_of('recognition', 'Accuracy on each test set', rows, figures, note)
+    title = 'Accuracy on each test set'
+    return table_of('recognition', title, titles, outcomes, figures, note)
 
 
-def recall_table(rows: Rows, sites: Sequence[str]) -> Table:
+def recall_table(titles: Titles, outcomes: Outcomes, sites: Sites) -> Table:
     """Mean and standard deviation of the classes' recall on every test set."""
     figures = {}
     for site in sites:
-        figures[Column(f'{site} mean', 'percent', max)] = out.of_site(site, 'mean_recall')
-        figures[Column(f'{site} sd', 'percent', min)] = out.of_site(site, 'recall_sd')
+        figures[Column(f'{site} mean', 'percent', max)] = f'mean_recall, {site}'
+        figures[Column(f'{site} sd', 'percent', min)] = f'recall_sd, {site}'
+    title = 'Recall over the classes of each test set'
     note = 'sd: standard deviation over the classes; the smaller, the more even.'
-    return table_of('recall', 'Recall over the classes of each test set', rows, figures, note)
+    return table_of('recall', title, titles, outcomes, figures, note)
 
 
-def bias_table(rows: Rows) -> Table:
+def bias_table(titles: Titles, outcomes: Outcomes) -> Table:
     """How much of the datasets' identity is left in the features."""
     figures = {
-        Column('linear probe', 'percent', min): out.probe(),
-        Column('MLP probe', 'percent', min): out.probe('mlp'),
-        Column('linear within class', 'percent', min): out.probe(within_class=True),
-        Column('MLP within class', 'percent', min): out.probe('mlp', within_class=True),
-        Column('chance', 'percent'): out.chance,
-        Column('A-distance', 'number'): out.a_distance,
-        Column('iLISI', 'number'): out.at('bias', 'ilisi', 'estimate', 'value'),
-        Column('cLISI', 'number'): out.at('bias', 'clisi', 'estimate', 'value'),
+        Column('linear probe', 'percent', min): 'linear probe',
+        Column('MLP probe', 'percent', min): 'mlp probe',
+        Column('linear within class', 'percent', min): 'linear probe within class',
+        Column('MLP within class', 'percent', min): 'mlp probe within class',
+        Column('chance', 'percent'): 'chance',
+        Column('A-distance', 'number'): 'a_distance',
+        Column('iLISI', 'number'): 'ilisi',
+        Column('cLISI', 'number'): 'clisi',
     }
     note = (
         'Balanced accuracy with which a fresh probe names the site, over all examples and within '
         'each class; mean proxy A-distance of the pairs of sites, 0 to 2; effective number of '
         'sites (iLISI) and of classes (cLISI) in a neighbourhood.'
     )
-    return table_of('bias', 'Dataset bias in the features of the test sets', rows, figures, note)
+    title = 'Dataset bias in the features of the test sets'
+    return table_of('bias', title, titles, outcomes, figures, note)
 
 
-def difference_table(
-    methods: Mapping[str, Method], outcomes: Outcomes, reference: str
-) -> Table | None:
+def difference_table(titles: Titles, outcomes: Outcomes, reference: str) -> Table | None:
     """Differences from one method, seed by seed; None where no two share several seeds."""
     rows = []
-    for name, method in methods.items():
+    for name, title in titles.items():
         changes = [paired_difference(outcomes, name, reference, f) for f in HEADLINES.values()]
         if name != reference and any(changes):
             bounds = [change and [100 * bound for bound in change.interval] for change in changes]
             shown = (each and '{:+.1f} to {:+.1f}'.format(*each) for each in bounds)
-            rows.append((method.title, *beside(changes, shown)))
+            rows.append((title, *beside(changes, shown)))
     if not rows:
         return None
     figures = (Column(name, 'percent') for name in HEADLINES)
     intervals = (Column(f'{name}, 95 %') for name in HEADLINES)
     return Table(
         f'difference-from-{reference}',
-        f'Difference from: {methods[reference].title}',
+        f'Difference from: {titles[reference]}',
         (Column('Method'), *beside(figures, intervals)),
         rows,
         'In percentage points, of runs with the same seed; the interval of the mean is '
@@ -102,7 +102,7 @@ def difference_table(
 
 
 def paired_difference(
-    outcomes: Outcomes, name: str, reference: str, figure: Figure
+    outcomes: Outcomes, name: str, reference: str, figure: str
 ) -> Measured | None:
     """One method less another, over the seeds that both have; None unless they are several."""
     seeds = [{o.run.seed: o for o in outcomes.get(method, [])} for method in (name, reference)]
@@ -111,8 +111,8 @@ def paired_difference(
     return difference(*sides) if len(shared) > 1 and all(sides) else None
 
 
-def left_out_table(outcomes: Outcomes, sites: Sequence[str], title: str, score: str) -> Table:
-    """One score ('accuracy', 'macro_f1', 'true_accuracy') of every method on sites left out."""
+def left_out_table(outcomes: Outcomes, sites: Sites, title: str, score: str) -> Table:
+    """One score of every method on sites left out, such as 'accuracy'."""
     rows = []
     for name, method in LEFT_OUT_BASES.items():
         cells = left_out_scores(outcomes, name, sites, score)
@@ -131,26 +131,21 @@ def left_out_table(outcomes: Outcomes, sites: Sequence[str], title: str, score: 
 
 
 def left_out_scores(
-    outcomes: Outcomes, name: str, sites: Sequence[str], score: str
+    outcomes: Outcomes, name: str, sites: Sites, score: str
 ) -> list[Measured | None]:
     """A score of one method on every site, each time trained without it."""
-    scores = []
-    for site in sites:
-        figure = out.true_accuracy(site) if score == 'true_accuracy' else out.of_site(site, score)
-        scores.append(out.over_seeds(outcomes.get(left_out_name(name, site), []), figure))
-    return scores
+    runs = {site: outcomes.get(left_out_name(name, site), []) for site in sites}
+    return [out.over_seeds(of_site, f'{score}, {site}') for site, of_site in runs.items()]
 
 
-def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[str]) -> Table:
+def side_by_side(titles: Titles, outcomes: Outcomes, sites: Sites) -> Table:
     """A figure a row, a method a column under its title."""
-    figures = {f'accuracy, {site}': out.of_site(site, 'accuracy') for site in sites}
-    figures['accuracy, average'] = out.average('accuracy')
-    figures['accuracy against the truth'] = out.average_true_accuracy
+    figures = {f'accuracy, {site}': f'accuracy, {site}' for site in sites}
+    figures |= {'accuracy, average': 'accuracy', 'accuracy against the truth': 'true_accuracy'}
     for site in sites:
-        figures[f'mean recall, {site}'] = out.of_site(site, 'mean_recall')
-        figures[f'spread of recall, {site}'] = out.of_site(site, 'recall_sd')
-    figures['mean recall, average'] = out.average('mean_recall')
-    figures['site named by a probe'] = out.probe()
+        figures[f'mean recall, {site}'] = f'mean_recall, {site}'
+        figures[f'spread of recall, {site}'] = f'recall_sd, {site}'
+    figures |= {'mean recall, average': 'mean_recall', 'site named by a probe': 'linear probe'}
     rows = [
         (title, *(out.over_seeds(outcomes.get(name, []), figure) for name in titles))
         for title, figure in figures.items()
@@ -166,14 +161,14 @@ def side_by_side(titles: Mapping[str, str], outcomes: Outcomes, sites: Sequence[
     )
 
 
-def gradient_table(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> Table:
+def gradient_table(titles: Titles, outcomes: Outcomes, site: str) -> Table:
     """What the small site and its largest sample have of the gradient, and what comes of it."""
-    figures = out.of_site(site, 'accuracy'), out.average('accuracy'), out.average('mean_recall')
     rows = []
     for name, runs in outcomes.items():
         lines = read_metrics(runs[0].run.workdir)
-        shares = (column(lines, f) for f in (f'gradient_share_{site}', 'largest_gradient_share'))
-        medians = (float(pd.Series(share).median()) for share in shares)
+        shares = f'gradient_share_{site}', 'largest_gradient_share'
+        medians = (float(pd.Series(column(lines, share)).median()) for share in shares)
+        figures = f'accuracy, {site}', 'accuracy', 'mean_recall'
         rows.append((titles[name], *medians, *(out.over_seeds(runs, f) for f in figures)))
     columns = [f'gradient of {site}', 'of one sample', f'accuracy, {site}', 'accuracy', 'recall']
     return Table(
@@ -186,40 +181,41 @@ def gradient_table(titles: Mapping[str, str], outcomes: Outcomes, site: str) -> 
     )
 
 
-def by_title(methods: Mapping[str, Method], outcomes: Outcomes) -> Rows:
-    """The outcomes of the methods that have any, by the methods' titles."""
-    return {method.title: outcomes[name] for name, method in methods.items() if name in outcomes}
-
-
 def table_of(
     name: str,
     title: str,
-    rows: Rows,
-    figures: Mapping[Column, Figure],
+    titles: Titles,
+    outcomes: Outcomes,
+    figures: Mapping[Column, str],
     note: str,
     *,
     first: str = 'Method',
-    reported: Mapping[str, Sequence[float | None]] | None = None,
+    reported: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Table:
-    """Figures over the seeds of runs, each with the paper's own beside it where `reported` is."""
-    columns, cells = list(figures), []
+    """Figures of methods over the seeds, in which methods without a run have no row.
+
+    Where `reported` has figures by method, those stand beside, and every method has its row.
+    """
+    columns, rows = list(figures), []
     if reported is not None:
         columns = beside(columns, (Column(f'{c.name} (paper)', c.kind) for c in columns))
-    for heading, runs in rows.items():
+    for method, heading in titles.items():
+        runs = outcomes.get(method, [])
         row = [out.over_seeds(runs, figure) for figure in figures.values()]
         if reported is not None:
-            row = beside(row, reported.get(heading, [None] * len(row)))
-        cells.append((heading, str(len(runs)), *row))
+            row = beside(row, map(reported.get(method, {}).get, figures.values()))
+        if runs or reported is not None:
+            rows.append((heading, str(len(runs)), *row))
     columns = [Column(first), Column('seeds'), *columns]
     if reported is None:  # such as true accuracy, which only drawn faces have
-        found = [any(row[i] is not None for row in cells) for i in range(len(columns))]
-        columns, *cells = (tuple(compress(row, found)) for row in (columns, *cells))
-    return Table(name, title, columns, cells, note)
+        found = [any(row[i] is not None for row in rows) for i in range(len(columns))]
+        columns, *rows = (tuple(compress(row, found)) for row in (columns, *rows))
+    return Table(name, title, columns, rows, note)
 
 
-def accuracies(sites: Sequence[str]) -> dict[Column, Figure]:
+def accuracies(sites: Sites) -> dict[Column, str]:
     """A column for each test set."""
-    return {Column(site, 'percent'): out.of_site(site, 'accuracy') for site in sites}
+    return {Column(site, 'percent'): f'accuracy, {site}' for site in sites}
 
 
 def beside(measured: Iterable, reported: Iterable) -> list:

@@ -1,26 +1,29 @@
 """Runs of a suite that were never trained, with results as if they had been."""
 
 import json
+import time
 
 import numpy as np
 
 from cda_jax.evaluate import score_confusions
 from cda_jax.runtime.results import write_results
 from cda_jax.suites.methods import methods_of
-from cda_jax.suites.plan import SCALES, plan
+from cda_jax.suites.plan import plan
 from cda_jax.suites.reproduce import Request
 
 SITES = ('rafdb', 'expw', 'affectnet')
 
 
 def runs_of(suite, folder, scale='small', seeds=1):
+    """The titles of a suite's methods by name, and their runs."""
     methods = methods_of(suite, SITES, papers_scale=scale == 'full')
     fields = {'sites': SITES, 'test_sites': SITES, 'data_dir': 'somewhere'}
-    return methods, plan(methods, seeds, folder, SCALES[scale], fields)
+    titles = {name: method.title for name, method in methods.items()}
+    return titles, plan(methods, seeds, folder, scale, fields)
 
 
 def report_of(suite, out, data_dir):
-    return Request(suite, 'small', out, str(data_dir), SITES, 1, (), 1, {}, report_only=True)
+    return Request(suite, 'small', out, str(data_dir), SITES, 1, (), 1, (), report_only=True)
 
 
 def pretend(run, hits, bias=None):
@@ -39,3 +42,14 @@ def pretend(run, hits, bias=None):
     (run.workdir / 'metrics.jsonl').write_text(f'{json.dumps(line)}\n')
     if bias:
         (run.workdir / 'bias.json').write_text(json.dumps(bias))
+
+
+def kill_once(program, is_there):
+    """Kills a program as soon as what it is to leave is there, which it must not outrun."""
+    end = time.monotonic() + 200
+    while not is_there():
+        assert time.monotonic() < end
+        assert program.poll() is None
+        time.sleep(0.05)
+    program.kill()
+    program.communicate()

@@ -1,4 +1,4 @@
-"""What suites train, and that the baseline there is that of configs/baseline.py."""
+"""What suites train, and that a method is what its file in configs/ says."""
 
 import pytest
 from helpers.suites import SITES, runs_of
@@ -13,22 +13,21 @@ from cda_jax.suites.plan import SCALES, load_config, plan
 @pytest.mark.parametrize('scale', SCALES)
 @pytest.mark.parametrize('suite', SUITES)
 def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
-    methods, runs = runs_of(suite, tmp_path, scale)
-    left_out = [name for name in methods if name not in {run.method for run in runs}]
+    titles, runs = runs_of(suite, tmp_path, scale)
+    left_out = titles.keys() - {run.method for run in runs}
     # What the base config says already: CDA up to this lambda.
-    expected = ['cda-lambda-1'] if scale == 'full' else []
-    assert left_out == (expected if suite == 'ablation' else [])
+    assert left_out == ({'cda-lambda-1'} if (suite, scale) == ('ablation', 'full') else set())
 
 
 @pytest.mark.parametrize('method', ['baseline', 'cda', 'cda-robust'])
 def test_a_method_at_the_papers_scale_is_its_config(method, tmp_path):
-    run = plan({method: ABLATION[method]}, 1, tmp_path, SCALES['full'], {})[0]
+    run = plan({method: ABLATION[method]}, 1, tmp_path, 'full', {})[0]
     assert load_config('cda') | run.fields == load_config(method.replace('-', '_'))
 
 
 def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp_path):
     robust, paper = (
-        plan({name: ABLATION[name]}, 1, tmp_path, SCALES['demo'], {})[0].fields
+        plan({name: ABLATION[name]}, 1, tmp_path, 'demo', {})[0].fields
         for name in ('cda-robust', 'cda')
     )
     logs = {'log_every_steps': 39}
@@ -58,4 +57,4 @@ def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
 
 def test_a_misspelt_field_is_named(tmp_path):
     with pytest.raises(InputError, match="'learning_rat'"):
-        plan(BASELINE, 1, tmp_path, SCALES['demo'], {'learning_rat': 1.0})
+        plan(BASELINE, 1, tmp_path, 'demo', {'learning_rat': 1.0})

@@ -2,11 +2,17 @@
 
 import json
 import re
-import time
 
 import pytest
-from helpers.programs import REPOSITORY, SMALL_RUN, load_config, small_run_flags, start_program
-from helpers.suites import SITES
+from helpers.programs import (
+    REPOSITORY,
+    SMALL_RUN,
+    load_config,
+    outputs,
+    small_run_flags,
+    start_program,
+)
+from helpers.suites import SITES, kill_once
 
 from cda_jax.config import read_config
 from cda_jax.errors import InputError
@@ -197,19 +203,9 @@ def test_a_killed_sweep_goes_on_and_trains_nothing_twice(data_dir, tmp_path):
         '--search=learning_rate=log:0.01:1', '--search=emotion_loss_args.alpha=uniform:0:1',
     ]  # fmt: skip
     results = [tmp_path / 'runs' / f'trial-{number}' / 'results.json' for number in (0, 1)]
-    killed = start_program(TOOL, *arguments)
-    end = time.monotonic() + 200
-    while not results[0].exists():
-        assert time.monotonic() < end
-        assert killed.poll() is None
-        time.sleep(0.05)
-    killed.kill()
-    killed.communicate()
+    kill_once(start_program(TOOL, *arguments), results[0].exists)
     before = results[0].stat().st_mtime_ns
-
-    again = start_program(TOOL, *arguments)
-    out, err = again.communicate(timeout=200)
-    assert again.returncode == 0, err
+    out, _ = outputs(start_program(TOOL, *arguments))
     assert results[0].stat().st_mtime_ns == before
     best = max(map(read_score, results))
     assert 'The best of 2 trials: ' in out

@@ -19,13 +19,12 @@ from cda_jax.suites.answers import (
 )
 from cda_jax.suites.figures import gradient_figure
 from cda_jax.suites.methods import methods_of
-from cda_jax.suites.outcomes import finished, over_seeds, probe, true_accuracy
+from cda_jax.suites.outcomes import finished, over_seeds
 from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
-from cda_jax.suites.plan import SCALES, Method, plan
+from cda_jax.suites.plan import Method, plan
 from cda_jax.suites.reproduce import reproduce
 from cda_jax.suites.tables import (
     bias_table,
-    by_title,
     difference_table,
     gradient_table,
     left_out_table,
@@ -62,7 +61,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
         name: Method(title, {'dropout': number / 10})
         for number, (name, title) in enumerate(titles.items())
     }
-    runs = plan(methods, 2, tmp_path, SCALES['small'], {})
+    runs = plan(methods, 2, tmp_path, 'small', {})
     pretend(runs[0], (10, 8, 6), bias_of(0.5, 0.25))
     pretend(runs[1], (8, 6, 4), bias_of(0.75, 0.5))
     pretend(runs[3], (10, 8, 4))
@@ -70,7 +69,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
     outcomes = finished(runs)
     assert {name: len(each) for name, each in outcomes.items()} == {'baseline': 2, 'cda': 2}
 
-    rows = recognition_table(by_title(methods, outcomes), SITES).rows
+    rows = recognition_table(titles, outcomes, SITES).rows
     assert rows[0] == (
         'Base', '2',
         Measured((1.0, 1.0)), Measured((0.9, 0.9)), Measured((0.8, 0.7)),
@@ -80,21 +79,22 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
         Measured((pytest.approx(0.1), pytest.approx(0.4 / 3))),
     )  # fmt: skip  # without true accuracy and probe, which not every run has
     assert [row[0] for row in rows] == ['Base', 'Full']  # 'other' is not finished
-    assert bias_table(by_title(methods, outcomes)).rows[0] == ('Base', '2')  # not of every seed
-    assert over_seeds(outcomes['baseline'][:1], probe()) == Measured((0.5,))
-    assert over_seeds(outcomes['baseline'][:1], probe('mlp')) is None
-    assert over_seeds(outcomes['baseline'][:1], true_accuracy('expw')) == Measured((0.25,))
+    assert bias_table(titles, outcomes).rows[0] == ('Base', '2')  # not of every seed
+    first = outcomes['baseline'][:1]
+    assert over_seeds(first, 'linear probe') == Measured((0.5,))
+    assert over_seeds(first, 'mlp probe') is None
+    assert over_seeds(first, 'true_accuracy, expw') == Measured((0.25,))
 
-    difference = difference_table(methods, outcomes, 'baseline')
+    difference = difference_table(titles, outcomes, 'baseline')
     assert [row[0] for row in difference.rows] == ['Full']
     np.testing.assert_allclose(difference.rows[0][1].values, [-0.1, -0.1 / 3], atol=1e-9)
-    assert difference_table(methods, {'baseline': outcomes['baseline']}, 'baseline') is None
+    assert difference_table(titles, {'baseline': outcomes['baseline']}, 'baseline') is None
 
-    first = next(answers_of_comparison(methods, outcomes, 'cda'))
+    first = next(answers_of_comparison(titles, outcomes, 'cda'))
     for part in ('Base, 88.3 ± 2.4 %', 'Full: 81.7 ± 2.4 %', '-35.7 to +49.0 points', '2 seeds'):
         assert part in first
     one_seed = {name: each[:1] for name, each in outcomes.items()}
-    *_, truth, site = answers_of_comparison(methods, one_seed, 'baseline')
+    *_, truth, site = answers_of_comparison(titles, one_seed, 'baseline')
     assert 'true labels: Full, 50.0 %; Base: 25.0 % (one seed in common)' in truth
     assert '(linear probe; lower is better): Base, 50.0 %; Full: 75.0 %' in site
 
@@ -141,7 +141,7 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
     path = tmp_path / 'results.md'
     path.write_text('Reading.\n\n<!-- generated: ablation my data -->\nold\n<!-- end -->\nafter\n')
     request = report_of('ablation', tmp_path, 'my data')
-    request = request._replace(num_seeds=2, fields={'dropout': 0.1}, markdown=path)
+    request = request._replace(seeds=2, set=['dropout=0.1'], markdown=path)
     reproduce(request)
     text = path.read_text()
     assert text.startswith('Reading.\n\n<!-- generated: ablation my data -->\n\n```sh\n')
@@ -166,8 +166,7 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
 
 
 def test_the_demonstration_says_what_adaptation_changed(tmp_path):
-    methods, runs = runs_of('demonstration', tmp_path)
-    titles = {name: method.title for name, method in methods.items()}
+    titles, runs = runs_of('demonstration', tmp_path)
     pretend(runs[0], (6, 4, 2), bias_of(0.7, 0.5))
     assert list(answers_of_demonstration(finished(runs))) == []  # nothing to compare it with
     pretend(runs[1], (10, 6, 2), bias_of(0.6, 0.75))
@@ -187,10 +186,9 @@ def test_the_demonstration_says_what_adaptation_changed(tmp_path):
 
 
 def test_a_small_site_is_shown_with_its_gradient(tmp_path):
-    methods, runs = runs_of('stability', tmp_path)
+    titles, runs = runs_of('stability', tmp_path)
     assert {run.fields['site_weights'] for run in runs} == {(0.06, 0.47, 0.47)}
     pretend(runs[0], (6, 4, 2))
-    titles = {name: method.title for name, method in methods.items()}
     (row,) = gradient_table(titles, finished(runs), 'rafdb').rows
     assert row[:3] == ('CDA + ACE (full)', 0.5, 0.1)
     assert row[3] == Measured((0.8,))
