@@ -13,17 +13,15 @@ import numpy as np
 
 import cda_jax
 from cda_jax.errors import import_extra
-from cda_jax.evaluate import logit_adjustment, open_sets, over_devices
+from cda_jax.evaluate import logit_adjustment, open_sets
 from cda_jax.prepare.crop import face_size_of
-from cda_jax.runtime import devices
 from cda_jax.runtime.files import replacing
 from cda_jax.step import predict
 from cda_jax.trained import Trained
 from cda_jax.use.onnx_graph import make_onnx
 from cda_jax.use.predict import head_number, of_site, prepared_as
 
-FORMATS = ('stablehlo', 'onnx')
-PLATFORMS = ('cpu', 'cuda', 'tpu')
+_PLATFORMS = ('cpu', 'cuda', 'tpu')
 
 # What a file may differ by, in a probability.
 TOLERANCE = 1e-4
@@ -53,9 +51,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
 
     Raises InputError if there is no such head, or the package that the kind needs is not installed.
     """
-    number, config = head_number(trained.config, head), trained.config
-    side = prepared_as(trained).image_size
-    adjust = logit_adjustment(config.posthoc_tau, trained.training.head_class_counts)
+    number, side = head_number(trained.config, head), prepared_as(trained).image_size
     if kind == 'onnx':
         config = msgspec.structs.replace(trained.config, compute_dtype='float32')
         network = trained.model.feature_extractor.clone(dtype=jnp.float32)
@@ -65,8 +61,8 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
             model,
             trained.weights,
             number,
-            adjust,
-            describe(trained, head),
+            _adjustment(trained),
+            _describe(trained, head),
             record_size=side,
             image_size=config.image_size,
         )
@@ -74,29 +70,34 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
             temporary.write_bytes(content)
         return trained
 
-    def answer(pictures):
-        sites = jnp.full(pictures.shape[:1], of_site(trained, number))
-        _, probabilities = predict(
-            trained.weights,
-            {'image': pictures, 'site': sites},
-            model=trained.model,
-            image_size=config.image_size,
-            adjust=adjust,
-        )
-        return probabilities[number]
-
-    batch = jax.export.symbolic_shape('b')[0]
-    pictures = jax.ShapeDtypeStruct((batch, side, side, 3), jnp.uint8)
     import_extra('flatbuffers', 'stablehlo')
-    exported = jax.export.export(jax.jit(answer), platforms=PLATFORMS)(pictures)
+    pictures = jax.ShapeDtypeStruct((*jax.export.symbolic_shape('b'), side, side, 3), jnp.uint8)
+    exported = jax.export.export(_answer(trained, number), platforms=_PLATFORMS)(pictures)
     serialized = exported.serialize()
     with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
-        file.writestr('about.json', json.dumps(describe(trained, head), indent=2))
+        file.writestr('about.json', json.dumps(_describe(trained, head), indent=2))
         file.writestr('network.jax', bytes(serialized))
     return trained
 
 
-def describe(trained: Trained, head: str | None) -> dict[str, Any]:
+def _adjustment(trained: Trained) -> Callable | None:
+    counts = trained.training.head_class_counts
+    return logit_adjustment(trained.config.posthoc_tau, counts)
+
+
+def _answer(trained: Trained, head: int) -> Callable[[np.ndarray], jax.Array]:
+    """What evaluation computes of pictures, uint8[b, S, S, 3]: a head's probabilities."""
+    adjust = _adjustment(trained)
+
+    def answer(pictures):
+        rows = {'image': pictures, 'site': jnp.full(pictures.shape[:1], of_site(trained, head))}
+        settings = {'model': trained.model, 'image_size': trained.config.image_size}
+        return predict(trained.weights, rows, adjust=adjust, **settings)[1][head]
+
+    return jax.jit(answer)
+
+
+def _describe(trained: Trained, head: str | None) -> dict[str, Any]:
     """What a user of the file must know of it."""
     side = prepared_as(trained).image_size
     face = face_size_of(side)
@@ -133,17 +134,11 @@ def compare(
 
     Raises InputError if the run's test sets are not where its config says.
     """
-    config, number = trained.config, head_number(trained.config, head)
-    evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
+    answer = _answer(trained, head_number(trained.config, head))
     largest, others, total = 0.0, 0, 0
-    for entry in open_sets(config, tuple(trained.training.class_names)):
-        numbers = np.arange(min(count, len(entry.examples)))
-        pictures = entry.examples.batch(numbers)['image']
-        padding = -len(pictures) % jax.device_count()
-        padded = np.concatenate([pictures, np.zeros_like(pictures[:1]).repeat(padding, axis=0)])
-        batch = {'image': padded, 'site': np.full(len(padded), of_site(trained, number), np.int32)}
-        _, scores = evaluation(trained.weights, devices.put_batch(batch))
-        wanted = np.concatenate(jax.device_get(scores), axis=1)[number, : len(pictures)]
+    for entry in open_sets(trained.config, tuple(trained.training.class_names)):
+        pictures = entry.examples.batch(np.arange(min(count, len(entry.examples))))['image']
+        wanted = np.asarray(answer(pictures))
         # All at once, and in two batches of other sizes.
         halves = np.concatenate([run(pictures[:1]), run(pictures[1:])])
         for given in (run(pictures), halves):

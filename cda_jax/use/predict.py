@@ -35,16 +35,10 @@ class Prediction(NamedTuple):
     path: str  # of the picture; of a frame of a video 'VIDEO#NUMBER'
     box: Box | None  # around the face; None for the whole picture
     name: str  # of the class; '' where there is a fault
-    probabilities: np.ndarray | None  # float32[C], in the order of the class names
+    probabilities: np.ndarray | None  # float32[C], in the order of the class names; None likewise
     label: str | None  # the class as it is known, where it is
     fault: str  # why there is no answer; '' where there is one
     crop: np.ndarray | None  # uint8[S, S, 3], what was cut out, where that was asked for
-
-
-class _Face(NamedTuple):
-    box: Box | None
-    crop: np.ndarray | None  # None: there is a fault
-    fault: str = ''
 
 
 def predict_pictures(
@@ -91,26 +85,24 @@ def predict_pictures(
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
     sites = np.full(size, of_site(trained, number), np.int32)
 
-    def ask(rows: list[tuple[Picture, _Face]]) -> jax.Array | tuple[()]:
-        known = [face.crop for _, face in rows if face.crop is not None]
+    def ask(batch: list[Prediction]) -> jax.Array | tuple[()]:
+        known = [face.crop for face in batch if not face.fault]
         if not known:
             return ()
         images = np.zeros((size, *known[0].shape), np.uint8)
         images[: len(known)] = known
-        batch = devices.put_batch({'image': images, 'site': sites})
-        return evaluation(trained.weights, batch)[1][:, number]  # of every device
+        rows = devices.put_batch({'image': images, 'site': sites})
+        return evaluation(trained.weights, rows)[1][:, number]  # of every device
 
-    def answers(rows: list[tuple[Picture, _Face]], asked: jax.Array | tuple[()]):
-        scores = itertools.chain.from_iterable(map(np.asarray, asked))
-        for picture, face in rows:
-            given = None if face.crop is None else next(scores)
-            name = '' if given is None else trained.class_names[given.argmax()]
-            kept = face.crop if keep_crops else None
-            yield Prediction(picture.path, face.box, name, given, picture.label, face.fault, kept)
-
-    asked = ((rows, ask(rows)) for rows in _batches(find_pictures(pictures, every), cut, size))
-    for rows, scores in devices.run_ahead(asked, 1):  # the device works while others are read
-        yield from answers(rows, scores)
+    asked = ((batch, ask(batch)) for batch in _batches(find_pictures(pictures, every), cut, size))
+    for batch, answers in devices.run_ahead(asked, 1):  # the device works while others are read
+        scores = itertools.chain.from_iterable(map(np.asarray, answers))
+        for face in batch:
+            if not face.fault:
+                given = next(scores)
+                name = trained.class_names[given.argmax()]
+                face = face._replace(name=name, probabilities=given)
+            yield face if keep_crops else face._replace(crop=None)
 
 
 def head_number(config: Config, head: str | None) -> int:
@@ -138,44 +130,43 @@ def prepared_as(trained: Trained) -> SiteIdentity:
 
 
 def _batches(
-    pictures: Iterator[Picture], cut: Callable[[Picture], list[_Face]], size: int
-) -> Iterator[list[tuple[Picture, _Face]]]:
+    pictures: Iterator[Picture], cut: Callable[[Picture], list[Prediction]], size: int
+) -> Iterator[list[Prediction]]:
     """Cuts faces out in threads, a few pictures ahead, and groups them in their order."""
     with ThreadPoolExecutor(num_processors()) as pool:
-        submitted = ((picture, pool.submit(cut, picture)) for picture in pictures)
-        faces = (
-            (picture._replace(pixels=None), face)  # a frame's pixels are needed no more
-            for picture, future in devices.run_ahead(submitted, 4 * num_processors())
-            for face in future.result()
-        )
-        while rows := list(itertools.islice(faces, size)):
-            yield rows
+        submitted = (pool.submit(cut, picture) for picture in pictures)
+        done = devices.run_ahead(submitted, 4 * num_processors())
+        faces = itertools.chain.from_iterable(future.result() for future in done)
+        while batch := list(itertools.islice(faces, size)):
+            yield batch
 
 
 def _cut(
     picture: Picture, *, prepared: SiteIdentity, detect: Detector | None, most: int | None
-) -> list[_Face]:
+) -> list[Prediction]:
+    """The faces on a picture, still without an answer, or one that says what is wrong with it."""
+    face = Prediction(picture.path, None, '', None, picture.label, '', None)
     image = picture.pixels
     if image is None:
         image = load_picture(Path(picture.path), None, picture.box is None)
     if isinstance(image, Fault):
-        return [_Face(None, None, f'{image.reason} ({image.detail})')]
+        return [face._replace(fault=f'{image.reason} ({image.detail})')]
     boxes = [picture.box]
     if detect and picture.box is None:
         boxes = detect(image)[:most]
-        if not boxes:
-            return [_Face(None, None, NO_FACE)]
-    return [_crop(image, box, prepared) for box in boxes]
+    faces = []
+    for box in boxes:
+        try:
+            faces.append(face._replace(box=box, crop=_crop(image, box, prepared)))
+        except ValueError as error:
+            faces.append(face._replace(box=box, fault=str(error)))
+    return faces or [face._replace(fault=NO_FACE)]
 
 
-def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> _Face:
+def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> np.ndarray:
     """A face as a record holds it: with its rim, and with what encoding does to it."""
     side, face_size = prepared.image_size, face_size_of(prepared.image_size)
-    try:
-        pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
-    except ValueError as error:
-        return _Face(box, None, str(error))
+    pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
     record = Record(pixels, 0, '', 0, bytes(16))
     data = encode_record(record, encoding=prepared.encoding, quality=prepared.quality or 0)
-    decoded = decode_record(data, image_size=side, encoding=prepared.encoding)
-    return _Face(box, decoded.image)
+    return decode_record(data, image_size=side, encoding=prepared.encoding).image
