@@ -9,27 +9,26 @@ command goes on; with more --trials it is made longer. docs/selection.md says wh
 """
 
 import shlex
-from pathlib import Path
 
 from absl import flags
 
 from cda_jax.runtime import program
 
 _CONFIG = program.config_flag()
-_OUT = flags.DEFINE_string('out', None, 'Folder for runs and report.', required=True)
-_SEARCH = flags.DEFINE_multi_string(
+flags.DEFINE_string('out', None, 'Folder for runs and report.', required=True)
+flags.DEFINE_multi_string(
     'search',
     None,
     'FIELD=log:LOW:HIGH, FIELD=uniform:LOW:HIGH, FIELD=int:LOW:HIGH or FIELD=choice:A:B:...; '
     'FIELD.ENTRY is an entry of a field that is a dict.',
     required=True,
 )
-_TRIALS = flags.DEFINE_integer('trials', 20, 'How many to draw.', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
-_JOBS = flags.DEFINE_integer(
+flags.DEFINE_integer('trials', 20, 'How many to draw.', lower_bound=1)
+flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
+flags.DEFINE_integer(
     'jobs', 1, 'Trials at once; each gets its share of the processors.', lower_bound=1
 )
-_SELECT = flags.DEFINE_enum(
+flags.DEFINE_enum(
     'select',
     'training-sites',
     ['training-sites', 'leave-one-site-out'],
@@ -44,17 +43,9 @@ def main() -> None:
     from cda_jax.config import read_config
     from cda_jax.suites.sweep import Request, sweep
 
-    request = Request(
-        config=read_config(program.config_fields(_CONFIG)),
-        flags=program.config_words(_CONFIG),
-        spaces=dict(text.partition('=')[::2] for text in _SEARCH.value),
-        select=_SELECT.value,
-        out=Path(_OUT.value).absolute(),
-        num_trials=_TRIALS.value,
-        seed=_SEED.value,
-        jobs=_JOBS.value,
-    )
-    print(f'\nThe best trial:\n{shlex.join(sweep(request))}')
+    config, words = read_config(program.config_fields(_CONFIG)), program.config_words(_CONFIG)
+    given = {name: flags.FLAGS[name].value for name in Request._fields[2:]}
+    print(f'\nThe best trial:\n{shlex.join(sweep(Request(config, words, **given)))}')
 
 
 if __name__ == '__main__':

@@ -76,8 +76,8 @@ def plan(
     return runs
 
 
-def as_value(text: str) -> Any:
-    """A value of a config field as Python has it, or else a plain text, such as a loss's name."""
+def as_value(text: str | float) -> Any:
+    """What a text says in Python; others are values as they are, such as a loss's name."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

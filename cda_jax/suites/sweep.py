@@ -1,21 +1,15 @@
 """Random search over config fields, scored on validation data alone."""
 
-import ast
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
 from matplotlib.figure import Figure
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,35 +23,43 @@ from cda_jax.errors import InputError
 from cda_jax.runtime.results import read_results
 from cda_jax.runtime.workdir import RESULTS, check_owner, claim, occupied
 from cda_jax.suites.methods import left_out_name
-from cda_jax.suites.plan import Fields
+from cda_jax.suites.plan import Fields, as_value
 from cda_jax.suites.runner import Task, run_tasks
 
 # Scores under different values of these would not be of the same thing.
 _NOT_SEARCHED = {'data_dir', 'sites', 'site_weights', 'target', 'validation_fraction', 'select_by'}
 
+Spaces = Mapping[str, distributions.BaseDistribution]  # by field
+
 
 class Request(NamedTuple):
-    """What to search and where; the flags of `tools/sweep.py`."""
+    """What to search and where: a config, and the flags of `tools/sweep.py` by their names."""
 
     config: Config  # what all trials have in common
-    flags: tuple[str, ...]  # those of `cda_jax.main` that give this config
-    spaces: Mapping[str, str]  # by field, as `read_space` reads them
+    words: tuple[str, ...]  # flags of `cda_jax.main` that give this config
+    search: Sequence[str]  # 'FIELD=SPACE', as `read_space` reads it
     select: str  # 'training-sites' or 'leave-one-site-out'
-    out: Path  # folder for runs and report
-    num_trials: int
+    out: str
+    trials: int  # how many
     seed: int
     jobs: int  # trials at once
+
+    @property
+    def folder(self) -> Path:
+        """For runs and report."""
+        return Path(self.out).absolute()
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """The sites without which a trial trains, once each; '' stands for none."""
         return self.config.sites if self.select == 'leave-one-site-out' else ('',)
 
-    def fields(self, values: Mapping[str, Any], left_out: str = '') -> Fields:
+    def fields(self, values: Mapping[str, Any], left_out: str) -> Fields:
         """The config fields that a trial sets, whose own are these values."""
         base, own = as_fields(self.config), {}
         for name, value in values.items():
             field, *entry = name.split('.', 1)
+            value = as_value(value)
             if entry:
                 entries = own.get(field, base.get(field))
                 if not isinstance(entries, dict):
@@ -66,21 +68,21 @@ class Request(NamedTuple):
             own[field] = value
         if left_out:
             kept = [n for n, site in enumerate(self.config.sites) if site != left_out]
-            own['sites'] = tuple(self.config.sites[n] for n in kept)
-            if self.config.site_weights:
-                own['site_weights'] = tuple(self.config.site_weights[n] for n in kept)
+            for name in ('sites', 'site_weights'):
+                if each := getattr(self.config, name):
+                    own[name] = tuple(each[n] for n in kept)
         return own
 
     def workdir(self, number: int, left_out: str = '') -> Path:
         """Where a trial trains."""
         name = f'trial-{number}'
-        return self.out / 'runs' / (left_out_name(name, left_out) if left_out else name)
+        return self.folder / 'runs' / (left_out_name(name, left_out) if left_out else name)
 
     def arguments(self, trial: FrozenTrial, left_out: str, workdir: Path) -> list[str]:
         """Python's arguments for a training of a trial."""
-        fields = self.fields({k: _as_value(v) for k, v in trial.params.items()}, left_out)
-        own = [f'--config.{name}={value}' for name, value in fields.items()]
-        return ['-m', 'cda_jax.main', *self.flags, *own, f'--workdir={workdir}']
+        fields = self.fields(trial.params, left_out).items()
+        own = [f'--config.{name}={value}' for name, value in fields]
+        return ['-m', 'cda_jax.main', *self.words, *own, f'--workdir={workdir}']
 
 
 def sweep(request: Request) -> list[str]:
@@ -98,42 +100,41 @@ def sweep(request: Request) -> list[str]:
 
     Raises InputError if the request cannot be used, or every trial failed.
     """
-    spaces = {field: read_space(field, text) for field, text in sorted(request.spaces.items())}
+    texts = dict(text.partition('=')[::2] for text in request.search)
+    spaces = {field: read_space(field, texts[field]) for field in sorted(texts)}
     _check(request, spaces)
-    own = {'select': request.select, 'sweep_seed': request.seed, 'search': dict(request.spaces)}
+    own = {'select': request.select, 'sweep_seed': request.seed, 'search': texts}
     fields = as_fields(request.config) | own
-    check_owner(request.out, fields, changeable=CHANGEABLE)
-    claim(request.out, fields)
-    with occupied(request.out):
+    check_owner(request.folder, fields, changeable=CHANGEABLE)
+    claim(request.folder, fields)
+    with occupied(request.folder):
         study = _draw(request, spaces)
-        trials = study.trials[: request.num_trials]
+        trials = study.trials[: request.trials]
         tasks = [_task(request, each) for each in trials if each.state == TrialState.RUNNING]
 
         def record(task: Task, is_good: bool) -> None:
             number = int(task.name.removeprefix('trial-'))
-            scores = list(_scores(request, number)) if is_good else [None]
+            scores = _scores(request, number) if is_good else [None]
             if None in scores:
                 study.tell(number, state=TrialState.FAIL)
             else:
                 study.tell(number, statistics.fmean(scores))
 
-        num_done = request.num_trials - len(tasks)
-        print(f'{request.num_trials} trials, {num_done} of them done before', flush=True)
+        print(f'{len(trials)} trials, {len(trials) - len(tasks)} of them done before', flush=True)
         run_tasks(tasks, jobs=request.jobs, when_done=record)
-        trials = study.trials[: request.num_trials]
-    return _report(request, spaces, trials)
+        return _report(request, spaces, study.trials[: request.trials])
 
 
-def read_space(field: str, text: str) -> BaseDistribution:
+def read_space(field: str, text: str) -> distributions.BaseDistribution:
     """The values that a field may take: 'log:0.01:1', 'uniform:0:1', 'int:1:9', 'choice:a:b'."""
     kind, *values = text.split(':')
     try:
         if kind == 'choice' and all(values):
-            return CategoricalDistribution(values)
+            return distributions.CategoricalDistribution(values)
         low, high = map(int if kind == 'int' else float, values)
         if kind == 'int':
-            return IntDistribution(low, high)
-        return FloatDistribution(low, high, log={'log': True, 'uniform': False}[kind])
+            return distributions.IntDistribution(low, high)
+        return distributions.FloatDistribution(low, high, log={'log': True, 'uniform': False}[kind])
     except (KeyError, ValueError) as error:
         raise InputError(
             f'--search={field}={text}: expected FIELD=log:LOW:HIGH, FIELD=uniform:LOW:HIGH, '
@@ -141,7 +142,7 @@ def read_space(field: str, text: str) -> BaseDistribution:
         ) from error
 
 
-def _check(request: Request, spaces: Mapping[str, BaseDistribution]) -> None:
+def _check(request: Request, spaces: Spaces) -> None:
     """Finds out before anything is trained what every trial would fail of."""
     config = request.config
     if found := _NOT_SEARCHED & spaces.keys():
@@ -160,21 +161,21 @@ def _check(request: Request, spaces: Mapping[str, BaseDistribution]) -> None:
     for field, space in spaces.items():
         for value in getattr(space, 'choices', None) or (space.low, space.high):
             for site in request.left_out:
-                read_config(as_fields(config) | request.fields({field: _as_value(value)}, site))
+                read_config(as_fields(config) | request.fields({field: value}, site))
     for site in sites:
         open_part(site, 'validation', config.validation_fraction)
 
 
-def _draw(request: Request, spaces: Mapping[str, BaseDistribution]) -> optuna.Study:
+def _draw(request: Request, spaces: Spaces) -> optuna.Study:
     """The study in the request's folder, with all of its trials drawn."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(request.out / 'trials.journal'))),
+        storage=JournalStorage(JournalFileBackend(str(request.folder / 'trials.journal'))),
         study_name='sweep',
         direction='maximize',
         load_if_exists=True,
     )
-    for number in range(len(study.trials), request.num_trials):
+    for number in range(len(study.trials), request.trials):
         seed = np.random.SeedSequence((request.seed, number)).generate_state(1)[0]
         study.sampler = optuna.samplers.RandomSampler(int(seed))
         study.ask(dict(spaces))
@@ -193,21 +194,23 @@ def _task(request: Request, trial: FrozenTrial) -> Task:
             unseen = ['--mode=eval', '--split=validation', f'--config.test_sites={(site,)}']
             commands.append([sys.executable, *words, *unseen])
     name = f'trial-{trial.number}'
-    return Task(name, commands, request.out / 'runs' / 'logs' / f'{name}.log')
+    return Task(name, commands, request.folder / 'runs' / 'logs' / f'{name}.log')
 
 
-def _scores(request: Request, number: int) -> Iterator[float | None]:
+def _scores(request: Request, number: int) -> list[float | None]:
     """The scores of a finished trial: one, or one for each site left out; None if it is missing."""
-    for site in request.left_out:
-        workdir, name = request.workdir(number, site), request.config.select_by
-        if site:
-            results = read_results(workdir, f'{RESULTS}-{site}-validation')
-            yield getattr(results.average, name) if results else None
-        else:
-            yield max(line[name] for line in read_metrics(workdir) if line['kind'] == 'validation')
+    name = request.config.select_by
+    if request.left_out == ('',):
+        lines = read_metrics(request.workdir(number))
+        return [max(line[name] for line in lines if line['kind'] == 'validation')]
+    found = [
+        read_results(request.workdir(number, site), f'{RESULTS}-{site}-validation')
+        for site in request.left_out
+    ]
+    return [results and getattr(results.average, name) for results in found]
 
 
-def _report(request: Request, spaces, trials: Sequence[FrozenTrial]) -> list[str]:
+def _report(request: Request, spaces: Spaces, trials: Sequence[FrozenTrial]) -> list[str]:
     """Writes and prints the report; gives the command of the best trial."""
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     finished.sort(key=lambda trial: -trial.value)
@@ -228,14 +231,14 @@ def _report(request: Request, spaces, trials: Sequence[FrozenTrial]) -> list[str
         (f'{len(failed)} trials failed; their output:\n  {logs}',) if failed else (),
         (trials_section, Section('Settings', folded=settings)),
     )
-    path = write_report(request.out, page)
+    path = write_report(request.folder, page)
     print('', as_text(table), '', *page.answer, *page.warnings, f'\n{path}', sep='\n')
     # Trained already, unless every training was without some site.
-    workdir = request.workdir(best.number) if request.left_out == ('',) else request.out / 'best'
+    workdir = request.workdir(best.number) if request.left_out == ('',) else request.folder / 'best'
     return ['python', *request.arguments(best, '', workdir)]
 
 
-def _table(request: Request, spaces, trials: Sequence[FrozenTrial]) -> Table:
+def _table(request: Request, spaces: Spaces, trials: Sequence[FrozenTrial]) -> Table:
     by_site = [Column(f'without {site}', 'percent', max) for site in request.left_out if site]
     score = request.config.select_by.replace('_', ' ')
     columns = Column('trial'), *map(Column, spaces), *by_site, Column(score, 'percent', max)
@@ -251,25 +254,17 @@ def _table(request: Request, spaces, trials: Sequence[FrozenTrial]) -> Table:
 
 
 @in_style
-def _plot(spaces: Mapping[str, BaseDistribution], trials: Sequence[FrozenTrial]) -> Figure:
+def _plot(spaces: Spaces, trials: Sequence[FrozenTrial]) -> Figure:
     figure, grid = panels(len(spaces), 3, 2.0, sharey=True)
     for axes, (field, space) in zip(grid, spaces.items(), strict=True):
         values = [trial.params[field] for trial in trials]
-        if isinstance(space, CategoricalDistribution):
+        if isinstance(space, distributions.CategoricalDistribution):
             axes.set_xticks(range(len(space.choices)), space.choices)
             values = [space.choices.index(value) for value in values]
         axes.plot(values, [100 * trial.value for trial in trials], 'o', ms=4, color=COLOURS[0])
         axes.set(xlabel=field, xscale='log' if getattr(space, 'log', False) else 'linear')
     grid[0].set_ylabel('score (%)')
     return figure
-
-
-def _as_value(value: str | float) -> Any:
-    """A choice is a text until here; some texts are meant as such, as a loss's name is."""
-    try:
-        return ast.literal_eval(value) if isinstance(value, str) else value
-    except (ValueError, SyntaxError):
-        return value
 
 
 def _shown(value: str | float) -> str:

@@ -23,11 +23,11 @@ from cda_jax.suites import sweep as module
 from cda_jax.suites.sweep import Request, sweep
 
 TOOL = REPOSITORY / 'tools' / 'sweep.py'
-SPACES = {
-    'learning_rate': 'log:0.01:1',
-    'emotion_loss_args.alpha': 'choice:0:0.5:1',
-    'classifier_widths': 'choice:(16,):(8, 8)',
-}
+SEARCH = [
+    'learning_rate=log:0.01:1',
+    'emotion_loss_args.alpha=choice:0:0.5:1',
+    'classifier_widths=choice:(16,):(8, 8)',
+]
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def request_of(data_dir, tmp_path):
         options = {name: fields.pop(name) for name in names}
         config = read_config(load_config('cda').to_dict() | fields)
         given = {
-            'flags': ('--config=x.py',), 'spaces': SPACES, 'select': 'training-sites',
-            'out': tmp_path / 'sweep', 'num_trials': 3, 'seed': 0, 'jobs': 1,
+            'words': ('--config=x.py',), 'search': SEARCH, 'select': 'training-sites',
+            'out': str(tmp_path / 'sweep'), 'trials': 3, 'seed': 0, 'jobs': 1,
         }  # fmt: skip
         return Request(config, **given | options)
 
@@ -68,7 +68,7 @@ def trained(monkeypatch):
     def leave_behind(workdir, score, fields):
         workdir.mkdir(parents=True, exist_ok=True)
         if 'split' in fields:
-            (site,) = module.ast.literal_eval(fields['test_sites'])
+            (site,) = module.as_value(fields['test_sites'])
             right = round(100 * score) + 2 * (SITES.index(site) - 1)
             found = {site: {'mean': [[right, 100 - right], [100 - right, right]]}}
             results = score_confusions(found, ('Fear', 'Anger'), step=1)
@@ -119,12 +119,12 @@ def test_the_best_by_validation_is_found_and_no_trial_is_repeated(
 
     trained.clear()
     # Nor does it matter where the data are, or how often a run logs.
-    sweep(request_of(select_by='macro_f1', num_trials=5, log_every_steps=9))
+    sweep(request_of(select_by='macro_f1', trials=5, log_every_steps=9))
     assert list(trained) == ['trial-3', 'trial-4']
     assert '5 trials, 3 of them done before' in capsys.readouterr().out
-    for own in ({'num_trials': 2}, {'num_trials': 2, 'seed': 1}):
+    for own in ({'trials': 2}, {'trials': 2, 'seed': 1}):
         trained.clear()
-        sweep(request_of(select_by='macro_f1', out=tmp_path / f'again{len(own)}', **own))
+        sweep(request_of(select_by='macro_f1', out=f'{tmp_path}/again{len(own)}', **own))
         again = {name: drawn(commands) for name, commands in trained.items()}
         assert (again == {name: draws[name] for name in again}) == ('seed' not in own)
 
@@ -156,12 +156,12 @@ def test_each_site_is_left_out_in_turn(request_of, trained, tmp_path):
     [
         ({'validation_fraction': 0.0}, 'validation_fraction is 0.0, expected more'),
         ({'validation_fraction': 1e-9}, 'no records in the validation split'),
-        ({'spaces': {'momentum': 'uniform:0:1'}}, 'momentum is 1.0, expected a number from 0 to'),
-        ({'spaces': {'momentun': 'uniform:0:1'}}, "'momentun' .*; did you mean 'momentum'"),
-        ({'spaces': {'learning_rate': 'log:0:1'}}, 'learning_rate=log:0:1: expected FIELD=log'),
-        ({'spaces': {'num_epochs': 'int:1:2.5'}}, 'num_epochs=int:1:2.5: expected'),
-        ({'spaces': {'dropout.rate': 'uniform:0:1'}}, 'config field dropout has no entries'),
-        ({'spaces': {'select_by': 'choice:accuracy'}}, 'select_by: expected another field'),
+        ({'search': ['momentum=uniform:0:1']}, 'momentum is 1.0, expected a number from 0 to'),
+        ({'search': ['momentun=uniform:0:1']}, "'momentun' .*; did you mean 'momentum'"),
+        ({'search': ['learning_rate=log:0:1']}, 'learning_rate=log:0:1: expected FIELD=log'),
+        ({'search': ['num_epochs=int:1:2.5']}, 'num_epochs=int:1:2.5: expected'),
+        ({'search': ['dropout.rate=uniform:0:1']}, 'config field dropout has no entries'),
+        ({'search': ['select_by=choice:accuracy']}, 'select_by: expected another field'),
         (
             {'select': 'leave-one-site-out', 'sites': SITES[:1], 'alignment': 'none'},
             'sites is .*, expected two or more to leave out',
@@ -179,8 +179,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_written(
 
 def test_another_sweep_needs_another_folder(request_of, trained):
     sweep(request_of())
-    spaces = {'learning_rate': 'log:0.1:1'}
-    for own in ({'seed': 1}, {'spaces': spaces}, {'momentum': 0.5}, {'select_by': 'macro_f1'}):
+    search = ['learning_rate=log:0.1:1']
+    for own in ({'seed': 1}, {'search': search}, {'momentum': 0.5}, {'select_by': 'macro_f1'}):
         with pytest.raises(InputError, match=r'expected the same, or a new workdir:\n  .*: '):
             sweep(request_of(**own))
 
