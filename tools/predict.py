@@ -55,7 +55,7 @@ def main(sources: list[str]) -> None:
     if _DETECTOR.value and _CROP.value != 'detect':
         raise InputError('--detector finds faces; expected --crop=detect beside it')
     # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.evaluate import score_confusions
+    from cda_jax.metrics import score
     from cda_jax.prepare.readers.classes import fold
     from cda_jax.prepare.readers.expressions import SYNONYMS
     from cda_jax.trained import load_trained
@@ -97,7 +97,7 @@ def main(sources: list[str]) -> None:
         write_text(Path(_SHOW.value), faces_page(shown))
     report = [f'{count:,} without an answer: {reason}' for reason, count in faults.items()]
     if confusion.any():
-        scores = score_confusions({'pictures': {'answer': confusion}}, names, trained.step).pooled
+        scores = score(confusion)
         report.append(
             f'{scores.num_examples:,} of a known class: accuracy {100 * scores.accuracy:.2f} %, '
             f'mean recall {100 * scores.mean_recall:.2f} %, macro F1 {100 * scores.macro_f1:.2f} %'
@@ -117,13 +117,12 @@ def _writer(names: tuple[str, ...]) -> Iterator[Callable]:
         answer = {'path': each.path, 'box': each.box, 'class': each.name or None}
         return answer | {'probabilities': given, 'label': each.label, 'fault': each.fault or None}
 
+    path, file = Path(_OUT.value or ''), sys.stdout
     with contextlib.ExitStack() as stack:
-        if _OUT.value is None:
-            file = sys.stdout
-        else:
-            temporary = stack.enter_context(replacing(Path(_OUT.value)))
+        if _OUT.value:
+            temporary = stack.enter_context(replacing(path))
             file = stack.enter_context(temporary.open('w', encoding='utf-8', newline=''))
-        if (_OUT.value or '').endswith('.jsonl'):
+        if path.suffix == '.jsonl':
             yield lambda each: print(json.dumps(as_dict(each)), file=file)
         else:
             table = csv.writer(file, lineterminator='\n')

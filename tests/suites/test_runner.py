@@ -1,12 +1,13 @@
 """How the runs of a suite are worked off."""
 
+import fcntl
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from helpers.programs import start_program
+from helpers.suites import kill_once
 
 from cda_jax.suites.runner import Task, run_tasks
 
@@ -17,13 +18,14 @@ def python(code):
 
 def test_tasks_run_side_by_side_and_one_that_fails_stops_no_other(tmp_path, capsys):
     meet = (
-        'import pathlib, time, sys\n'
+        'import os, pathlib, time, sys\n'
         'me, other = map(pathlib.Path, sys.argv[1:])\n'
         'me.touch()\n'
         'end = time.monotonic() + 60\n'
         'while not other.exists():\n'
         '    assert time.monotonic() < end\n'
         '    time.sleep(0.02)\n'
+        'print(*os.sched_getaffinity(0))\n'
     )
     a, b = tmp_path / 'a', tmp_path / 'b'
     tasks = [
@@ -32,52 +34,32 @@ def test_tasks_run_side_by_side_and_one_that_fails_stops_no_other(tmp_path, caps
         Task('bad', [python("raise SystemExit('no')"), python("print('never')")], tmp_path / '3'),
     ]
     assert run_tasks(tasks, jobs=2) == {'bad': tmp_path / '3'}
-    assert (tmp_path / '1').read_text() == 'second\n'
-    assert (tmp_path / '3').read_text() == 'no\n'
     said = capsys.readouterr()
     assert {'one: done', 'two: done', f'bad: FAILED, see {tmp_path / "3"}'} <= set(
         said.out.splitlines()
     )
     assert '3.0 of 3 runs done' in said.err
-
-
-def test_jobs_share_out_the_processors(tmp_path):
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip('one processor cannot be shared out')
-    code = 'import os, time; print(*os.sched_getaffinity(0)); time.sleep(1)'
-    tasks = [Task(name, [python(code)], tmp_path / name) for name in '01']
-    assert run_tasks(tasks, jobs=2) == {}
-    shares = [set((tmp_path / name).read_text().split()) for name in '01']
-    assert not shares[0] & shares[1]
-    assert shares[0] | shares[1] == {str(n) for n in os.sched_getaffinity(0)}
+    first, second = (tmp_path / '1').read_text().splitlines()
+    assert (second, (tmp_path / '3').read_text()) == ('second', 'no\n')
+    # Those side by side share out the processors, unless there is only one.
+    shares = [set(text.split()) for text in (first, (tmp_path / '2').read_text())]
+    processors = {str(number) for number in os.sched_getaffinity(0)}
+    assert shares[0] | shares[1] == processors
+    assert not shares[0] & shares[1] or len(processors) == 1
 
 
 @pytest.mark.slow
 def test_runs_die_with_the_suite(tmp_path):
-    write = f'open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))'
-    child = python(f'import os, time; {write}; time.sleep(99)')
-    task = f'Task("t", [{child!r}], Path({str(tmp_path / "log")!r}))'
+    lock, log = tmp_path / 'lock', tmp_path / 'log'
+    take = f'file = open({str(lock)!r}, "w"); fcntl.flock(file, fcntl.LOCK_EX)'
+    child = python(f'import fcntl, time; {take}; print("taken", flush=True); time.sleep(99)')
     parent = (
         'from pathlib import Path\n'
         'from cda_jax.suites.runner import Task, run_tasks\n'
-        f'run_tasks([{task}], jobs=1)'
+        f'run_tasks([Task("t", [{child!r}], Path({str(log)!r}))], jobs=1)'
     )
-    process = start_program('-c', parent)
-    end = time.monotonic() + 60
-    while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
-    pid = int((tmp_path / 'pid').read_text())
-    while runs(pid):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def runs(pid):
-    try:
-        state = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != 'Z'
+    kill_once(start_program('-c', parent), lambda: log.exists() and log.read_text())
+    start = time.monotonic()
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # which a child that goes on gives back at its end only
+    assert time.monotonic() - start < 60

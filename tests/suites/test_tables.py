@@ -11,35 +11,12 @@ from helpers.suites import SITES, pretend, report_of, runs_of
 from cda_jax.analysis.bias import report as bias
 from cda_jax.analysis.seeds import Measured
 from cda_jax.errors import InputError
-from cda_jax.suites.answers import (
-    answers_of_comparison,
-    answers_of_demonstration,
-    answers_of_left_out,
-    answers_of_paper,
-)
+from cda_jax.suites import answers, paper, tables
 from cda_jax.suites.figures import gradient_figure
 from cda_jax.suites.methods import methods_of
 from cda_jax.suites.outcomes import finished, over_seeds
-from cda_jax.suites.paper import figure_4_table, figure_6_table, table_1, table_2, table_4
 from cda_jax.suites.plan import Method, plan
 from cda_jax.suites.reproduce import reproduce
-from cda_jax.suites.tables import (
-    bias_table,
-    difference_table,
-    gradient_table,
-    left_out_table,
-    recognition_table,
-    side_by_side,
-)
-
-
-@pytest.fixture(scope='module')
-def paper(tmp_path_factory):
-    _, runs = runs_of('paper', tmp_path_factory.mktemp('paper'))
-    hits = [(0, 0, 0), (9, 5, 3), (7, 6, 3), (8, 6, 5), (9, 7, 5), (9, 8, 6)]
-    for run, each in zip(runs, hits, strict=True):
-        pretend(run, each)
-    return finished(runs)
 
 
 def bias_of(site_accuracy, true_accuracy):
@@ -69,7 +46,7 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
     outcomes = finished(runs)
     assert {name: len(each) for name, each in outcomes.items()} == {'baseline': 2, 'cda': 2}
 
-    rows = recognition_table(titles, outcomes, SITES).rows
+    rows = tables.recognition_table(titles, outcomes, SITES).rows
     assert rows[0] == (
         'Base', '2',
         Measured((1.0, 1.0)), Measured((0.9, 0.9)), Measured((0.8, 0.7)),
@@ -79,42 +56,47 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
         Measured((pytest.approx(0.1), pytest.approx(0.4 / 3))),
     )  # fmt: skip  # without true accuracy and probe, which not every run has
     assert [row[0] for row in rows] == ['Base', 'Full']  # 'other' is not finished
-    assert bias_table(titles, outcomes).rows[0] == ('Base', '2')  # not of every seed
+    assert tables.bias_table(titles, outcomes).rows[0] == ('Base', '2')  # not of every seed
     first = outcomes['baseline'][:1]
     assert over_seeds(first, 'linear probe') == Measured((0.5,))
     assert over_seeds(first, 'mlp probe') is None
     assert over_seeds(first, 'true_accuracy, expw') == Measured((0.25,))
 
-    difference = difference_table(titles, outcomes, 'baseline')
+    difference = tables.difference_table(titles, outcomes, 'baseline')
     assert [row[0] for row in difference.rows] == ['Full']
     np.testing.assert_allclose(difference.rows[0][1].values, [-0.1, -0.1 / 3], atol=1e-9)
-    assert difference_table(titles, {'baseline': outcomes['baseline']}, 'baseline') is None
+    assert tables.difference_table(titles, {'baseline': outcomes['baseline']}, 'baseline') is None
 
-    first = next(answers_of_comparison(titles, outcomes, 'cda'))
+    first = next(answers.answers_of_comparison(titles, outcomes, 'cda'))
     for part in ('Base, 88.3 ± 2.4 %', 'Full: 81.7 ± 2.4 %', '-35.7 to +49.0 points', '2 seeds'):
         assert part in first
     one_seed = {name: each[:1] for name, each in outcomes.items()}
-    *_, truth, site = answers_of_comparison(titles, one_seed, 'baseline')
+    *_, truth, site = answers.answers_of_comparison(titles, one_seed, 'baseline')
     assert 'true labels: Full, 50.0 %; Base: 25.0 % (one seed in common)' in truth
     assert '(linear probe; lower is better): Base, 50.0 %; Full: 75.0 %' in site
 
 
-def test_the_papers_tables_have_its_figures_beside(paper):
-    rows = table_2(paper, SITES).rows
+def test_the_papers_tables_have_its_figures_beside(tmp_path):
+    _, runs = runs_of('paper', tmp_path)
+    hits = [(0, 0, 0), (9, 5, 3), (7, 6, 3), (8, 6, 5), (9, 7, 5), (9, 8, 6)]
+    for run, each in zip(runs, hits, strict=True):
+        pretend(run, each)
+    outcomes = finished(runs)
+    rows = paper.table_2(outcomes, SITES).rows
     assert [row[0] for row in rows] == [*SITES, 'average']
     assert rows[0][2:6] == (Measured((0.95,)), 0.8207, Measured((0.75,)), 0.5454)
     np.testing.assert_allclose(rows[3][2].values, [(19 + 17 + 18) / 60])
     assert rows[3][3] == 0.7740
-    full = table_4(paper, SITES).rows[-1]
+    full = paper.table_4(outcomes, SITES).rows[-1]
     assert full[0] == 'CDA + ACE'
     assert full[2:4] == (Measured((0.95,)), None)
     assert full[9] == 0.7383
-    assert figure_4_table(paper).rows[0][2:4] == (Measured((0.5,)), 0.9174)
-    recall = figure_6_table(paper, SITES).rows[-1]
+    assert paper.figure_4_table(outcomes).rows[0][2:4] == (Measured((0.5,)), 0.9174)
+    recall = paper.figure_6_table(outcomes, SITES).rows[-1]
     assert recall[2:4] == (Measured((0.8,)), 0.61)
     assert recall[5] == 0.15
-    assert table_1(paper) is None
-    accuracy, f1, dataset = answers_of_paper(paper, SITES)
+    assert paper.table_1(outcomes) is None
+    accuracy, f1, dataset = answers.answers_of_paper(outcomes, SITES)
     assert 'CDA + ACE 88.3 % (paper: 73.8 %)' in accuracy
     assert 'Baseline, affectnet 80.8 % (paper: 47.3 %)' in f1
     assert '50.0 % of the test pictures (paper: 91.7 %)' in dataset
@@ -125,11 +107,11 @@ def test_leaving_sites_out_counts_the_site_that_was_left_out(tmp_path):
     for run, hits in zip(runs[:3], [(2, 9, 9), (9, 4, 9), (9, 9, 6)], strict=True):
         pretend(run, hits)
     outcomes = finished(runs)
-    table = left_out_table(outcomes, SITES, 'Accuracy', 'accuracy')
+    table = tables.left_out_table(outcomes, SITES, 'Accuracy', 'accuracy')
     assert len(table.rows) == 1
     assert table.rows[0][2:5] == (Measured((0.6,)), Measured((0.7,)), Measured((0.8,)))
     np.testing.assert_allclose(table.rows[0][5].values, [0.7])
-    (answer,) = answers_of_left_out(outcomes, SITES)
+    (answer,) = answers.answers_of_left_out(outcomes, SITES)
     assert 'Baseline, all sites merged 70.0 %' in answer
 
 
@@ -168,15 +150,17 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
 def test_the_demonstration_says_what_adaptation_changed(tmp_path):
     titles, runs = runs_of('demonstration', tmp_path)
     pretend(runs[0], (6, 4, 2), bias_of(0.7, 0.5))
-    assert list(answers_of_demonstration(finished(runs))) == []  # nothing to compare it with
+    assert (
+        list(answers.answers_of_demonstration(finished(runs))) == []
+    )  # nothing to compare it with
     pretend(runs[1], (10, 6, 2), bias_of(0.6, 0.75))
     outcomes = finished(runs)
-    rows = {name: cells for name, *cells in side_by_side(titles, outcomes, SITES).rows}
+    rows = {name: cells for name, *cells in tables.side_by_side(titles, outcomes, SITES).rows}
     assert rows['accuracy, rafdb'] == [Measured((0.8,)), Measured((1.0,))]
     assert rows['spread of recall, rafdb'] == [Measured((pytest.approx(0.2),)), Measured((0.0,))]
     assert rows['accuracy against the truth'] == [Measured((0.5,)), Measured((0.75,))]
     assert rows['site named by a probe'] == [Measured((0.7,)), Measured((0.6,))]
-    (sentence,) = answers_of_demonstration(outcomes)
+    (sentence,) = answers.answers_of_demonstration(outcomes)
     for part in (
         '60.0 % instead of 70.0 %',
         'guessing: 33.3 %',
@@ -189,7 +173,7 @@ def test_a_small_site_is_shown_with_its_gradient(tmp_path):
     titles, runs = runs_of('stability', tmp_path)
     assert {run.fields['site_weights'] for run in runs} == {(0.06, 0.47, 0.47)}
     pretend(runs[0], (6, 4, 2))
-    (row,) = gradient_table(titles, finished(runs), 'rafdb').rows
+    (row,) = tables.gradient_table(titles, finished(runs), 'rafdb').rows
     assert row[:3] == ('CDA + ACE (full)', 0.5, 0.1)
     assert row[3] == Measured((0.8,))
     for axes in gradient_figure(titles, finished(runs), 'rafdb').axes:
