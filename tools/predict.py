@@ -27,7 +27,7 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', require
 _OUT = flags.DEFINE_string(
     'out', None, 'File to write: CSV, or JSON lines where it ends in .jsonl; else CSV is printed.'
 )
-_HEAD = flags.DEFINE_string(
+flags.DEFINE_string(
     'head',
     None,
     "Who answers: mean (of the sites' classifiers), common, shared, or a site. By default common "
@@ -41,11 +41,12 @@ _CROP = flags.DEFINE_enum(
     'are found on it (pip install -e ".[detect]").',
 )
 _DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.')
-_FACES = flags.DEFINE_enum('faces', 'largest', ['largest', 'all'], 'Which of those found.')
-_EVERY = flags.DEFINE_integer('every', 1, 'Of a video, every so many frames.', lower_bound=1)
+flags.DEFINE_enum('faces', 'largest', ['largest', 'all'], 'Which of those found.')
+flags.DEFINE_integer('every', 1, 'Of a video, every so many frames.', lower_bound=1)
 _SHOW = flags.DEFINE_string('show', None, 'HTML file to write: faces and what they were taken for.')
 _SHOWN = flags.DEFINE_integer('shown', 200, 'How many faces at most the page has.', lower_bound=1)
-_BATCH_SIZE = flags.DEFINE_integer('batch_size', None, 'By default of the training, at most 128.')
+flags.DEFINE_integer('batch_size', None, 'By default of the training, at most 128.')
+_OPTIONS = 'head', 'crop', 'detector', 'faces', 'every', 'batch_size'  # of `Trained.predict`
 
 
 def main(sources: list[str]) -> None:
@@ -62,16 +63,8 @@ def main(sources: list[str]) -> None:
 
     trained = load_trained(_WORKDIR.value)
     names = trained.class_names
-    predictions = trained.predict(
-        sources,
-        head=_HEAD.value,
-        crop=_CROP.value,
-        detector=_DETECTOR.value,
-        faces=_FACES.value,
-        every=_EVERY.value,
-        batch_size=_BATCH_SIZE.value,
-        keep_crops=bool(_SHOW.value),
-    )
+    options = {name: flags.FLAGS[name].value for name in _OPTIONS}
+    predictions = trained.predict(sources, **options, keep_crops=bool(_SHOW.value))
     places = {fold(name): place for place, name in enumerate(names)}
 
     def place_of(label):  # by its common name, as tools/prepare.py would have it

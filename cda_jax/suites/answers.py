@@ -1,6 +1,6 @@
 """What a suite found, in sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cda_jax.analysis.tables import show_percent
 from cda_jax.suites import outcomes as out
@@ -8,16 +8,14 @@ from cda_jax.suites.methods import LEFT_OUT_BASES
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.paper import titles_of
 from cda_jax.suites.published import REPORTED
-from cda_jax.suites.tables import Titles, left_out_scores, paired_difference
+from cda_jax.suites.tables import Sites, Titles, left_out_scores, paired_difference
 
 
-def answers_of_paper(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
+def answers_of_paper(outcomes: Outcomes, sites: Sites) -> Iterator[str]:
     """The paper's claims, beside what was measured."""
     titles = titles_of(sites)
-    for label, figure in (
-        ('Accuracy averaged over the test sets', 'accuracy'),
-        ('Macro F1', 'macro_f1'),
-    ):
+    figures = {'Accuracy averaged over the test sets': 'accuracy', 'Macro F1': 'macro_f1'}
+    for label, figure in figures.items():
         parts = []
         for name, measured in out.by_method(outcomes, titles, figure).items():
             paper = REPORTED.get(name, {}).get(figure)
@@ -65,7 +63,7 @@ def answers_of_comparison(titles: Titles, outcomes: Outcomes, reference: str) ->
         yield f'{"; ".join(parts)}.'
 
 
-def answers_of_left_out(outcomes: Outcomes, sites: Sequence[str]) -> Iterator[str]:
+def answers_of_left_out(outcomes: Outcomes, sites: Sites) -> Iterator[str]:
     """Every method's average over the sites left out."""
     parts = []
     for name, method in LEFT_OUT_BASES.items():

@@ -127,9 +127,6 @@ SMALL_SHARE = 0.06
 LEFT_OUT_BASES = BASELINE | CDA | ROBUST
 LEFT_OUT_BASES |= {k: ABLATION[k] for k in ('baseline-ace', 'cda-shared-head', 'cda-common-head')}
 
-# The methods that 'real' tests on the sites that they were trained on.
-OWN_SITE_METHODS = BASELINE | {'heads': ABLATION['heads']} | CDA | ROBUST
-
 
 def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dict[str, Method]:
     """The methods that one of `SUITES` compares, by name; each is tested on all sites.
@@ -159,7 +156,8 @@ def methods_of(suite: str, sites: tuple[str, ...], *, papers_scale: bool) -> dic
     if suite == 'real':
         # With two sites, one without the other leaves nothing to align.
         bases = BASELINE | ROBUST if len(sites) > 2 else BASELINE
-        return OWN_SITE_METHODS | _left_out(bases, sites)
+        on_all = BASELINE | {'heads': ABLATION['heads']} | CDA | ROBUST
+        return on_all | _left_out(bases, sites)
     return _left_out(LEFT_OUT_BASES, sites)
 
 

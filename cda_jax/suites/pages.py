@@ -9,7 +9,7 @@ from cda_jax.analysis.run_page import data_figure
 from cda_jax.analysis.tables import Table, show_percent
 from cda_jax.runtime.workdir import REPORT
 from cda_jax.suites import answers, figures, paper, tables
-from cda_jax.suites.methods import OWN_SITE_METHODS, SMALL_SHARE
+from cda_jax.suites.methods import SMALL_SHARE
 from cda_jax.suites.outcomes import Outcomes
 from cda_jax.suites.plan import Run
 from cda_jax.suites.tables import Sites, Titles
@@ -23,7 +23,7 @@ def page_of(suite: str, titles: Titles, outcomes: Outcomes, sites: Sites, data_d
     if suite in _TITLES:
         return _comparison(_TITLES[suite], titles, outcomes, sites)
     if suite == 'real':
-        return _real(outcomes, sites)
+        return _real(titles, outcomes, sites)
     if suite == 'leave-one-site-out':
         return _left_out(outcomes, sites)
     if suite == 'stability':
@@ -82,10 +82,10 @@ def _left_out(outcomes: Outcomes, sites: Sites) -> Page:
     return _page('Leave one site out', found, {'On the site left out': of_scores})
 
 
-def _real(outcomes: Outcomes, sites: Sites) -> Page:
+def _real(titles: Titles, outcomes: Outcomes, sites: Sites) -> Page:
     """Methods on the sites that they were trained on, and on one that they were not."""
-    titles = {name: method.title for name, method in OWN_SITE_METHODS.items()}
-    own = _comparison('On sites of your own', titles, outcomes, sites)
+    of_all = {name: title for name, title in titles.items() if '-without-' not in name}
+    own = _comparison('On sites of your own', of_all, outcomes, sites)
     unseen = _left_out(outcomes, sites)
     found = own.answer + (unseen.answer if unseen.sections else ())
     return own._replace(answer=found, sections=own.sections + unseen.sections)
@@ -112,14 +112,13 @@ def _stability(titles: Titles, outcomes: Outcomes, sites: Sites) -> Page:
 
 def with_runs(page: Page, runs: Sequence[Run], folder: Path) -> Page:
     """A page for `folder`, with links to its runs' pages, their configs, and which are missing."""
-    reports = [run.workdir / REPORT for run in runs]
     section = Section(
         'Runs',
         'The fields in which the first run of each method differs from configs/cda.py. '
         'Each run has a page of its own.',
         links=tuple(
-            Link(report.parent.name, Path(os.path.relpath(report, folder)).as_posix())
-            for report in reports
+            Link(report.parent.name, os.path.relpath(report, folder))
+            for report in (run.workdir / REPORT for run in runs)
             if report.exists()
         ),
         folded={run.method: run.fields for run in reversed(runs)} | {'Environment': environment()},

@@ -90,15 +90,13 @@ def difference_table(titles: Titles, outcomes: Outcomes, reference: str) -> Tabl
     if not rows:
         return None
     figures = (Column(name, 'percent') for name in HEADLINES)
-    intervals = (Column(f'{name}, 95 %') for name in HEADLINES)
-    return Table(
-        f'difference-from-{reference}',
-        f'Difference from: {titles[reference]}',
-        (Column('Method'), *beside(figures, intervals)),
-        rows,
+    columns = Column('Method'), *beside(figures, (Column(f'{name}, 95 %') for name in HEADLINES))
+    title = f'Difference from: {titles[reference]}'
+    note = (
         'In percentage points, of runs with the same seed; the interval of the mean is '
-        "Student's t over the seeds.",
+        "Student's t over the seeds."
     )
+    return Table(f'difference-from-{reference}', title, columns, rows, note)
 
 
 def paired_difference(
@@ -119,15 +117,17 @@ def left_out_table(outcomes: Outcomes, sites: Sites, title: str, score: str) -> 
         if any(cells):
             seeds = max(len(cell.values) for cell in cells if cell)
             rows.append((method.title, str(seeds), *cells, out.mean_of(cells)))
-    columns = [Column('Method'), Column('seeds'), *(Column(site, 'percent') for site in sites)]
-    return Table(
-        f'left-out-{score}',
-        f'{title} on the site left out',
-        (*columns, Column('average', 'percent', max)),
-        rows,
-        'Each column: trained on all other sites, tested on this one. Answered by the mean of the '
-        "other sites' heads, or by the head that all sites share.",
+    columns = (
+        Column('Method'),
+        Column('seeds'),
+        *accuracies(sites),
+        Column('average', 'percent', max),
     )
+    note = (
+        'Each column: trained on all other sites, tested on this one. Answered by the mean of the '
+        "other sites' heads, or by the head that all sites share."
+    )
+    return Table(f'left-out-{score}', f'{title} on the site left out', columns, rows, note)
 
 
 def left_out_scores(

@@ -61,7 +61,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
             model,
             trained.weights,
             number,
-            _adjustment(trained),
+            logit_adjustment(config.posthoc_tau, trained.training.head_class_counts),
             _describe(trained, head),
             record_size=side,
             image_size=config.image_size,
@@ -80,19 +80,15 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     return trained
 
 
-def _adjustment(trained: Trained) -> Callable | None:
-    counts = trained.training.head_class_counts
-    return logit_adjustment(trained.config.posthoc_tau, counts)
-
-
 def _answer(trained: Trained, head: int) -> Callable[[np.ndarray], jax.Array]:
     """What evaluation computes of pictures, uint8[b, S, S, 3]: a head's probabilities."""
-    adjust = _adjustment(trained)
+    config, counts = trained.config, trained.training.head_class_counts
+    adjust = logit_adjustment(config.posthoc_tau, counts)
+    settings = {'model': trained.model, 'image_size': config.image_size, 'adjust': adjust}
 
     def answer(pictures):
         rows = {'image': pictures, 'site': jnp.full(pictures.shape[:1], of_site(trained, head))}
-        settings = {'model': trained.model, 'image_size': trained.config.image_size}
-        return predict(trained.weights, rows, adjust=adjust, **settings)[1][head]
+        return predict(trained.weights, rows, **settings)[1][head]
 
     return jax.jit(answer)
 

@@ -18,7 +18,6 @@ from cda_jax.trained import load_trained
 _EXTRACTOR = 'feature_extractor'
 # Fields in which a network and the one that it starts from must agree.
 _OF_EXTRACTOR = frozenset({'resnet_depth', 'resnet_width', 'feature_size', 'batch_norm', 'padding'})
-_MAX_BYTES = 2**32
 
 
 def read_pretrained(config: Config, model: CDA, class_names: tuple[str, ...]) -> dict:
@@ -59,9 +58,8 @@ def _of_run(config, workdir, class_names):
                 'expected the same'
             )
     weights = jax.device_get(trained.weights)
-    if is_whole:
-        return weights
-    return {kind: {_EXTRACTOR: tree[_EXTRACTOR]} for kind, tree in weights.items()}
+    parts = {kind: {_EXTRACTOR: tree[_EXTRACTOR]} for kind, tree in weights.items()}
+    return weights if is_whole else parts
 
 
 def _of_file(config, path, model):
@@ -101,5 +99,5 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f'expected a whole safetensors file ({error})') from error
 
 
-_READERS = {'.npz': functools.partial(read_npz, max_bytes=_MAX_BYTES)}
-_READERS['.safetensors'] = _read_safetensors
+_read_arrays = functools.partial(read_npz, max_bytes=2**32)
+_READERS = {'.npz': _read_arrays, '.safetensors': _read_safetensors}

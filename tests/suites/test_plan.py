@@ -4,9 +4,8 @@ import pytest
 from helpers.suites import SITES, runs_of
 
 from cda_jax.config import read_config
-from cda_jax.errors import InputError
 from cda_jax.suites import SUITES
-from cda_jax.suites.methods import ABLATION, BASELINE
+from cda_jax.suites.methods import ABLATION
 from cda_jax.suites.plan import SCALES, load_config, plan
 
 
@@ -53,8 +52,3 @@ def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
     config = read_config(load_config('cda') | run.fields)
     assert config.sites == ('rafdb', 'affectnet')
     assert config.test_sites == SITES
-
-
-def test_a_misspelt_field_is_named(tmp_path):
-    with pytest.raises(InputError, match="'learning_rat'"):
-        plan(BASELINE, 1, tmp_path, 'demo', {'learning_rat': 1.0})
