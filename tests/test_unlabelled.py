@@ -113,7 +113,7 @@ def test_labels_are_left_out_when_a_dataset_is_prepared(tmp_path):
     none = prepare(Dataset((), (), bare), tmp_path / 'none', name='none', reader='folders')
     assert none.unlabelled
     assert read_manifest(tmp_path / 'none').splits['test'].num_examples == 0
-    with pytest.raises(InputError, match='some training rows have a label and others have none'):
+    with pytest.raises(InputError, match='expected a label in all train rows or in none'):
         prepare_toys(tmp_path / 'mixed', [*bare[:3], *rows[3:]])
     with pytest.raises(InputError, match='label -1: expected 0 to 2'):
         prepare_toys(tmp_path / 'test', [*rows[:8], rows[8]._replace(label=-1)])

@@ -1,5 +1,6 @@
 """Faces in whole pictures: a detector that gives their boxes, the largest first."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,19 +48,15 @@ def face_detector(model: bytes | None = None) -> Detector:
             found = find(np.ascontiguousarray(small))
         boxes = [Box(*(float(edge) / scale for edge in box)) for box in found]
         inside = [b for b in boxes if b.x0 < width and b.y0 < height and b.x1 > 0 and b.y1 > 0]
-        return sorted(inside, key=_area, reverse=True)
+        return sorted(inside, key=lambda b: (b.x1 - b.x0) * (b.y1 - b.y0), reverse=True)
 
     return detect
 
 
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)
-
-
-def read_model(path: Path | None) -> bytes | None:
+def read_model(path: str | os.PathLike[str] | None) -> bytes | None:
     """The content of a detector's file; None without one."""
     try:
-        return None if path is None else path.read_bytes()
+        return None if path is None else Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
 

@@ -1,6 +1,7 @@
 """Turns a dataset as its reader sees it into a folder of records with a manifest."""
 
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -14,20 +15,22 @@ from tqdm import tqdm
 from cda_jax.data.manifest import (
     MANIFEST,
     MAX_IMAGE_SIZE,
+    SPLITS,
     Manifest,
     Settings,
     Source,
+    Split,
     read_manifest,
     write_index,
 )
 from cda_jax.data.records import Encoding
 from cda_jax.errors import InputError
 from cda_jax.prepare import shards
-from cda_jax.prepare.crop import margin_of
+from cda_jax.prepare.crop import face_size_of, margin_of
 from cda_jax.prepare.dataset import Dataset
 from cda_jax.prepare.detect import face_detector, read_model
 from cda_jax.prepare.pool import work_off
-from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_sizes, slices, survey
+from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_names, slices, survey
 from cda_jax.runtime.files import read_json, replacing, write_json, writing
 
 
@@ -45,7 +48,7 @@ def prepare(
     num_processes: int = 1,
     max_skipped_share: float = 0.05,
     crop: Literal['box', 'detect'] = 'box',
-    detector: Path | None = None,
+    detector: str | os.PathLike[str] | None = None,
 ) -> Manifest:
     """Crops every face of a dataset and writes records, indexes and a manifest to `out`.
 
@@ -67,21 +70,17 @@ def prepare(
         detector: An ONNX file of YuNet to find it with, as of `detect.face_detector`.
     """
     out = Path(out)
-    image_size = face_size + 2 * margin_of(face_size)
-    if image_size > MAX_IMAGE_SIZE:
-        raise InputError(
-            f'face_size: expected at most {MAX_IMAGE_SIZE} with the rim, found {face_size}'
-        )
     _check_ranges(
         quality=(quality, 1, 100),
         max_skipped_share=(max_skipped_share, 0, 1),
-        face_size=(face_size, 1, math.inf),
+        face_size=(face_size, 1, face_size_of(MAX_IMAGE_SIZE)),
         shard_size=(shard_size, 1, math.inf),
         processes=(num_processes, 1, math.inf),
     )
-    model = read_model(detector)
+    model, detector_name = read_model(detector), ''
     if crop == 'detect':
         face_detector(model)  # that it cannot be used shows before anything is written
+        detector_name = f'yunet {hashlib.sha256(model).hexdigest()}' if model else 'cascade'
     found = survey(dataset.rows, len(dataset.class_names))
     settings = Settings(
         name=as_text(name),
@@ -89,29 +88,35 @@ def prepare(
         reader_options=dict(reader_options or {}),
         class_names=tuple(dataset.class_names),
         face_size=face_size,
-        image_size=image_size,
+        image_size=face_size + 2 * margin_of(face_size),
         encoding=encoding,
         quality=None if encoding == 'raw' else quality,
         shard_size=shard_size,
         sources=_hash_sources(dataset.sources),
         rows_sha256=found.sha256,
-        detector=_name_detector(model) if crop == 'detect' else '',
+        detector=detector_name,
     )
     if (out / MANIFEST).exists():
         manifest = read_manifest(out)
         _refuse_other(manifest, settings, out)
-        shutil.rmtree(shards.scratch_of(out), ignore_errors=True)
+        shutil.rmtree(out / shards.SCRATCH, ignore_errors=True)
         print(f'{out}: already prepared; delete it to prepare it again', file=sys.stderr)
         return manifest
+    # Without classes there need not be a test split.
+    limits = max_skipped_share, SPLITS if dataset.class_names else SPLITS[:1]
     with writing(out):
-        _begin(out, settings, found, max_skipped_share)
-        written = _write_shards(dataset.rows, out, settings, found, num_processes, model)
-        manifest = shards.make_manifest(
-            settings, found, written, dataset.layout, dict(dataset.class_changes)
-        )
-        _check_limits(manifest, written, out, max_skipped_share)
-        _finish(dataset, manifest, written, out)
-    return manifest
+        _begin(out, settings, found, limits)
+        notes = _write_shards(dataset.rows, out, settings, found, num_processes, model)
+        found = _with_pictures(found, notes)
+        try:
+            check_usable(found, *limits)
+        except InputError:
+            # The next attempt has to read these pictures again: they may be repaired by then.
+            for note in itertools.chain(*notes.values()):
+                if note.skipped:
+                    shards.note_file(out, Path(note.shard.file).stem).unlink()
+            raise
+        return _finish(dataset, settings, found, notes, out)
 
 
 def _check_ranges(**ranges: tuple[float, float, float]) -> None:
@@ -119,10 +124,6 @@ def _check_ranges(**ranges: tuple[float, float, float]) -> None:
         if not low <= value <= high:
             expected = f'{low} or more' if high == math.inf else f'{low} to {high}'
             raise InputError(f'{name}: expected {expected}, found {value}')
-
-
-def _name_detector(model: bytes | None) -> str:
-    return 'cascade' if model is None else f'yunet {hashlib.sha256(model).hexdigest()}'
 
 
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
@@ -140,20 +141,21 @@ def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
     return tuple(sources)
 
 
-def _begin(out: Path, settings: Settings, found: Survey, max_skipped_share: float) -> None:
+def _begin(
+    out: Path, settings: Settings, found: Survey, limits: tuple[float, Sequence[Split]]
+) -> None:
     """Makes a folder ready, which may be new or half prepared."""
     # The settings that the complete shards were made with.
-    settings_file = shards.scratch_of(out) / 'settings.json'
+    settings_file = out / shards.SCRATCH / 'settings.json'
     if settings_file.exists():
         _refuse_other(read_json(settings_file, Settings), settings, out)
         return
     if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
         raise InputError(f'{out}: holds other files; expected a new or an empty folder')
     # Refused before anything is written, so that nothing hinders another attempt.
-    has_no_classes = not settings.class_names
-    check_usable(found.counts, found.excluded, found.skipped, max_skipped_share, has_no_classes)
-    shutil.rmtree(shards.scratch_of(out), ignore_errors=True)
-    shards.scratch_of(out).mkdir(parents=True)
+    check_usable(found, *limits)
+    shutil.rmtree(settings_file.parent, ignore_errors=True)
+    settings_file.parent.mkdir(parents=True)
     write_json(settings_file, settings)
 
 
@@ -162,16 +164,16 @@ def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
     differences = []
     for name in Settings.__struct_fields__:
         there, here = getattr(found, name), getattr(wanted, name)
-        if there != here and name != 'rows_sha256':
+        if there != here and name == 'rows_sha256':
+            differences.append('other rows: labels, boxes or the list of pictures have changed')
+        elif there != here:
             values = f' ({there!r} there, {here!r} now)'
-            differences.append(name + (values if len(values) < 100 else ''))
+            differences.append(f'another {name}{values if len(values) < 100 else ""}')
     if differences:
-        what = f'with another {", another ".join(differences)}'
-    elif found.rows_sha256 != wanted.rows_sha256:
-        what = 'of other rows: labels, boxes or the list of pictures have changed since'
-    else:
-        return
-    raise InputError(f'{out}: holds a preparation {what}; delete it or choose another folder')
+        raise InputError(
+            f'{out}: holds a preparation with {", ".join(differences)}; delete it or choose '
+            'another folder'
+        )
 
 
 def _write_shards(
@@ -181,43 +183,42 @@ def _write_shards(
     found: Survey,
     num_processes: int,
     model: bytes | None,
-) -> shards.Shards:
-    sizes = shard_sizes(found.counts, settings.shard_size)
-    every = {name: size for of_split in sizes.values() for name, size in of_split.items()}
-    missing = {name: size for name, size in every.items() if not shards.is_complete(out, name)}
+) -> shards.Notes:
+    names = shard_names(found.counts, settings.shard_size)
+    missing = {name for name in itertools.chain(*names.values()) if not shards.read_note(out, name)}
     tasks = (
         (name, examples, out, settings, model)
         for name, examples in slices(rows, settings.shard_size)
         if name in missing
     )
+    results = work_off(shards.write_shard, tasks, min(num_processes, len(missing)))
     # A line every few seconds is enough in a log file.
-    seconds = 0.1 if sys.stderr.isatty() else 5
-    with tqdm(total=sum(missing.values()), unit=' rows', mininterval=seconds) as progress:
-        for count in work_off(shards.write_shard, tasks, min(num_processes, len(missing))):
-            progress.update(count)
-    return {split: {name: shards.read_note(out, name) for name in sizes[split]} for split in sizes}
+    for _ in tqdm(results, total=len(missing), unit=' shards', mininterval=5):
+        pass
+    return {
+        split: [read_json(shards.note_file(out, name), shards.Note) for name in of_split]
+        for split, of_split in names.items()
+    }
 
 
-def _check_limits(manifest: Manifest, written: shards.Shards, out: Path, max_share: float) -> None:
-    counts = {split: content.num_examples for split, content in manifest.splits.items()}
-    try:
-        has_no_classes = not manifest.class_names
-        check_usable(counts, manifest.excluded, manifest.skipped_rows, max_share, has_no_classes)
-    except InputError:
-        # The next attempt has to read these pictures again, because they may be repaired by then.
-        for name, shard in (item for of_split in written.values() for item in of_split.items()):
-            if shard.skipped:
-                shards.note_file(out, name).unlink()
-        raise
+def _with_pictures(found: Survey, notes: shards.Notes) -> Survey:
+    """What is known of all rows once their pictures have been opened."""
+    counts = {split: sum(len(note.records) for note in notes[split]) for split in notes}
+    skipped = (row for note in itertools.chain(*notes.values()) for row in note.skipped)
+    return found._replace(counts=counts, skipped=(*found.skipped, *skipped))
 
 
-def _finish(dataset: Dataset, manifest: Manifest, written: shards.Shards, out: Path) -> None:
+def _finish(
+    dataset: Dataset, settings: Settings, found: Survey, notes: shards.Notes, out: Path
+) -> Manifest:
     """Writes the files beside the shards, the manifest last."""
-    for split, of_split in written.items():
+    for split, of_split in notes.items():
         write_index(out, split, shards.make_index(of_split))
     if dataset.test_photos is not None:
         text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
         with replacing(out / 'test_photos.txt') as temporary:
             temporary.write_text(text, 'utf-8', 'surrogateescape')
+    manifest = shards.make_manifest(settings, found, notes, dataset)
     write_json(out / MANIFEST, manifest)
-    shutil.rmtree(shards.scratch_of(out))
+    shutil.rmtree(out / shards.SCRATCH)
+    return manifest

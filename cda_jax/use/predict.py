@@ -21,7 +21,8 @@ from cda_jax.prepare.crop import crop_face, face_size_of
 from cda_jax.prepare.dataset import Box
 from cda_jax.prepare.detect import NO_FACE, Detector, face_detector, read_model
 from cda_jax.prepare.pictures import Picture, find_pictures
-from cda_jax.prepare.shards import Fault, load_picture
+from cda_jax.prepare.readers.row_checks import UnusableRowError
+from cda_jax.prepare.shards import load_picture
 from cda_jax.runtime import devices
 from cda_jax.trained import Trained
 
@@ -148,9 +149,10 @@ def _cut(
     face = Prediction(picture.path, None, '', None, picture.label, '', None)
     image = picture.pixels
     if image is None:
-        image = load_picture(Path(picture.path), None, picture.box is None)
-    if isinstance(image, Fault):
-        return [face._replace(fault=f'{image.reason} ({image.detail})')]
+        try:
+            image = load_picture(Path(picture.path), None, picture.box is None)
+        except UnusableRowError as error:
+            return [face._replace(fault='{} ({})'.format(*error.args))]
     boxes = [picture.box]
     if detect and picture.box is None:
         boxes = detect(image)[:most]

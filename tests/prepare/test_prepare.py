@@ -21,37 +21,39 @@ def run(rows: Sequence[Example | Skipped], out: Path, sources=(), test_photos=No
     return prepare(dataset, out, **(defaults | options))
 
 
+@pytest.fixture
+def rows(tmp_path):
+    return make_rows(tmp_path / 'photos')
+
+
+@pytest.fixture
+def refused(tmp_path, rows):
+    """Expects that a preparation of the rows is refused, and changes nothing."""
+
+    def refused(message, rows=rows, name='out', **options):
+        before = files_of(tmp_path / name)
+        with pytest.raises(InputError, match=message):
+            run(rows, tmp_path / name, **options)
+        assert files_of(tmp_path / name) == before
+
+    return refused
+
+
 def ids_of(folder: Path, split):
     return [record.id for record in records_of(folder, split)]
 
 
 @pytest.mark.parametrize('encoding', ['jpeg', 'raw'])
-def test_records_hold_the_faces_in_row_order(tmp_path, encoding):
-    rows = make_rows(tmp_path / 'photos')
-    run(rows, tmp_path / 'out', encoding=encoding)
-    for split in SPLITS:
-        expected = [row for row in rows if row.split == split]
-        records = list(records_of(tmp_path / 'out', split))
-        assert [record.id for record in records] == [row.id for row in expected]
-        assert [record.label for record in records] == [row.label for row in expected]
-        assert [r.photo_hash for r in records] == [hash_photo(row.photo) for row in expected]
-        for record in records:
-            assert record.image.shape == (18, 18, 3)
-            face = record.image[9:-1, 9:-1].astype(int)
-            difference = np.abs(face - COLOURS[record.label])
-            assert difference.max() == 0 if encoding == 'raw' else difference.mean() < 20
-
-
-def test_manifest_and_indexes_agree_with_the_records(tmp_path):
+def test_records_manifest_and_indexes_agree_with_the_rows(tmp_path, rows, encoding):
     source = write(tmp_path / 'labels/list.csv', 'a list')
-    rows = make_rows(tmp_path / 'photos')
     options = {'test_photos': ('x.png', 'ü.png'), 'reader_options': {'num_test': 5}}
-    written = run(rows, tmp_path / 'out', sources=[source], **options)
-    manifest = read_manifest(tmp_path / 'out')
+    out = tmp_path / 'out'
+    written = run(rows, out, sources=[source], encoding=encoding, **options)
+    manifest = read_manifest(out)
     assert manifest == written
     assert (manifest.name, manifest.reader, manifest.class_names) == ('Toys', 'csv', CLASSES)
     assert (manifest.face_size, manifest.image_size) == (16, 18)
-    assert (manifest.encoding, manifest.quality) == ('jpeg', 95)
+    assert (manifest.encoding, manifest.quality) == (encoding, 95 if encoding == 'jpeg' else None)
     assert manifest.reader_options == {'num_test': 5}
     (found,) = manifest.sources
     assert (found.file, found.sha256[:8]) == ('list.csv', '34d4e651')  # printf 'a list' | sha256sum
@@ -59,26 +61,32 @@ def test_manifest_and_indexes_agree_with_the_records(tmp_path):
     assert manifest.splits['train'].class_counts == (4, 3, 3)
     assert manifest.splits['test'].class_counts == (1, 2, 2)
     for split in SPLITS:
-        index = read_index(tmp_path / 'out', split)
-        records = list(records_of(tmp_path / 'out', split))
+        index, records = read_index(out, split), list(records_of(out, split))
+        expected = [
+            (row.id, row.label, hash_photo(row.photo)) for row in rows if row.split == split
+        ]
+        assert [(each.id, each.label, each.photo_hash) for each in records] == expected
         assert index.label.tolist() == [record.label for record in records]
         assert index.photo_hash.tolist() == [record.photo_hash for record in records]
-    assert (tmp_path / 'out' / 'test_photos.txt').read_text('utf-8') == 'x.png\nü.png\n'
-    assert not (tmp_path / 'out' / '.parts').exists()
+        for record in records:
+            assert record.image.shape == (18, 18, 3)
+            face = record.image[9:-1, 9:-1].astype(int)
+            difference = np.abs(face - COLOURS[record.label])
+            assert difference.max() == 0 if encoding == 'raw' else difference.mean() < 20
+    assert (out / 'test_photos.txt').read_text('utf-8') == 'x.png\nü.png\n'
+    assert not (out / '.parts').exists()
 
 
-def test_every_row_is_accounted_for(tmp_path):
+def test_every_row_is_accounted_for(tmp_path, rows):
     photos = tmp_path / 'photos'
-    rows = make_rows(photos)
     (photos / 'text.png').write_text('no picture')
     (photos / 'folder.png').mkdir()
     bad = [
-        Example('gone', 'gone.png', photos / 'gone.png', BOX, 0, 'train'),
-        Example('text', 'text.png', photos / 'text.png', BOX, 0, 'train'),
-        Example('folder', 'folder.png', photos / 'folder.png', BOX, 0, 'test'),
-        Example('far', '000.png', photos / '000.png', Box(90, 0, 99, 9), 0, 'test'),
-        Skipped('odd', 'non-numeric expression', 'happy?'),
+        Example(name, f'{name}.png', photos / f'{name}.png', BOX, 0, split)
+        for name, split in (('gone', 'train'), ('text', 'train'), ('folder', 'test'))
     ]
+    bad.append(Example('far', '000.png', photos / '000.png', Box(90, 0, 99, 9), 0, 'test'))
+    bad.append(Skipped('odd', 'non-numeric expression', 'happy?'))
     left_out = [Skipped(f'contempt {number}', 'class not used', '7', False) for number in range(3)]
     manifest = run(rows[:3] + bad + left_out + rows[3:], tmp_path / 'out', max_skipped_share=0.25)
     counts = manifest.rows
@@ -105,8 +113,7 @@ def test_shard_without_a_usable_row_has_no_file(tmp_path):
     assert ids_of(tmp_path / 'out', 'train') == [row.id for row in rows[:4] + rows[8:12]]
 
 
-def test_picture_may_come_as_bytes_and_whole(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
+def test_picture_may_come_as_bytes_and_whole(tmp_path, rows):
     in_memory = [row._replace(path=None, box=None, data=row.path.read_bytes()) for row in rows]
     run([row._replace(box=None) for row in rows], tmp_path / 'files')
     run(in_memory, tmp_path / 'memory')
@@ -119,26 +126,23 @@ def test_picture_may_come_as_bytes_and_whole(tmp_path):
             assert np.ptp(from_file.image[7, 11].astype(int)) > 100
 
 
-def test_file_name_need_not_be_valid_unicode(tmp_path):
+def test_file_name_need_not_be_valid_unicode(tmp_path, rows):
     name = os.fsdecode(b'caf\xe9.png')
-    rows = make_rows(tmp_path / 'photos')
-    os.rename(rows[0].path, rows[0].path.with_name(name))
-    rows[0] = rows[0]._replace(id=name, photo=name, path=rows[0].path.with_name(name))
+    path = rows[0].path.rename(rows[0].path.with_name(name))
+    rows[0] = rows[0]._replace(id=name, photo=name, path=path)
     manifest = run([*rows, Skipped(name, 'odd', name)], tmp_path / 'out', max_skipped_share=0.1)
     (skipped,) = manifest.skipped_rows
     found = next(records_of(tmp_path / 'out', 'train')).id, skipped.id, skipped.detail
     assert found == ('caf\\udce9.png',) * 3
 
 
-def test_number_of_processes_and_kind_of_rows_change_nothing(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
+def test_number_of_processes_and_kind_of_rows_change_nothing(tmp_path, rows):
     run(rows, tmp_path / 'one')
     run(ReadAnew(lambda: iter(rows)), tmp_path / 'two', num_processes=2)
     assert files_of(tmp_path / 'one') == files_of(tmp_path / 'two')
 
 
-def test_complete_folder_is_left_as_it_is(tmp_path, capsys):
-    rows = make_rows(tmp_path / 'photos')
+def test_complete_folder_is_left_as_it_is(tmp_path, rows, capsys):
     first = run(rows, tmp_path / 'out')
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').iterdir()}
     for row in rows:
@@ -149,47 +153,34 @@ def test_complete_folder_is_left_as_it_is(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('is_complete', [True, False])
-def test_other_settings_or_rows_are_refused_by_name(tmp_path, is_complete):
-    source = tmp_path / 'list.csv'
-    source.write_text('a')
-    rows = make_rows(tmp_path / 'photos')
+def test_other_settings_or_rows_are_refused_by_name(tmp_path, rows, refused, is_complete):
+    source = write(tmp_path / 'list.csv', 'a')
     if is_complete:
         run(rows, tmp_path / 'out', sources=[source])
     else:
         rows[0].path.unlink()
         with pytest.raises(InputError, match='missing picture'):
             run(rows, tmp_path / 'out', sources=[source])
-    before = files_of(tmp_path / 'out')
-
-    def refused(message, rows=rows, **options):
-        with pytest.raises(InputError, match=message):
-            run(rows, tmp_path / 'out', sources=[source], **options)
-        assert files_of(tmp_path / 'out') == before
-
     refused(
         r'another face_size \(16 there, 20 now\), another image_size \(18 there, 22 now\), '
         r"another encoding \('jpeg' there, 'raw' now\)",
+        sources=[source],
         face_size=20,
         encoding='raw',
     )
-    refused('another reader_options', reader_options={'aligned': True})
+    refused('another reader_options', sources=[source], reader_options={'aligned': True})
+    for change in ({'box': Box(31, 8, 50, 24)}, {'label': 0}):
+        changed = [*rows[:-1], rows[-1]._replace(**change)]
+        refused('with other rows: labels, boxes or', changed, sources=[source])
     source.write_text('b')
-    refused('another sources')
-    source.write_text('a')
-    refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(box=Box(31, 8, 50, 24))])
-    refused('of other rows', rows=[*rows[:-1], rows[-1]._replace(label=0)])
+    refused('another sources', sources=[source])
 
 
-def test_folder_with_other_files_is_refused(tmp_path):
-    rows = make_rows(tmp_path / 'out')
-    before = files_of(tmp_path / 'out')
-    with pytest.raises(InputError, match='holds other files; expected a new or an empty folder'):
-        run(rows, tmp_path / 'out')
-    assert files_of(tmp_path / 'out') == before
+def test_folder_with_other_files_is_refused(refused):
+    refused('holds other files; expected a new or an empty folder', name='photos')
 
 
-def test_too_many_unusable_rows_are_refused_until_mended(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
+def test_too_many_unusable_rows_are_refused_until_mended(tmp_path, rows, refused):
     good = {row.path: row.path.read_bytes() for row in rows[:3]}
     rows[0].path.unlink()
     rows[1].path.write_bytes(b'junk')
@@ -203,21 +194,18 @@ def test_too_many_unusable_rows_are_refused_until_mended(tmp_path):
     with pytest.raises(InputError, match=r'manifest.json: no such file'):
         read_manifest(tmp_path / 'out')
     skipped = [Skipped(f'row {number}', 'missing box file') for number in range(2)]
-    with pytest.raises(InputError, match=r'2 of 17 rows .*: 2 missing box file; for example row 0'):
-        run([*rows, *skipped], tmp_path / 'reader')  # counted before any picture is opened
-    assert not (tmp_path / 'reader').exists()
+    message = r'2 of 17 rows .*: 2 missing box file; for example row 0'
+    refused(message, [*rows, *skipped], 'reader')  # counted before any picture is opened
     for path, data in good.items():
         path.write_bytes(data)
     assert run(rows, tmp_path / 'out', max_skipped_share=0.1).rows.skipped == 0
 
 
 @pytest.mark.parametrize('split', SPLITS)
-def test_empty_split_is_refused(tmp_path, split):
-    rows = make_rows(tmp_path / 'photos')
-    left_out = [Skipped('a', 'class not used', fault=False)]
+def test_empty_split_is_refused(tmp_path, rows, refused, split):
     only = [row for row in rows if row.split != split]
-    with pytest.raises(InputError, match=f'no examples for the {split} split.*1 class not used'):
-        run(only + left_out, tmp_path / 'none')
+    left_out = [Skipped('a', 'class not used', fault=False)]
+    refused(f'no examples for the {split} split.*1 class not used', only + left_out)
     for row in rows:
         if row.split == split:
             row.path.unlink()
@@ -229,38 +217,32 @@ def test_empty_split_is_refused(tmp_path, split):
     ('options', 'message'),
     [
         ({'quality': 0}, 'quality: expected 1 to 100, found 0'),
-        ({'face_size': 0}, 'face_size: expected 1 or more, found 0'),
-        ({'face_size': 4096}, 'face_size: expected at most 4096 with the rim, found 4096'),
+        ({'face_size': 0}, 'face_size: expected 1 to 3658, found 0'),
+        ({'face_size': 4096}, 'face_size: expected 1 to 3658, found 4096'),
         ({'shard_size': 0}, 'shard_size: expected 1 or more, found 0'),
         ({'num_processes': 0}, 'processes: expected 1 or more, found 0'),
         ({'max_skipped_share': 1.5}, 'max_skipped_share: expected 0 to 1, found 1.5'),
+        ({'sources': [Path('gone.csv')]}, 'gone.csv: cannot be read: No such file'),
     ],
 )
-def test_argument_out_of_range_is_named(tmp_path, options, message):
-    with pytest.raises(InputError, match=message):
-        run([], tmp_path / 'out', **options)
+def test_argument_out_of_range_is_named(tmp_path, refused, options, message):
+    refused(message, [], **options)
     assert not (tmp_path / 'out').exists()
 
 
-def test_label_out_of_range_and_missing_source_are_named(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
-    with pytest.raises(InputError, match=r'row 003.png: label 3: expected 0 to 2'):
-        run([*rows[:3], rows[3]._replace(label=3)], tmp_path / 'out')
-    with pytest.raises(InputError, match=r'gone.csv: cannot be read: No such file'):
-        run([], tmp_path / 'out', sources=[tmp_path / 'gone.csv'])
+def test_label_out_of_range_is_named(rows, refused):
+    rows[3] = rows[3]._replace(label=3)
+    refused("row 003.png: split 'train', label 3: expected 0 to 2", rows)
 
 
-def test_sources_may_be_relative_beside_absolute_ones(tmp_path, monkeypatch):
-    write(tmp_path / 'set/labels.csv'), write(tmp_path / 'lists/test.txt')
+def test_sources_may_be_relative_beside_absolute_ones(tmp_path, rows, monkeypatch):
+    sources = write(tmp_path / 'set/labels.csv'), write(tmp_path / 'lists/test.txt')
     monkeypatch.chdir(tmp_path / 'lists')
-    sources = tmp_path / 'set/labels.csv', Path('test.txt')
-    dataset = Dataset(CLASSES, sources, make_rows(tmp_path, 3, 3))
-    manifest = prepare(dataset, tmp_path / 'out', name='own', reader='csv', face_size=8)
+    manifest = run(rows, tmp_path / 'out', [sources[0], Path('test.txt')])
     assert [source.file for source in manifest.sources] == ['set/labels.csv', 'lists/test.txt']
 
 
-def test_a_validation_split_of_its_own_replaces_the_fraction(tmp_path):
-    rows = make_rows(tmp_path / 'photos')
+def test_a_validation_split_of_its_own_replaces_the_fraction(tmp_path, rows):
     run(rows, tmp_path / 'plain')
     rows[2:5] = [row._replace(split='validation') for row in rows[2:5]]
     manifest = run(rows, tmp_path / 'own', shard_size=2)
@@ -272,10 +254,8 @@ def test_a_validation_split_of_its_own_replaces_the_fraction(tmp_path):
     assert with_validation(sites, 0.2) == ('plain', 'own')
     assert len(open_part(sites[1], 'train', 0.9).records) == 7
     part = open_part(sites[1], 'validation', 0.0)
-    assert [file.name for file in part.files] == [
-        'validation-00000.array_record',
-        'validation-00001.array_record',
-    ]
+    files = ['validation-00000.array_record', 'validation-00001.array_record']
+    assert [file.name for file in part.files] == files
     assert part.records.tolist() == [0, 1, 2]
     with pytest.raises(InputError, match=r'no records in the validation split'):
         open_part(sites[0], 'validation', 0.0)
