@@ -14,26 +14,14 @@ from absl import flags
 
 from cda_jax.data.manifest import MANIFEST
 from cda_jax.errors import InputError
-from cda_jax.prepare.audit import Audit, audit, drop_leaks, report
-from cda_jax.prepare.copies import LIKENESS
+from cda_jax.prepare.audit import Audit, Picture, audit_and_report, audit_flags
 from cda_jax.runtime.files import replacing
 from cda_jax.runtime.program import run
 
 _DATA_DIR = flags.DEFINE_string('data_dir', None, 'The folder of prepared sites.', required=True)
 _SITES = flags.DEFINE_list('sites', None, 'Names of their folders; by default all that are there.')
-_LIKENESS = flags.DEFINE_float(
-    'likeness',
-    LIKENESS,
-    'Correlation from which on a picture is a copy; above 1, equal pixels alone. Pictures with few '
-    'details, such as digits, are alike without being copies.',
-)
+_LIKENESS, _DROP_LEAKS = audit_flags()
 _LIST = flags.DEFINE_string('list', None, 'CSV file to write: every pair and group of pictures.')
-_DROP_LEAKS = flags.DEFINE_bool(
-    'drop_leaks',
-    False,
-    'Leave training and validation pictures that copy a test picture out of training from now on; '
-    'the manifests then name them.',
-)
 
 
 def main() -> None:
@@ -43,28 +31,21 @@ def main() -> None:
     names = tuple(dict.fromkeys(name.rstrip('/') for name in names))
     if not names:
         raise InputError(f'{data_dir}: expected folders that tools/prepare.py wrote, found none')
-    found = audit(data_dir, names, _LIKENESS.value)
-    print(f'{", ".join(names)}: {found.num_pictures:,} pictures\n{report(found)}')
-    if _DROP_LEAKS.value:
-        print(f'{drop_leaks(data_dir, names, found.copies):,} pictures are left out of training')
+    found = audit_and_report(data_dir, names, _LIKENESS.value, _DROP_LEAKS.value)
     if _LIST.value:
         _write(Path(_LIST.value), found)
 
 
 def _write(path: Path, found: Audit) -> None:
-    header = ('kind', 'number', 'likeness', 'site', 'split', 'row', 'id', 'class')
-    rows = [
-        ('copy', number, f'{copy.likeness:.4f}', *picture)
-        for number, copy in enumerate(found.copies)
-        for picture in (copy.picture, copy.test_picture)
-    ]
-    rows += [
-        ('two classes', number, '1.0000', *picture)
-        for number, group in enumerate(found.two_classes)
-        for picture in group
-    ]
     with replacing(path) as temporary, temporary.open('w', newline='', encoding='utf-8') as file:
-        csv.writer(file).writerows([header, *rows])
+        write = csv.writer(file).writerow
+        write(('kind', 'number', 'likeness', *Picture._fields[:-1], 'class'))
+        for number, copy in enumerate(found.copies):
+            for picture in (copy.picture, copy.test_picture):
+                write(('copy', number, f'{copy.likeness:.4f}', *picture))
+        for number, group in enumerate(found.two_classes):
+            for picture in group:
+                write(('two classes', number, '1.0000', *picture))
 
 
 if __name__ == '__main__':

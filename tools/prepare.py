@@ -17,9 +17,8 @@ from tabulate import tabulate
 from cda_jax.data.manifest import MANIFEST, Manifest
 from cda_jax.errors import InputError
 from cda_jax.prepare import readers
-from cda_jax.prepare.audit import audit, drop_leaks, report
-from cda_jax.prepare.copies import LIKENESS
-from cda_jax.prepare.dataset import Dataset, without_labels
+from cda_jax.prepare.audit import audit_and_report, audit_flags
+from cda_jax.prepare.dataset import without_labels
 from cda_jax.prepare.readers.classes import parse_classes
 from cda_jax.prepare.run import prepare
 from cda_jax.runtime.program import run
@@ -45,35 +44,25 @@ _CLASS_ORDER = flags.DEFINE_string(
     None,
     'What numbers as names of classes mean: rafdb, affectnet, expw, fer2013 or NAME,NAME,...',
 )
-_FACE_SIZE = flags.DEFINE_integer('face_size', 100, 'Side of the face box in pixels.')
-_ENCODING = flags.DEFINE_enum('encoding', 'jpeg', ['jpeg', 'raw'], 'How images are kept.')
-_QUALITY = flags.DEFINE_integer('quality', 95, 'JPEG quality, 1 to 100.')
-_SHARD_SIZE = flags.DEFINE_integer('shard_size', 4096, 'Rows per shard.')
 _PROCESSES = flags.DEFINE_integer('processes', None, 'By default one per processor.')
-_MAX_SKIPPED_SHARE = flags.DEFINE_float(
-    'max_skipped_share', 0.05, 'The share of rows that may prove unusable.'
-)
 _UNLABELLED = flags.DEFINE_bool(
     'unlabelled', False, 'Forget the labels of the training pictures; test pictures keep theirs.'
 )
-_CROP = flags.DEFINE_enum(
-    'crop',
-    'box',
-    ['box', 'detect'],
-    'What a row without a face box of its own stands for: box: the whole picture; detect: the '
-    'largest face that is found on it (pip install -e ".[detect]").',
-)
-_DETECTOR = flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.')
-_DROP_LEAKS = flags.DEFINE_bool(
-    'drop_leaks',
-    False,
-    'Leave training and validation pictures that copy a test picture out of training; the manifest '
-    'names them (tools/audit.py does so for several sites together).',
-)
-_LIKENESS = flags.DEFINE_float(
-    'likeness',
-    LIKENESS,
-    'Correlation from which on a picture is a copy; above 1, equal pixels alone (for digits).',
+_LIKENESS, _DROP_LEAKS = audit_flags()
+_SETTINGS = (
+    flags.DEFINE_integer('face_size', 100, 'Side of the face box in pixels.'),
+    flags.DEFINE_enum('encoding', 'jpeg', ['jpeg', 'raw'], 'How images are kept.'),
+    flags.DEFINE_integer('quality', 95, 'JPEG quality, 1 to 100.'),
+    flags.DEFINE_integer('shard_size', 4096, 'Rows per shard.'),
+    flags.DEFINE_float('max_skipped_share', 0.05, 'The share of rows that may prove unusable.'),
+    flags.DEFINE_enum(
+        'crop',
+        'box',
+        ['box', 'detect'],
+        'What a row without a face box of its own stands for: box: the whole picture; detect: the '
+        'largest face that is found on it (pip install -e ".[detect]").',
+    ),
+    flags.DEFINE_string('detector', None, 'With --crop=detect: an ONNX file of YuNet.'),
 )
 _READER_OPTIONS = (
     flags.DEFINE_bool('aligned', None, 'rafdb: use the aligned crops instead of the originals.'),
@@ -108,7 +97,8 @@ _READER_OPTIONS = (
 
 def main() -> None:
     """Runs the tool."""
-    if _DETECTOR.value and _CROP.value != 'detect':
+    settings = {flag.name: flag.value for flag in _SETTINGS}
+    if settings['detector'] and settings['crop'] != 'detect':
         raise InputError('--detector finds faces; expected --crop=detect beside it')
     options = {flag.name: flag.value for flag in _READER_OPTIONS if flag.value is not None}
     classes = parse_classes(_CLASSES.value or '')
@@ -123,39 +113,25 @@ def main() -> None:
     if _UNLABELLED.value:
         options['unlabelled'] = True
     for site, dataset in found.items():
-        dataset = without_labels(dataset) if _UNLABELLED.value else dataset
-        _prepare(dataset, Path(_OUT.value) / site, options)
-
-
-def _prepare(dataset: Dataset, out: Path, options: dict[str, str | int | float | bool]) -> None:
-    start = time.monotonic()
-    was_complete = (out / MANIFEST).exists()
-    manifest = prepare(
-        dataset,
-        out,
-        name=_NAME.value or out.resolve().name,
-        reader=_DATASET.value,
-        reader_options=options,
-        face_size=_FACE_SIZE.value,
-        encoding=_ENCODING.value,
-        quality=_QUALITY.value,
-        shard_size=_SHARD_SIZE.value,
-        num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
-        max_skipped_share=_MAX_SKIPPED_SHARE.value,
-        crop=_CROP.value,
-        detector=None if _DETECTOR.value is None else Path(_DETECTOR.value),
-    )
-    print(summarise(manifest))
-    if not was_complete:
-        seconds = time.monotonic() - start
-        print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows per second')
-    if not was_complete or _DROP_LEAKS.value:
-        place = out.resolve()
-        found = audit(place.parent, (place.name,), _LIKENESS.value)
-        print(report(found))
-        if _DROP_LEAKS.value:
-            count = drop_leaks(place.parent, (place.name,), found.copies)
-            print(f'{count:,} pictures are left out of training')
+        start = time.monotonic()
+        out = Path(_OUT.value, site)
+        was_complete = (out / MANIFEST).exists()
+        manifest = prepare(
+            without_labels(dataset) if _UNLABELLED.value else dataset,
+            out,
+            name=_NAME.value or out.resolve().name,
+            reader=_DATASET.value,
+            reader_options=options,
+            num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
+            **settings,
+        )
+        print(summarise(manifest))
+        if not was_complete:
+            seconds = time.monotonic() - start
+            print(f'{seconds:.1f} s, {manifest.rows.read / seconds:,.0f} rows per second')
+        if not was_complete or _DROP_LEAKS.value:
+            place = out.resolve()
+            audit_and_report(place.parent, (place.name,), _LIKENESS.value, _DROP_LEAKS.value)
 
 
 def summarise(manifest: Manifest) -> str:
@@ -168,12 +144,8 @@ def summarise(manifest: Manifest) -> str:
     lines += [f'layout: {manifest.layout}'] * bool(manifest.layout)
     sources: dict[str, list[str]] = {}
     for name, new in manifest.class_changes.items():
-        sources.setdefault(new, []).append(name)
-    said: dict[str, list[str]] = {}
-    for new, names in sources.items():
-        what = 'dropped' if not new else 'merged' if len(names) > 1 else 'renamed'
-        said.setdefault(what, []).append(', '.join(map(repr, names)) + (f' to {new!r}' * bool(new)))
-    lines += [f'  classes {what}: {"; ".join(texts)}' for what, texts in said.items()]
+        sources.setdefault(f'become {new!r}' if new else 'are dropped', []).append(repr(name))
+    lines += [f'  classes {", ".join(names)} {what}' for what, names in sources.items()]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

@@ -1,6 +1,5 @@
 """What is wrong with prepared data: test pictures trained on, one picture under two classes, ..."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from absl import flags
 from tqdm import tqdm
 
 from cda_jax.data.examples import Examples
 from cda_jax.data.manifest import MANIFEST, Dropped, Split
 from cda_jax.data.pipeline import num_processors
-from cda_jax.data.sites import Part, Site, open_part, open_sites, union_of_classes
+from cda_jax.data.sites import Site, open_part, open_sites, union_of_classes
 from cda_jax.errors import InputError
 from cda_jax.prepare.copies import LIKENESS, Looks, find_copies, look_at
 from cda_jax.runtime.files import write_json
@@ -56,30 +56,63 @@ class Audit(NamedTuple):
     untrained: dict[str, list[str]]  # by site, the classes of test pictures without a training one
 
 
+def audit_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
+    """Defines the flags --likeness and --drop_leaks, for `audit_and_report`."""
+    likeness = flags.DEFINE_float(
+        'likeness',
+        LIKENESS,
+        'Correlation from which on a picture is a copy; above 1, equal pixels alone. Pictures with '
+        'few details, such as digits, are alike without being copies.',
+    )
+    drop = flags.DEFINE_bool(
+        'drop_leaks',
+        False,
+        'Leave training and validation pictures that copy a test picture out of training; the '
+        'manifests name them (tools/audit.py does so for several sites together).',
+    )
+    return likeness, drop
+
+
+def audit_and_report(data_dir: Path, names: tuple[str, ...], likeness: float, drop: bool) -> Audit:
+    """Audits sites, prints what is wrong and, where asked to, drops the copies."""
+    found = audit(data_dir, names, likeness)
+    print(f'{", ".join(names)}: {found.num_pictures:,} pictures\n{report(found)}')
+    if drop:
+        print(f'{drop_leaks(data_dir, names, found.copies):,} pictures are left out of training')
+    return found
+
+
 def audit(data_dir: Path, names: tuple[str, ...], likeness: float = LIKENESS) -> Audit:
     """Looks at every picture of the prepared sites `<data_dir>/<name>`, also at dropped ones.
 
-    It takes about half a millisecond a picture.
-
-    Args:
-        likeness: The correlation from which on a picture is a copy; above 1, equal pixels alone.
+    It takes about half a millisecond a picture. `likeness` is the correlation from which on a
+    picture is a copy; above 1, only equal pixels are.
 
     Raises:
         InputError: A site is not complete, its pictures have another size, or one is damaged.
     """
-    sites = open_sites(data_dir, names)
-    classes = union_of_classes([site.manifest.class_names for site in sites])
-    pictures = _Pictures([_with_all(site, classes) for site in sites])
-    pairs = _equal_to_tests(pictures)
+    pictures = _Pictures(open_sites(data_dir, names))
+    copies: dict[tuple[int, int], float] = {}
+    two_classes: list[list[Picture]] = []
+    repeats: Counter[str] = Counter()
+    for group in _equal_pictures(pictures.pixel_hash):
+        is_test = pictures.is_test[group]
+        tests, others = group[is_test].tolist(), group[~is_test].tolist()
+        copies |= {(number, test): 1.0 for test in tests[:1] for number in others}
+        if len(others) > 1:
+            repeats.update(pictures.site(number).name for number in others)
+        known = group[pictures.label[group] >= 0]
+        if len(np.unique(pictures.label[known])) > 1:
+            two_classes.append([pictures.describe(number) for number in known])
     if likeness <= 1:
         for number, test, found in _near_tests(pictures, likeness):
-            pairs.setdefault((number, test), found)
-    order = sorted(pairs, key=lambda pair: (-pairs[pair], pair))
+            copies.setdefault((number, test), found)
+    order = sorted(copies, key=lambda pair: (-copies[pair], pair))
     return Audit(
         num_pictures=len(pictures.examples),
-        copies=[Copy(*map(pictures.describe, pair), pairs[pair]) for pair in order],
-        two_classes=[[*map(pictures.describe, group)] for group in _contradictions(pictures)],
-        repeats=_count_repeats(pictures),
+        copies=[Copy(*map(pictures.describe, pair), copies[pair]) for pair in order],
+        two_classes=two_classes,
+        repeats=dict(repeats),
         **_count_classes(pictures),
     )
 
@@ -104,22 +137,14 @@ def drop_leaks(data_dir: Path, names: tuple[str, ...], copies: list[Copy]) -> in
 
 def _dropped(site: Site, names: tuple[str, ...], copies: list[Copy]) -> tuple[Dropped, ...]:
     """What the site's manifest is to note, in order."""
-    found = {
-        (each.split, each.row): each
-        for each in site.manifest.dropped
-        if each.test_site not in names
-    }
+    dropped = [each for each in site.manifest.dropped if each.test_site not in names]
     for picture, test, likeness in copies:
         if picture.site == site.name:
-            entry = Dropped(
-                split=picture.split,
-                row=picture.row,
-                id=picture.id,
-                test_site=test.site,
-                test_id=test.id,
-                likeness=round(likeness, 4),
-            )
-            found.setdefault((entry.split, entry.row), entry)
+            place = {'split': picture.split, 'row': picture.row, 'id': picture.id}
+            copied = {'test_site': test.site, 'test_id': test.id}
+            dropped.append(Dropped(**place, **copied, likeness=round(likeness, 4)))
+    # Of several reasons to drop a picture, the first counts.
+    found = {(each.split, each.row): each for each in reversed(dropped)}
     for split, count in Counter(split for split, _ in found).items():
         if count == site.manifest.splits[split].num_examples:
             raise InputError(
@@ -159,71 +184,48 @@ def _some(lines: list[str], shown: int) -> list[str]:
     return [f'  {line}' for line in lines[:shown]] + [f'  and {rest:,} more'] * (rest > 0)
 
 
-def _with_all(site: Site, class_names: tuple[str, ...]) -> Site:
-    """The site with the pictures that its manifest drops, and with those of all classes."""
-    manifest = msgspec.structs.replace(site.manifest, dropped=())
-    return site._replace(manifest=manifest, class_names=class_names)
-
-
 class _Pictures:
-    """The records of all splits of some sites, numbered; `label` counts the classes of all."""
+    """The records of all splits of some sites, numbered; `label` counts the classes of all.
+
+    Also those that the manifests drop.
+    """
 
     def __init__(self, sites: list[Site]):
-        places = [
-            (site, split)
-            for site in sites
-            for split, content in site.manifest.splits.items()
-            if content.num_examples
-        ]
-        self.parts = [open_part(site, split, 0) for site, split in places]
-        self.splits = [split for _, split in places]
+        classes = union_of_classes([site.manifest.class_names for site in sites])
+        self.parts, self.splits = [], []
+        for site in sites:
+            manifest = msgspec.structs.replace(site.manifest, dropped=())
+            site = site._replace(manifest=manifest, class_names=classes)
+            for split, content in manifest.splits.items():
+                if content.num_examples:
+                    self.parts.append(open_part(site, split, 0))
+                    self.splits.append(split)
         self.examples = Examples(self.parts, range(len(self.parts)))
         self.label = self.examples.labels
         self.part = np.repeat(np.arange(len(self.parts)), self.examples.sizes)
+        self.row = np.concatenate([part.records for part in self.parts])
         self.is_test = np.array([split == 'test' for split in self.splits])[self.part]
         self.pixel_hash = np.concatenate([part.index.pixel_hash for part in self.parts])
 
+    def site(self, number: int) -> Site:
+        return self.parts[self.part[number]].site
+
     def describe(self, number: int) -> Picture:
-        which = self.part[number]
-        row, site = number - int(np.argmax(self.part == which)), self.parts[which].site
-        label = self.label[number]
+        site, label = self.site(number), self.label[number]
         return Picture(
             site=site.name,
-            split=self.splits[which],
-            row=int(self.parts[which].records[row]),
+            split=self.splits[self.part[number]],
+            row=int(self.row[number]),
             id=self.examples.id(number),
             class_name=site.class_names[label] if label >= 0 else '',
         )
 
 
-def _equal_pictures(pictures: _Pictures) -> Iterator[np.ndarray]:
+def _equal_pictures(pixel_hash: np.ndarray) -> Iterator[np.ndarray]:
     """The numbers of each group of pictures with equal pixels."""
-    order = np.argsort(pictures.pixel_hash, kind='stable')
-    ends = np.flatnonzero(np.diff(pictures.pixel_hash[order])) + 1
+    order = np.argsort(pixel_hash, kind='stable')
+    ends = np.flatnonzero(np.diff(pixel_hash[order])) + 1
     return (group for group in np.split(order, ends) if len(group) > 1)
-
-
-def _equal_to_tests(pictures: _Pictures) -> dict[tuple[int, int], float]:
-    return {
-        (int(number), int(group[pictures.is_test[group]][0])): 1.0
-        for group in _equal_pictures(pictures)
-        if pictures.is_test[group].any()
-        for number in group[~pictures.is_test[group]]
-    }
-
-
-def _contradictions(pictures: _Pictures) -> list[list[int]]:
-    known = ((group[pictures.label[group] >= 0]) for group in _equal_pictures(pictures))
-    return [group.tolist() for group in known if len(set(pictures.label[group].tolist())) > 1]
-
-
-def _count_repeats(pictures: _Pictures) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for group in _equal_pictures(pictures):
-        trained = pictures.part[group[~pictures.is_test[group]]]
-        if len(trained) > 1:
-            counts.update(pictures.parts[which].site.name for which in trained)
-    return dict(counts)
 
 
 def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int, float]]:
@@ -247,29 +249,29 @@ def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int
     with ThreadPoolExecutor(min(num_processors(), _MAX_THREADS)) as pool:
         seen = list(pool.map(look, _chunks(tests)))
         held_out = Looks(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True)))
-        chunks, seconds = _chunks(others), 0.1 if sys.stderr.isatty() else 5
-        found = pool.map(compare, chunks)
-        for pairs in tqdm(found, 'comparing', len(chunks), mininterval=seconds):
+        chunks = _chunks(others)
+        # A line every few seconds is enough in a log file.
+        for pairs in tqdm(pool.map(compare, chunks), 'comparing', len(chunks), mininterval=5):
             yield from pairs
 
 
 def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
-    return [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
+    return np.split(numbers, range(_CHUNK, len(numbers), _CHUNK))
 
 
 def _count_classes(pictures: _Pictures) -> dict[str, dict]:
-    by_split: dict[str, list[Part]] = {'train': [], 'validation': [], 'test': []}
-    for part, split in zip(pictures.parts, pictures.splits, strict=True):
-        by_split[split].append(part)
+    """`rare` and `untrained` of an `Audit`."""
+    training, tests = (
+        [part for part, its in zip(pictures.parts, pictures.splits, strict=True) if its == split]
+        for split in ('train', 'test')
+    )
     rare, untrained = {}, {}
-    total = sum(part.class_counts for part in by_split['train'])
-    for part in by_split['train']:
-        counts = {
-            part.site.class_names[k]: int(part.class_counts[k]) for k in part.site.own_classes
-        }
-        if few := {name: count for name, count in counts.items() if count < FEW}:
+    total = sum(part.class_counts for part in training)
+    for part in training:
+        names, counts = part.site.class_names, part.class_counts.tolist()
+        if few := {names[k]: counts[k] for k in part.site.own_classes if counts[k] < FEW}:
             rare[part.site.name] = few
-    for part in by_split['test'] if np.any(total) else []:
+    for part in tests if np.any(total) else []:
         lacking = np.flatnonzero((total == 0) & (part.class_counts > 0))
         if len(lacking):
             untrained[part.site.name] = [part.site.class_names[k] for k in lacking]
