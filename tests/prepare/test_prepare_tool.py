@@ -12,12 +12,11 @@ from helpers.tools import run_tool
 pytestmark = pytest.mark.slow
 
 
-def write_csv(root: Path, num_train: int, num_test: int) -> None:
-    lines = ['path,label,split,x0,y0,x1,y1']
-    for row in make_rows(root, num_train, num_test):
-        box = ','.join(map(str, row.box))
-        lines.append(f'{row.id},{CLASSES[row.label]},{row.split},{box}')
-    (root / 'manifest.csv').write_text('\n'.join(lines) + '\n')
+def write_csv(root: Path, num_train: int, num_test: int, *lines: str) -> None:
+    rows = make_rows(root, num_train, num_test)
+    columns = ([row.id, CLASSES[row.label], row.split, *map(str, row.box)] for row in rows)
+    text = '\n'.join(['path,label,split,x0,y0,x1,y1', *map(','.join, columns), *lines])
+    (root / 'manifest.csv').write_text(text)
 
 
 def flags(root: Path, out: Path, *options: str) -> list[str]:
@@ -26,11 +25,6 @@ def flags(root: Path, out: Path, *options: str) -> list[str]:
 
 def call(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess:
     return run_tool('prepare', *flags(root, out, *options))
-
-
-def children_of(pid: int) -> list[int]:
-    text = Path(f'/proc/{pid}/task/{pid}/children').read_text()
-    return [int(child) for child in text.split()]
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='looks at processes through /proc')
@@ -47,7 +41,7 @@ def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
     while not list(out.glob('.parts/t*.json')):
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    workers = children_of(process.pid)
+    workers = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
     process.kill()
     process.communicate()
     assert not (out / 'manifest.json').exists(), 'killed too late to show anything'
@@ -66,18 +60,15 @@ def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 def test_tool_summarises_what_it_did(tmp_path):
-    write_csv(tmp_path / 'own', num_train=9, num_test=3)
-    with (tmp_path / 'own' / 'manifest.csv').open('a') as file:
-        file.write('gone.png,red,train,1,2,3,4\n')
+    write_csv(tmp_path / 'own', 9, 3, 'gone.png,red,train,1,2,3,4')
     command = tmp_path / 'own', tmp_path / 'out', '--processes=1', '--max_skipped_share=0.2'
     first = call(*command)
     assert first.returncode == 0, first.stderr
     words = [line.split() for line in first.stdout.splitlines()]
     assert ['red', '3', '1'] in words
     assert ['all', '9', '3'] in words
-    assert '13 rows: 12 written' in first.stdout
-    assert '1 unusable: missing picture' in first.stdout
-    assert 'rows per second' in first.stdout
+    for text in ('13 rows: 12 written', '1 unusable: missing picture', 'rows per second'):
+        assert text in first.stdout
     content = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
     assert (content['name'], content['reader_options']) == ('out', {})
     second = call(*command)
@@ -86,10 +77,10 @@ def test_tool_summarises_what_it_did(tmp_path):
 
 
 def test_tool_says_what_is_wrong_in_one_line(tmp_path):
-    done = call(tmp_path / 'nowhere', tmp_path / 'out')
-    assert done.returncode == 1
-    assert done.stderr.startswith(f'error: {tmp_path / "nowhere"}: no such file or folder')
-    assert done.stderr.count('\n') == 1
-    done = call(tmp_path / 'nowhere', tmp_path / 'out', '--dataset=nosuch')
-    assert (done.returncode, done.stderr.count('\n')) == (1, 1)
-    assert done.stderr.startswith("error: unknown dataset 'nosuch'")
+    for options, message in (
+        ([], f'{tmp_path}/nowhere: no such file or folder'),
+        (['--dataset=nosuch'], "unknown dataset 'nosuch'"),
+    ):
+        done = call(tmp_path / 'nowhere', tmp_path / 'out', *options)
+        assert (done.returncode, done.stderr.count('\n')) == (1, 1)
+        assert done.stderr.startswith(f'error: {message}')
