@@ -21,9 +21,9 @@ def decode(data: bytes, *, upright: bool = False) -> np.ndarray:
     """Decodes BMP, GIF, JPEG, PNG, PNM, TIFF or WebP to RGB, uint8[height, width, 3].
 
     Transparency is dropped, 16-bit grey is cut to its upper 8 bits, and only the first frame of an
-    animation counts. The header's size is checked first: pictures above Pillow's limit of about 89
-    megapixels or with a side above 65,535 are refused before they take any memory. A ValueError
-    gives a short reason where `data` does not hold a complete picture.
+    animation counts. Pictures above Pillow's limit of about 89 megapixels or with a side above
+    65,535 are refused before they take any memory. A ValueError gives a short reason where `data`
+    does not hold a complete picture.
 
     With `upright`, the picture is turned as its EXIF orientation asks. Face boxes refer to the
     pixels as they are stored, so pictures with boxes must not be turned.

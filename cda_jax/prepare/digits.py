@@ -82,8 +82,8 @@ def read_optdigits(folder: Path, train: Sequence[str] = OPTDIGITS_TRAIN) -> Coll
     _expect(is_good, 'optdigits', expected, repr(', '.join(train)))
     parts = [_read_bitmaps(folder / f'optdigits-orig.{part}') for part in (*train, 'windep')]
     images, labels = map(np.concatenate, zip(*parts, strict=True))
-    num_train = len(labels) - len(parts[-1][1])
-    return _checked('optdigits', folder, images, labels, np.arange(len(labels)) >= num_train)
+    test = np.arange(len(labels)) >= len(labels) - len(parts[-1][1])
+    return _checked('optdigits', folder, images, labels, test)
 
 
 def read_archive(path: Path) -> list[Collection]:

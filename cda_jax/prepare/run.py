@@ -19,7 +19,6 @@ from cda_jax.data.manifest import (
     Manifest,
     Settings,
     Source,
-    Split,
     read_manifest,
     write_index,
 )
@@ -103,20 +102,39 @@ def prepare(
         print(f'{out}: already prepared; delete it to prepare it again', file=sys.stderr)
         return manifest
     # Without classes there need not be a test split.
-    limits = max_skipped_share, SPLITS if dataset.class_names else SPLITS[:1]
+    needed = SPLITS if dataset.class_names else ('train',)
     with writing(out):
-        _begin(out, settings, found, limits)
+        settings_file = out / shards.SCRATCH / 'settings.json'  # of the shards that are complete
+        if settings_file.exists():
+            _refuse_other(read_json(settings_file, Settings), settings, out)
+        else:
+            if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
+                raise InputError(f'{out}: holds other files; expected a new or an empty folder')
+            # Refused before anything is written, so that nothing hinders another attempt.
+            check_usable(found, max_skipped_share, needed)
+            shutil.rmtree(settings_file.parent, ignore_errors=True)
+            settings_file.parent.mkdir(parents=True)
+            write_json(settings_file, settings)
         notes = _write_shards(dataset.rows, out, settings, found, num_processes, model)
-        found = _with_pictures(found, notes)
+        found = shards.with_pictures(found, notes)
         try:
-            check_usable(found, *limits)
+            check_usable(found, max_skipped_share, needed)
         except InputError:
             # The next attempt has to read these pictures again: they may be repaired by then.
             for note in itertools.chain(*notes.values()):
                 if note.skipped:
                     shards.note_file(out, Path(note.shard.file).stem).unlink()
             raise
-        return _finish(dataset, settings, found, notes, out)
+        for split, of_split in notes.items():
+            write_index(out, split, shards.make_index(of_split))
+        if dataset.test_photos is not None:
+            text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
+            with replacing(out / 'test_photos.txt') as temporary:
+                temporary.write_text(text, 'utf-8', 'surrogateescape')
+        manifest = shards.make_manifest(settings, found, notes, dataset)
+        write_json(out / MANIFEST, manifest)  # the last of all
+        shutil.rmtree(out / shards.SCRATCH)
+    return manifest
 
 
 def _check_ranges(**ranges: tuple[float, float, float]) -> None:
@@ -128,8 +146,8 @@ def _check_ranges(**ranges: tuple[float, float, float]) -> None:
 
 def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
     """Hashes label files and names them relative to their common folder, which may move."""
-    sources = []
     paths = [Path(os.path.abspath(path)) for path in paths]
+    sources = []
     for path in paths:
         name = path.relative_to(os.path.commonpath([other.parent for other in paths]))
         try:
@@ -139,24 +157,6 @@ def _hash_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
             raise InputError(f'{path}: cannot be read: {error.strerror}') from error
         sources.append(Source(file=as_text(name.as_posix()), sha256=digest))
     return tuple(sources)
-
-
-def _begin(
-    out: Path, settings: Settings, found: Survey, limits: tuple[float, Sequence[Split]]
-) -> None:
-    """Makes a folder ready, which may be new or half prepared."""
-    # The settings that the complete shards were made with.
-    settings_file = out / shards.SCRATCH / 'settings.json'
-    if settings_file.exists():
-        _refuse_other(read_json(settings_file, Settings), settings, out)
-        return
-    if out.exists() and any(not path.name.startswith('.') for path in out.iterdir()):
-        raise InputError(f'{out}: holds other files; expected a new or an empty folder')
-    # Refused before anything is written, so that nothing hinders another attempt.
-    check_usable(found, *limits)
-    shutil.rmtree(settings_file.parent, ignore_errors=True)
-    settings_file.parent.mkdir(parents=True)
-    write_json(settings_file, settings)
 
 
 def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
@@ -199,26 +199,3 @@ def _write_shards(
         split: [read_json(shards.note_file(out, name), shards.Note) for name in of_split]
         for split, of_split in names.items()
     }
-
-
-def _with_pictures(found: Survey, notes: shards.Notes) -> Survey:
-    """What is known of all rows once their pictures have been opened."""
-    counts = {split: sum(len(note.records) for note in notes[split]) for split in notes}
-    skipped = (row for note in itertools.chain(*notes.values()) for row in note.skipped)
-    return found._replace(counts=counts, skipped=(*found.skipped, *skipped))
-
-
-def _finish(
-    dataset: Dataset, settings: Settings, found: Survey, notes: shards.Notes, out: Path
-) -> Manifest:
-    """Writes the files beside the shards, the manifest last."""
-    for split, of_split in notes.items():
-        write_index(out, split, shards.make_index(of_split))
-    if dataset.test_photos is not None:
-        text = ''.join(f'{photo}\n' for photo in dataset.test_photos)
-        with replacing(out / 'test_photos.txt') as temporary:
-            temporary.write_text(text, 'utf-8', 'surrogateescape')
-    manifest = shards.make_manifest(settings, found, notes, dataset)
-    write_json(out / MANIFEST, manifest)
-    shutil.rmtree(out / shards.SCRATCH)
-    return manifest

@@ -145,8 +145,15 @@ def _crop(image: np.ndarray, box: Box | None, settings: Settings) -> np.ndarray:
         raise UnusableRowError(str(error), detail) from error
 
 
+def with_pictures(found: Survey, notes: Notes) -> Survey:
+    """What is known of all rows once their pictures have been opened."""
+    counts = {split: sum(len(note.records) for note in notes[split]) for split in notes}
+    skipped = (row for of_split in notes.values() for note in of_split for row in note.skipped)
+    return found._replace(counts=counts, skipped=(*found.skipped, *skipped))
+
+
 def make_manifest(settings: Settings, found: Survey, notes: Notes, dataset: Dataset) -> Manifest:
-    """Sums up what happened to all rows; `found` is what proved to be of them in the end."""
+    """Sums up what happened to all rows; `found` is what `with_pictures` gives."""
     counts = {'written': sum(found.counts.values()), 'excluded': found.excluded.total()}
     counts['skipped'] = len(found.skipped)
     return Manifest(

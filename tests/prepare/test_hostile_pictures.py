@@ -4,18 +4,15 @@ import io
 import os
 import struct
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from helpers.coloured_photos import prepare_toys
 from helpers.files import encode, records_of
 from helpers.tools import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest
-from cda_jax.prepare.dataset import Example
 
 ORANGE, BLUE = (250, 120, 10), (10, 40, 200)
 SIDE = 40
@@ -164,16 +161,6 @@ def test_every_other_file_is_counted_and_listed_with_its_reason(prepared):
     assert images.keys() == (READABLE | GREY).keys()
     assert manifest.skipped == {'unreadable picture': len(found) + 1, 'not a picture file': 1}
     assert manifest.rows.read == manifest.rows.written + len(found) + 2
-
-
-def test_pictures_named_by_rows_may_be_pipes_and_devices(tmp_path):
-    (tmp_path / 'good.jpg').write_bytes(PLAIN)
-    os.mkfifo(tmp_path / 'pipe.jpg')
-    paths = [tmp_path / 'good.jpg', tmp_path / 'pipe.jpg', Path('/dev/zero')]
-    rows = [Example(str(n), str(n), path, None, 0, 'train') for n, path in enumerate(paths)]
-    rows.append(Example('9', '9', paths[0], None, 0, 'test'))
-    manifest = prepare_toys(tmp_path / 'out', rows, max_skipped_share=0.5)
-    assert [row.detail for row in manifest.skipped_rows] == ['a pipe or device'] * 2
 
 
 def test_pillow_would_start_a_program_for_a_format_that_is_not_opened():
