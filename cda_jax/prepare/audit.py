@@ -46,14 +46,14 @@ class Copy(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """What is wrong with some sites that are used together."""
+    """What is wrong with some sites that are used together; dictionaries are by site."""
 
     num_pictures: int
     copies: list[Copy]  # the most alike first
     two_classes: list[list[Picture]]  # equal pictures that have different classes
-    repeats: dict[str, int]  # by site, training pictures that are equal to another one, of any site
-    rare: dict[str, dict[str, int]]  # by site, the classes with fewer than `FEW` training pictures
-    untrained: dict[str, list[str]]  # by site, the classes of test pictures without a training one
+    repeats: dict[str, int]  # training pictures that are equal to another one, of any site
+    rare: dict[str, dict[str, int]]  # the classes with fewer than `FEW` training pictures
+    untrained: dict[str, list[str]]  # the classes of test pictures without a training one
 
 
 def audit_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
@@ -154,19 +154,15 @@ def _dropped(site: Site, names: tuple[str, ...], copies: list[Copy]) -> tuple[Dr
     return tuple(found[place] for place in sorted(found))
 
 
-def report(found: Audit, shown: int = 3) -> str:
+def report(found: Audit) -> str:
     """Says what is wrong in several lines, with examples of each kind."""
     tests = {copy.test_picture[:3] for copy in found.copies}
     equal = {copy.test_picture[:3] for copy in found.copies if copy.likeness == 1}
     what = 'test pictures with a copy in a training or validation split'
     lines = [f'{what}: {len(tests):,}, {len(equal):,} of them with equal pixels']
-    pairs = [
-        f'{copy.picture} copies {copy.test_picture}, likeness {copy.likeness:.3f}'
-        for copy in found.copies
-    ]
-    lines += _some(pairs, shown)
+    lines += _some(['{} copies {}, likeness {:.3f}'.format(*copy) for copy in found.copies])
     lines.append(f'groups of equal pictures with different classes: {len(found.two_classes):,}')
-    lines += _some([' = '.join(map(str, group)) for group in found.two_classes], shown)
+    lines += _some([' = '.join(map(str, group)) for group in found.two_classes])
     for site, count in found.repeats.items():
         lines.append(
             f'{site} has {count:,} training pictures that are there again, or at another site'
@@ -179,16 +175,13 @@ def report(found: Audit, shown: int = 3) -> str:
     return '\n'.join(lines)
 
 
-def _some(lines: list[str], shown: int) -> list[str]:
-    rest = len(lines) - shown
-    return [f'  {line}' for line in lines[:shown]] + [f'  and {rest:,} more'] * (rest > 0)
+def _some(lines: list[str]) -> list[str]:
+    rest = len(lines) - 3
+    return [f'  {line}' for line in lines[:3]] + [f'  and {rest:,} more'] * (rest > 0)
 
 
 class _Pictures:
-    """The records of all splits of some sites, numbered; `label` counts the classes of all.
-
-    Also those that the manifests drop.
-    """
+    """All records of some sites, dropped ones too, numbered; `label` counts the classes of all."""
 
     def __init__(self, sites: list[Site]):
         classes = union_of_classes([site.manifest.class_names for site in sites])
@@ -211,14 +204,11 @@ class _Pictures:
         return self.parts[self.part[number]].site
 
     def describe(self, number: int) -> Picture:
-        site, label = self.site(number), self.label[number]
-        return Picture(
-            site=site.name,
-            split=self.splits[self.part[number]],
-            row=int(self.row[number]),
-            id=self.examples.id(number),
-            class_name=site.class_names[label] if label >= 0 else '',
-        )
+        site, split = self.site(number), self.splits[self.part[number]]
+        label = self.label[number]
+        class_name = site.class_names[label] if label >= 0 else ''
+        place = int(self.row[number]), self.examples.id(number)
+        return Picture(site.name, split, *place, class_name)
 
 
 def _equal_pictures(pixel_hash: np.ndarray) -> Iterator[np.ndarray]:

@@ -31,10 +31,8 @@ def face_detector(model: bytes | None = None) -> Detector:
     Source: Liao et al. (2007), https://doi.org/10.1007/978-3-540-74549-5_87; for YuNet, Wu et al.
     (2023), https://doi.org/10.1007/s11633-023-1423-y
 
-    Args:
-        model: The content of an ONNX file of YuNet, to take instead.
-
-    Raises InputError if OpenCV cannot read the model, or scikit-image is not installed.
+    `model` is the content of an ONNX file of YuNet, to take instead. Raises InputError if OpenCV
+    cannot read it, or scikit-image is not installed.
     """
     find, side = (_cascade(), _CASCADE_SIDE) if model is None else (_yunet(model), _YUNET_SIDE)
     lock = threading.Lock()  # both use all cores for one picture already

@@ -69,11 +69,7 @@ def read_note(out: Path, name: str) -> Note | None:
 def write_shard(
     name: str, rows: Sequence[Example], out: Path, settings: Settings, detector: bytes | None
 ) -> None:
-    """Writes a shard, and then the note that it is complete.
-
-    Args:
-        detector: The model for `detect.face_detector`, where the settings ask for one.
-    """
+    """Writes a shard, then the note that it is complete; `detector` is a model to find faces."""
     detect = face_detector(detector) if settings.detector else None
 
     @functools.lru_cache(maxsize=1)  # faces of one photo follow each other, so it is opened once

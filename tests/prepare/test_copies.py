@@ -46,9 +46,10 @@ def originals():
 def test_changed_copies_are_found_and_nothing_else(originals, change):
     copies = np.stack([CHANGES[change](picture) for picture in originals[::2]])
     found = list(find_copies(look_at(copies), look_at(originals)))
-    assert {(copy, original) for copy, original, _ in found} <= {(i, 2 * i) for i in range(60)}
     assert len(found) >= 57
-    assert all(0.985 <= likeness < 1.0001 for *_, likeness in found)
+    for copy, original, likeness in found:
+        assert original == 2 * copy
+        assert 0.985 <= likeness < 1.0001
 
 
 def test_other_pictures_of_any_kind_are_no_copies(originals):

@@ -83,12 +83,7 @@ def test_rafdb(tmp_path):
     boxes = root / 'Annotation/boundingbox'
     boxes.mkdir(parents=True)
     # Names begin with the split, so that the traps are reached by links of such names only.
-    names = {
-        'good.jpg': None,
-        'link_outside.jpg': LINK,
-        'link_in_a_circle.jpg': MISSING,
-        'pipe.jpg': MISSING,
-    }
+    names = ('good.jpg', 'link_outside.jpg', 'link_in_a_circle.jpg', 'pipe.jpg')
     lines = []
     for split in ('train', 'test'):
         for name in names:
@@ -99,7 +94,8 @@ def test_rafdb(tmp_path):
         (boxes / f'{split}_boxed.txt').symlink_to('/etc/passwd')
         lines += [f'{split}_boxed.jpg 1', f'{split}/../../secret.jpg 1']
     (root / 'EmoLabel/list_patition_label.txt').write_text('\n'.join(lines))
-    assert outcomes(read('rafdb', root)) == [*names.values(), LINK, OUTSIDE] * 2
+    expected = [*(NAMES[name] for name in names), LINK, OUTSIDE] * 2
+    assert outcomes(read('rafdb', root)) == expected
 
 
 def test_affectnet_npy(tmp_path):
@@ -127,15 +123,20 @@ def test_class_folders(tmp_path):
         (folder / 'red/link_inside.jpg').unlink()
         (folder / 'red/link_inside.jpg').symlink_to('../green/good.jpg')
         (folder / 'blue').symlink_to(tmp_path / 'outside')
-    dataset = read('folders', tmp_path / 'root')
-    names = [row.id.removeprefix('train/') for row in dataset.rows]
-    links = (f'link_{to}.jpg' for to in ('in_a_circle', 'to_device', 'to_nothing'))
-    found = dict(zip(names, outcomes(dataset), strict=True))
-    assert {name: found[name] for name in found if not name.startswith('test/')} == {
-        **{f'red/{name}': 'not a picture file' for name in ('circle', 'pipe.jpg', *links)},
+    links = (f'red/link_{to}.jpg' for to in ('in_a_circle', 'to_device', 'to_nothing'))
+    expected = {
+        **dict.fromkeys(['red/circle', 'red/pipe.jpg', *links], 'not a picture file'),
         **dict.fromkeys(['blue/secret.jpg', 'red/link_outside.jpg'], LINK),
         **dict.fromkeys(['green/good.jpg', 'red/good.jpg', 'red/link_inside.jpg']),
     }
+    expected = {f'{s}/{name}': expected[name] for s in ('train', 'test') for name in expected}
+    for follow_links in (False, True):
+        dataset = read('folders', tmp_path / 'root', follow_links=follow_links)
+        found = zip((row.id for row in dataset.rows), outcomes(dataset), strict=True)
+        assert dict(found) == {
+            name: None if follow_links and outcome == LINK else outcome
+            for name, outcome in expected.items()
+        }
 
 
 def test_a_folder_of_pictures_may_not_lie_elsewhere(tmp_path):

@@ -251,12 +251,3 @@ def test_an_annotator_of_muxspace_is_a_site(tmp_path):
     assert faults == ['two labels', 'two labels', 'missing picture']
     with pytest.raises(InputError, match=r"annotator 'eve': expected one of ann \(6 rows\), bob"):
         read('muxspace', tmp_path, annotator='eve')
-
-
-def test_links_are_followed_where_asked(tmp_path):
-    touch(tmp_path, 'elsewhere/dog/a.jpg', 'root/test/dog/a.jpg')
-    (tmp_path / 'root/train').symlink_to(tmp_path / 'elsewhere')
-    reasons = [row for row in found(read('folders', tmp_path / 'root')) if len(row) == 2]
-    assert reasons == [('train/dog/a.jpg', 'link out of the root (--follow_links follows it)')]
-    rows = found(read('folders', tmp_path / 'root', follow_links=True))
-    assert rows == [('train/dog/a.jpg', 'dog', 'train'), ('test/dog/a.jpg', 'dog', 'test')]
