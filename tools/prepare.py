@@ -144,8 +144,8 @@ def summarise(manifest: Manifest) -> str:
     lines += [f'layout: {manifest.layout}'] * bool(manifest.layout)
     sources: dict[str, list[str]] = {}
     for name, new in manifest.class_changes.items():
-        sources.setdefault(f'become {new!r}' if new else 'are dropped', []).append(repr(name))
-    lines += [f'  classes {", ".join(names)} {what}' for what, names in sources.items()]
+        sources.setdefault(f'now {new!r}' if new else 'dropped', []).append(repr(name))
+    lines += [f'  classes {what}: {", ".join(names)}' for what, names in sources.items()]
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):
