@@ -1,8 +1,10 @@
-"""The examples in the docstrings of the method's functions give what they say."""
+"""What docstrings and signatures of the method's functions say is held against what they do."""
 
 import doctest
 import sys
 
+import jax.numpy as jnp
+import jaxtyping
 import pytest
 
 import cda_jax.losses
@@ -29,3 +31,8 @@ def test_examples(function):
     messages = []
     runner.run(test, out=messages.append)
     assert runner.failures == 0, ''.join(messages)
+
+
+def test_a_shape_other_than_the_signatures_is_an_error_that_names_the_argument():
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'mask'"):
+        cda_jax.losses.cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.ones(3, bool))

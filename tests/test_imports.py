@@ -6,28 +6,20 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / 'cda_jax'
 
-# What each module or folder of cda_jax may import of the others.
-STEP = {'errors', 'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'rivals'}
-STEP |= {'optimization'}
-METHOD = STEP | {'metrics', 'step_metrics', 'step'}
+# What each module or folder of cda_jax may import of the others, besides the errors.
+STEP = {'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'optimization', 'rivals'}
+METHOD = STEP | {'errors', 'metrics', 'step_metrics', 'step'}
 RUN = METHOD | {'config', 'data', 'runtime'}
-MAY_IMPORT = {
-    'errors': set(),
-    'augment': {'errors'},
-    'gradient_reversal': {'errors'},
-    'metrics': {'errors'},
-    'rivals': {'errors'},
-    'losses': {'errors'},
-    'models': {'errors', 'gradient_reversal'},
-    'objective': {'errors', 'gradient_reversal', 'losses', 'models', 'rivals'},
-    'step_metrics': {'errors', 'losses', 'models', 'objective'},
+NONE = 'errors augment gradient_reversal metrics rivals losses runtime config'
+MAY_IMPORT = {name: set() for name in NONE.split()} | {
+    'models': {'gradient_reversal'},
+    'objective': {'gradient_reversal', 'losses', 'models', 'rivals'},
+    'step_metrics': {'losses', 'models', 'objective'},
     'step': STEP | {'step_metrics'},
-    'runtime': {'errors'},
-    'data': {'errors', 'runtime'},
-    'prepare': {'errors', 'runtime', 'data'},
-    'standin': {'errors', 'runtime', 'data', 'prepare'},
-    'config': {'errors'},
-    'optimization': {'errors', 'losses', 'models'},
+    'data': {'runtime'},
+    'prepare': {'runtime', 'data'},
+    'standin': {'runtime', 'data', 'prepare'},
+    'optimization': {'losses', 'models'},
     'experiment': RUN,
     'trained': RUN | {'experiment', 'use'},  # as a method, when it is called
     'analysis.features': RUN | {'experiment'},
@@ -35,10 +27,10 @@ MAY_IMPORT = {
     'use': RUN | {'experiment', 'trained', 'evaluate', 'prepare'},
     'use.pretrained': RUN | {'experiment', 'trained'},
     'train': RUN | {'experiment', 'trained', 'use.pretrained', 'evaluate', 'analysis.health'},
-    'main': {'errors', 'runtime', 'config', 'evaluate', 'train'},
+    'main': {'runtime', 'config', 'evaluate', 'train'},
     'analysis': RUN
     | {'experiment', 'trained', 'evaluate', 'use', 'analysis.features', 'analysis.health'},
-    'analysis.health': {'errors', 'runtime', 'config', 'data'},
+    'analysis.health': {'runtime', 'config', 'data'},
     'suites': RUN
     | {'experiment', 'evaluate', 'analysis', 'analysis.features', 'analysis.health'}
     | {'prepare', 'standin'},
@@ -64,7 +56,8 @@ def room_of(*names):
 
 def is_allowed(room, first, *rest):
     if first == 'cda_jax':
-        return not rest or rest[0].startswith('__') or room_of(*rest) in MAY_IMPORT[room] | {room}
+        allowed = MAY_IMPORT[room] | {room, 'errors'}
+        return not rest or rest[0].startswith('__') or room_of(*rest) in allowed
     private = any(name.startswith('_') and not name.startswith('__') for name in rest)
     libraries = LIBRARIES.get(room, {first}) | sys.stdlib_module_names
     return first in libraries and not private
