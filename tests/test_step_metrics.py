@@ -1,4 +1,4 @@
-"""Metrics by site, held against NumPy on one and on four members of a mapped axis."""
+"""Metrics held against NumPy on one and on four members of a mapped axis."""
 
 import jax
 import jax.numpy as jnp
@@ -7,70 +7,85 @@ import pytest
 from helpers.three_steps import make_recipe
 
 from cda_jax.models.cda import Outputs
-from cda_jax.step_metrics import gradient_shares, site_accuracies
+from cda_jax.step_metrics import (
+    adversary_metrics,
+    gradient_shares,
+    reversed_gradient_ratio,
+    site_accuracies,
+)
 
 SITES = 'u', 'v', 'w', 'absent'
 N = 16
-
-
-def make_batch(seed=0):
-    rng = np.random.default_rng(seed)
-    site = rng.choice(3, N, p=[0.6, 0.3, 0.1]).astype(np.int32)
-    mask = rng.random(N) < 0.8
-    return {'label': rng.integers(0, 4, N).astype(np.int32), 'site': site, 'mask': mask}
+rng = np.random.default_rng(0)
+LABEL, SITE = rng.integers(0, 4, N), rng.choice(3, N, p=[0.6, 0.3, 0.1])
+MASK = rng.random(N) < 0.8
+BATCH = {'label': np.int32(LABEL), 'site': np.int32(SITE), 'mask': MASK}
 
 
 def on(members, function, *arrays):
     """What the first of so many members of an axis gets, each having its share of the rows."""
-    shares = jax.tree.map(lambda x: x.reshape(members, N // members, *x.shape[1:]), arrays)
+    shares = jax.tree.map(lambda x: x.reshape(members, -1, *x.shape[1:]), arrays)
     results = jax.jit(jax.vmap(function, axis_name='data'))(*shares)
     for each in results.values():
         np.testing.assert_array_equal(each, np.broadcast_to(each[0], each.shape))
     return {name: float(each[0]) for name, each in results.items()}
 
 
-@pytest.mark.parametrize('members', [1, 4])
-def test_shares_of_the_gradient(members):
-    batch = make_batch()
+@pytest.mark.parametrize(('members', 'scale'), [(1, 1), (4, 1), (4, 0)])
+def test_what_the_gradient_at_the_features_is_made_of(members, scale):
     rng = np.random.default_rng(1)
-    gradient = rng.normal(size=(N, 8)) * np.exp(rng.normal(size=(N, 1))) * batch['mask'][:, None]
-    got = on(
-        members,
-        lambda gradient, batch: gradient_shares(gradient, batch, SITES, 'data'),
-        gradient.astype(np.float32),
-        batch,
-    )
-    norms = np.sqrt((gradient**2).sum(axis=1))
+    gradient = scale * rng.normal(size=(2, N, 8)) * np.exp(rng.normal(size=(N, 1))) * MASK[:, None]
+
+    def metrics(to_emotions, to_reversal, batch):
+        ways = {'to_emotions': to_emotions, 'to_reversal': to_reversal}
+        ratio = reversed_gradient_ratio(ways, 'data')
+        return gradient_shares(to_emotions, batch, SITES, 'data') | {'ratio': ratio}
+
+    norms, others = np.linalg.norm(gradient, axis=2)
+    total = norms.sum() or 1  # where no sample has a gradient no site has a share
     expected = {
-        f'gradient_share_{name}': norms[batch['site'] == site].sum() / norms.sum()
+        f'gradient_share_{name}': norms[site == SITE].sum() / total
         for site, name in enumerate(SITES)
     }
-    expected['largest_gradient_share'] = norms.max() / norms.sum()
-    assert expected['gradient_share_absent'] == 0
-    assert got == pytest.approx(expected, rel=1e-5)
+    expected['largest_gradient_share'] = norms.max() / total
+    expected['ratio'] = np.linalg.norm(others) / (np.linalg.norm(norms) or 1)
+    assert on(members, metrics, *np.float32(gradient), BATCH) == pytest.approx(expected, rel=1e-5)
 
 
-def test_where_no_sample_has_a_gradient_no_site_has_a_share():
-    got = on(4, lambda x, b: gradient_shares(x, b, SITES, 'data'), np.zeros((N, 8)), make_batch())
-    assert set(got.values()) == {0.0}
+@pytest.mark.parametrize('dead', [False, True])
+@pytest.mark.parametrize('members', [1, 4])
+def test_what_the_dataset_classifier_tells_apart(members, dead):
+    logits = np.random.default_rng(2).normal(size=(N, len(SITES)))
+    named = np.full(N, 1) if dead else logits.argmax(axis=1)
+    logits[np.arange(N), named] += 9
+
+    def metrics(logits, batch):
+        return adversary_metrics(Outputs(None, None, None, logits), batch, 'data')
+
+    hits = named[MASK] == SITE[MASK]
+    expected = {
+        'accuracy_dataset': hits.mean(),
+        'balanced_accuracy_dataset': np.mean(
+            [hits[SITE[MASK] == site].mean() for site in range(3)]
+        ),
+        'largest_share_dataset': np.bincount(named[MASK]).max() / MASK.sum(),
+    }
+    assert on(members, metrics, np.float32(logits), BATCH) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize('members', [1, 4])
 @pytest.mark.parametrize(('site_heads', 'common'), [(4, False), (4, True), (0, True)])
 def test_accuracy_of_each_sites_own_classifier(members, site_heads, common):
-    batch = make_batch()
-    logits = np.random.default_rng(2).normal(size=(site_heads + common, N, 4)).astype(np.float32)
+    logits = np.random.default_rng(2).normal(size=(N, site_heads + common, 4)).astype(np.float32)
     model = make_recipe().model.clone(num_site_heads=site_heads, common_head=common)
 
     def accuracies(logits, batch):
-        rows = jnp.zeros((len(logits), 4))
-        outputs = Outputs(rows, jnp.swapaxes(logits, 0, 1), rows, None)
+        outputs = Outputs(None, jnp.swapaxes(logits, 0, 1), None, None)
         return site_accuracies(outputs, batch, model, SITES, 'data')
 
-    got = on(members, accuracies, np.swapaxes(logits, 0, 1), batch)
-    head = batch['site'] if site_heads else np.zeros(N, int)
-    hits = np.argmax(logits[head, np.arange(N)], axis=1) == batch['label']
+    got = on(members, accuracies, logits, BATCH)
+    head = SITE if site_heads else np.zeros(N, int)
+    hits = np.argmax(logits[np.arange(N), head], axis=1) == LABEL
     for site, name in enumerate(SITES[:3]):
-        own = (batch['site'] == site) & batch['mask']
-        assert got[f'accuracy_{name}'] == pytest.approx(hits[own].mean())
+        assert got[f'accuracy_{name}'] == pytest.approx(hits[(site == SITE) & MASK].mean())
     assert np.isnan(got['accuracy_absent'])
