@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.coarse_pixels import CoarsePixels
+from helpers.runs import assert_same_bits
 from helpers.small_objective import (
     ADAPTIVE,
     CLASSES,
@@ -20,7 +21,6 @@ from helpers.small_objective import (
     make,
 )
 
-from cda_jax.losses import cross_entropy
 from cda_jax.losses.alignment import coral, mmd
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, loss_of_rows
@@ -126,32 +126,43 @@ def test_perturbations_give_the_gradient_at_the_features_of_each_way():
     assert_trees_close(ways['to_reversal'], jax.tree.map(lambda d: -0.3 * d, from_dataset))
 
 
-def expected_emotion(errors, batch, power):
-    """The emotion term from the errors of all rows by each head; a further head is common."""
-    site, mask = np.array(batch['site']), np.array(batch['mask'])
-    term = 0.0
-    for head, error in enumerate(np.array(errors)):
-        own = mask & (site == head) if head < SITES else mask
-        if own.any():
-            term += error[own].mean() * (own.sum() / mask.sum()) ** power
-    return term
+@pytest.mark.parametrize(
+    ('site_heads', 'common', 'power', 'shared'),
+    [
+        *[(SITES, False, 1.0, 0.0), (SITES, False, 0.0, 0.0), (0, True, 1.0, 0.0)],
+        *[(SITES, True, 1.0, 0.0), (SITES, True, 0.0, 0.0)],
+        *[(SITES, True, 1.0, 1.0), (SITES, True, 0.0, 1.0), (SITES, True, 0.4, 0.3)],
+    ],
+)
+def test_each_head_learns_from_its_own_samples_in_its_own_or_shared_statistics(
+    site_heads, common, power, shared
+):
+    parts = {'num_site_heads': site_heads, 'common_head': common, 'alignment': 'none'}
+    model, variables, batch, keys = make(**parts, pseudo_label='none')
+    losses = Losses([ADAPTIVE] * model.num_heads, PLAIN, ADAPTIVE, power, shared)
 
+    @jax.jit
+    def run(site):
+        share = compute(model, variables, batch | {'site': site}, keys, losses=losses)
+        return share(variables['params'])
 
-@pytest.mark.parametrize(('power', 'shared'), [(1.0, 1.0), (0.0, 1.0), (0.4, 0.3)])
-def test_shared_statistics_judge_each_sample_by_its_own_head(power, shared):
-    model, variables, batch, keys = make(pseudo_label='none', common_head=True)
-    losses = Losses([ADAPTIVE] * (SITES + 1), PLAIN, ADAPTIVE, power, shared)
-    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
-    _, (terms, outputs, _) = jax.device_get(run(variables['params']))
-    site, mask = np.array(batch['site']), np.array(batch['mask'])
     targets = np.eye(CLASSES, dtype=np.float32)[batch['label']]
-    of_all = adaptive(outputs.emotion_logits[site, np.arange(ROWS)], targets, mask)
-    errors = [
-        (1 - shared) * adaptive(logits, targets, mask & (site == k)) + shared * of_all
-        for k, logits in enumerate(outputs.emotion_logits[:SITES])
-    ]
-    errors.append(adaptive(outputs.emotion_logits[SITES], targets, mask))
-    np.testing.assert_allclose(terms.emotion, expected_emotion(errors, batch, power), rtol=1e-5)
+    mask = np.array(batch['mask'])
+    for sites_there in (2, 3):
+        site, expected = np.array(batch['site']) % sites_there, 0.0
+        total, (terms, outputs, _) = jax.device_get(run(site))
+        judged = outputs.emotion_logits[site if site_heads else 0, np.arange(ROWS)]
+        of_all = adaptive(judged, targets, mask)
+        for head, logits in enumerate(outputs.emotion_logits):
+            is_common = head >= site_heads
+            own = mask & (is_common | (site == head))
+            errors = adaptive(logits, targets, own)
+            if not is_common:
+                errors = (1 - shared) * errors + shared * of_all
+            if own.any():
+                expected += errors[own].mean() * (own.sum() / mask.sum()) ** power
+        np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
+        assert (terms.label, terms.alignment, total) == (0, 0, terms.emotion)
 
 
 def ignores_mask(logits, targets, mask, **context):
@@ -178,61 +189,36 @@ def test_a_loss_that_ignores_its_mask_trains_no_other_sites_classifier(shared):
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize('common_head', [False, True])
-def test_each_head_learns_from_its_own_samples(common_head):
-    model, variables, batch, keys = make(pseudo_label='none', common_head=common_head)
-    targets = jnp.eye(CLASSES)[batch['label']]
-
-    @functools.partial(jax.jit, static_argnums=1)
-    def run(site, power):
-        losses = Losses([PLAIN] * (SITES + common_head), PLAIN, site_size_power=power)
-        share = compute(model, variables, batch | {'site': site}, keys, losses=losses)
-        return share(variables['params'])
-
-    for sites_there, power in itertools.product([2, 3], [1.0, 0.0]):
-        own = batch | {'site': np.array(batch['site']) % sites_there}
-        _, (terms, outputs, _) = run(own['site'], power)
-        errors = [cross_entropy(logits, targets, None) for logits in outputs.emotion_logits]
-        expected = expected_emotion(errors, own, power)
-        np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
-
-
-def test_a_baseline_has_the_emotion_term_alone():
-    parts = {'num_site_heads': 0, 'common_head': True, 'alignment': 'none', 'pseudo_label': 'none'}
-    model, variables, batch, keys = make(**parts)
-    run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN], PLAIN)))
-    total, (terms, outputs, _) = run(variables['params'])
-    error = jax.jit(cross_entropy)(outputs.emotion_logits[0], jnp.eye(CLASSES)[batch['label']])
-    np.testing.assert_allclose(terms.emotion, error[batch['mask']].mean(), rtol=1e-5)
-    assert (terms.label, terms.alignment, total) == (0, 0, terms.emotion)
-
-
-def test_site_smoothing_softens_the_target_of_the_dataset_classifier():
-    model, variables, batch, keys = make()
-    losses = Losses([PLAIN] * SITES, PLAIN, site_smoothing=0.3)
-    run = jax.jit(compute(model, variables, batch, keys, losses=losses))
-    _, (terms, outputs, _) = run(variables['params'])
-    log_p = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
-    target = np.full((ROWS, SITES), 0.1) + 0.7 * np.eye(SITES)[np.array(batch['site'])]
-    error = -(target * log_p).sum(axis=1)[np.array(batch['mask'])].mean()
-    np.testing.assert_allclose(terms.alignment, error, rtol=1e-5)
-
-
-@pytest.mark.parametrize('pseudo_label', ['soft', 'none'])
-def test_labels_and_sites_may_be_soft_while_the_site_itself_names_the_head(pseudo_label):
+@pytest.mark.parametrize(
+    ('pseudo_label', 'one_hot', 'smoothing'),
+    [('soft', False, 0.0), ('none', False, 0.3), ('none', True, 0.3)],
+)
+def test_labels_and_sites_may_be_soft_while_the_site_itself_names_the_head(
+    pseudo_label, one_hot, smoothing
+):
     model, variables, batch, keys = make(pseudo_label=pseudo_label)
+    losses = Losses([PLAIN] * SITES, PLAIN, site_smoothing=smoothing)
+    run = jax.jit(
+        lambda batch: compute(model, variables, batch, keys, losses=losses)(variables['params'])
+    )
     rng = np.random.default_rng(1)
     label, site = rng.dirichlet(np.ones(CLASSES), ROWS), rng.dirichlet(np.ones(SITES), ROWS)
-    batch |= {'soft_label': jnp.float32(label), 'soft_site': jnp.float32(site)}
-    run = jax.jit(compute(model, variables, batch, keys, losses=Losses([PLAIN] * SITES, PLAIN)))
-    _, (terms, outputs, _) = run(variables['params'])
+    if one_hot:
+        label, site = np.eye(CLASSES)[batch['label']], np.eye(SITES)[batch['site']]
+    found = run(batch | {'soft_label': jnp.float32(label), 'soft_site': jnp.float32(site)})
+    _, (terms, outputs, _) = found
     own = outputs.emotion_logits[batch['site'], jnp.arange(ROWS)]
     log_p, log_d = (
         np.array(jax.nn.log_softmax(logits), np.float64) for logits in (own, outputs.dataset_logits)
     )
     codes, mask = np.array(outputs.label_codes, np.float64), np.array(batch['mask'])
+    site = (1 - smoothing) * site + smoothing / SITES
     errors = -(codes * log_p).sum(1), ((codes - label) ** 2).sum(1), -(site * log_d).sum(1)
     np.testing.assert_allclose(terms, [x[mask].mean() for x in errors], rtol=1e-5, atol=1e-7)
+    if pseudo_label == 'none':
+        np.testing.assert_array_equal(codes, np.float32(label))  # what d sees
+    if one_hot:
+        assert_same_bits(found, run(batch))
 
 
 @pytest.mark.parametrize('distance', [coral, mmd])

@@ -9,13 +9,13 @@ import pytest
 from helpers.oracles import oracle_loss, oracle_weights
 from helpers.other_classes import CK, FER, with_classes
 from helpers.programs import small_config
-from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
+from helpers.small_objective import ADAPTIVE, CLASSES, PLAIN, ROWS, SITES, compute, make
 
 import cda_jax.losses
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
 from cda_jax.losses import adjust_logits, find_loss
-from cda_jax.models.cda import Outputs, own_logits
+from cda_jax.models.cda import ABSENT, Outputs, own_logits
 from cda_jax.objective import Losses, emotion_errors, head_columns, head_masks
 from cda_jax.runtime.results import format_results
 from cda_jax.train import train
@@ -36,103 +36,66 @@ def small(**options):
     return model, variables, batch | {'label': jnp.array(label)}, keys
 
 
-def expected_errors(outputs, batch, loss_of_classes, codes):
-    """Errors of every row by its own site's classifier, which knows the classes of the site only.
-
-    `loss_of_classes` is a function of logits and targets over these classes, mask and site.
-    """
-    errors, mask = np.zeros(ROWS), np.array(batch['mask'])
-    for site, own in enumerate(map(list, SITE_CLASSES)):
-        mine = mask & (np.array(batch['site']) == site)
-        targets = np.eye(len(own))[codes[:, own].argmax(axis=1)]
-        logits = np.array(outputs.emotion_logits)[site][:, own]
-        errors += loss_of_classes(logits, targets, mine, site)
-    return errors
+def outputs_of(model, logits, codes):
+    """Outputs with these logits, as the network masks them."""
+    answers = np.array(model.classes_of_heads)[:, None]
+    return Outputs(None, jnp.where(answers, jnp.float32(logits), ABSENT), jnp.array(codes), None)
 
 
-def adaptive(logits, targets, mask, site):
+def errors_on_four_members(model, losses, outputs, batch):
+    """The errors [B], each member of an axis having its share of the rows."""
+
+    def share(logits, codes, batch):
+        outputs = Outputs(None, jnp.swapaxes(logits, 0, 1), codes, None)
+        context = {'axis_name': 'data', 'progress': 1.0}
+        return emotion_errors(outputs, batch, model, losses, **context)[0].sum(axis=0)
+
+    rows = jnp.swapaxes(outputs.emotion_logits, 0, 1), outputs.label_codes, batch
+    shares = jax.tree.map(lambda x: x.reshape(4, -1, *x.shape[1:]), rows)
+    return jax.jit(jax.vmap(share, axis_name='data'))(*shares).ravel()
+
+
+def expected(logits, targets, mask):
     return oracle_loss(logits, targets, mask, oracle_weights(logits, targets, mask, 1.0))
 
 
-@pytest.mark.parametrize('pseudo_label', ['hard', 'none'])
-def test_a_classifiers_loss_knows_the_classes_of_its_site_alone(pseudo_label):
+@pytest.mark.parametrize(('pseudo_label', 'shared'), [('hard', 0.0), ('none', 0.0), ('none', 1.0)])
+def test_a_classifiers_loss_knows_the_classes_of_its_site_alone(pseudo_label, shared):
     model, _, batch, _ = small(pseudo_label=pseudo_label)
     rng = np.random.default_rng(3)
-    outputs = outputs_of(model, rng.normal(size=(SITES, ROWS, CLASSES)), batch)
-    codes = np.eye(CLASSES)[batch['label']]
+    logits, codes = rng.normal(size=(SITES, ROWS, CLASSES)), np.eye(CLASSES)[batch['label']]
     if pseudo_label == 'hard':  # which may be of a class that the site has not
         codes = rng.normal(size=(ROWS, CLASSES))
-    outputs = outputs._replace(label_codes=jnp.array(codes))
-    losses = Losses([find_loss('adaptive_cross_entropy', {})] * SITES, None)
-    errors = on(4, model, losses, outputs, batch)
-    close(errors.sum(axis=0), expected_errors(outputs, batch, adaptive, codes))
-
-
-def outputs_of(model, logits, batch):
-    """Outputs with these logits, as the network masks them."""
-    answers = np.array(model.classes_of_heads)[:, None]
-    codes = jax.nn.one_hot(batch['label'], CLASSES)
-    return Outputs(None, jnp.float32(np.where(answers, logits, -1e9)), codes, None)
-
-
-def on(members, model, losses, outputs, batch):
-    """The errors [H, B] of so many members of an axis, each having its share of the rows."""
-
-    def share(logits, codes, batch):
-        outputs = Outputs(None, logits, codes, None)
-        context = {'axis_name': 'data', 'progress': 1.0}
-        return emotion_errors(outputs, batch, model, losses, **context)[0]
-
-    def split(x, axis=0):
-        return x.reshape(*x.shape[:axis], members, -1, *x.shape[axis + 1 :])
-
-    batch = {name: split(batch[name]) for name in ('site', 'label', 'mask')}
-    mapped = jax.jit(jax.vmap(share, in_axes=(1, 0, 0), out_axes=1, axis_name='data'))
-    errors = mapped(split(outputs.emotion_logits, 1), split(outputs.label_codes), batch)
-    return errors.reshape(-1, ROWS)
-
-
-def test_statistics_of_all_sites_count_each_sample_among_its_own_classes():
-    model, _, batch, _ = small(pseudo_label='none')
-    logits = np.random.default_rng(4).normal(size=(SITES, ROWS, CLASSES))
-    outputs = outputs_of(model, logits, batch)
-    loss = find_loss('adaptive_cross_entropy', {})
-    errors = on(4, model, Losses([loss] * SITES, None, loss, 1.0, 1.0), outputs, batch)
+    outputs = outputs_of(model, logits, codes)
+    losses = Losses([ADAPTIVE] * SITES, None, ADAPTIVE, 1.0, shared)
+    errors = errors_on_four_members(model, losses, outputs, batch)
     site, mask = np.array(batch['site']), np.array(batch['mask'])
-    judged = logits[site, np.arange(ROWS)].astype(np.float32)
-    targets = np.eye(CLASSES)[batch['label']]
-    weights = oracle_weights(np.where(ARE_IN[site], judged, -np.inf), targets, mask, 1.0)
-    log_p = judged - np.log((ARE_IN[site] * np.exp(judged)).sum(axis=1, keepdims=True))
-    close(errors.sum(axis=0), np.where(mask, -(targets * weights * log_p).sum(axis=1), 0))
+    if shared:  # statistics of all sites count each sample among its own classes
+        judged = np.array(outputs.emotion_logits)[site, np.arange(ROWS)]
+        close(errors, expected(judged, codes, mask))
+        return
+    of_sites = 0
+    for k, own in enumerate(map(list, SITE_CLASSES)):
+        targets = np.eye(len(own))[codes[:, own].argmax(axis=1)]
+        of_sites += expected(np.float32(logits)[k][:, own], targets, mask & (site == k))
+    close(errors, of_sites)
 
 
 @pytest.mark.parametrize('name', sorted(set(cda_jax.losses.__all__) - NO_LOSSES))
 def test_every_loss_is_finite_and_leaves_other_classes_alone(name):
     model, _, batch, _ = small(pseudo_label='none', common_head=True)
     counts = [*COUNTS, sum(COUNTS)]
-    losses = Losses(
-        [
-            find_loss(name, {}, class_counts=own[columns])
-            for own, columns in zip(counts, head_columns(model), strict=True)
-        ],
-        None,
-        find_loss(name, {}, class_counts=counts[-1]),
-        shared_statistics=0.5,
-    )
-    logits = np.random.default_rng(5).normal(size=(SITES + 1, ROWS, CLASSES))
+    heads = zip(counts, head_columns(model), strict=True)
+    emotion = [find_loss(name, {}, class_counts=own[columns]) for own, columns in heads]
+    of_all = find_loss(name, {}, class_counts=counts[-1])
+    losses = Losses(emotion, None, of_all, shared_statistics=0.5)
 
     def total(logits):
-        outputs = outputs_of(model, logits, batch)
-        return on(1, model, losses, outputs, batch).sum()
-
-    def masked(logits):
-        answers = jnp.array(model.classes_of_heads)[:, None]
-        outputs = Outputs(None, jnp.where(answers, logits, -1e9), targets, None)
+        outputs = outputs_of(model, logits, jax.nn.one_hot(batch['label'], CLASSES))
         return emotion_errors(outputs, batch, model, losses, axis_name=None, progress=1.0)[0].sum()
 
-    targets = jax.nn.one_hot(batch['label'], CLASSES)
-    value, gradient = jax.jit(jax.value_and_grad(masked))(jnp.float32(logits))
-    close(value, total(logits), rtol=1e-4)
+    logits = np.random.default_rng(5).normal(size=(SITES + 1, ROWS, CLASSES))
+    value, gradient = jax.jit(jax.value_and_grad(total))(jnp.float32(logits))
     assert 0 < value < 1e4
     assert np.isfinite(gradient).all()
     assert not gradient[:SITES][~ARE_IN[:, None].repeat(ROWS, axis=1)].any()
@@ -158,18 +121,17 @@ def test_a_network_names_no_class_that_the_site_has_not(alignment):
     (value, (_, outputs, _)), gradient = run(variables['params'])
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    probabilities = np.array(jax.nn.softmax(outputs.emotion_logits))
-    assert not probabilities[:SITES][~ARE_IN[:, None].repeat(ROWS, axis=1)].any()
-    own = np.array(own_logits(outputs.emotion_logits, batch['site'], SITES))
-    site = np.array(batch['site'])
-    assert ARE_IN[site, own.argmax(axis=1)].all()
+    others = ~ARE_IN[:, None].repeat(ROWS, axis=1)
+    assert not jax.nn.softmax(outputs.emotion_logits)[:SITES][others].any()
+    own = own_logits(outputs.emotion_logits, batch['site'], SITES)
+    assert ARE_IN[batch['site'], own.argmax(axis=1)].all()
     for head, answers in enumerate(ARE_IN):
         layer = gradient[f'emotion_classifiers_{head}']['logits']
         assert not layer['kernel'][:, ~answers].any()
         assert np.abs(layer['kernel'][:, answers]).sum() > 0
     # After an adjustment by the counts of its own data as well.
     adjusted = jax.vmap(adjust_logits)(outputs.emotion_logits[:SITES], np.array(COUNTS))
-    assert not np.array(jax.nn.softmax(adjusted))[~ARE_IN[:, None].repeat(ROWS, axis=1)].any()
+    assert not jax.nn.softmax(adjusted)[others].any()
 
 
 @pytest.mark.slow

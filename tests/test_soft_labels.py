@@ -3,13 +3,11 @@
 import shutil
 
 import cv2
-import jax
 import numpy as np
 import pytest
 from helpers.other_classes import rows_of
 from helpers.programs import small_config
 from helpers.runs import assert_same_bits, assert_same_end, metrics
-from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
 from helpers.three_steps import make_batch, make_recipe, mapped_step
 
 from cda_jax.data.examples import PADDING, Examples
@@ -17,7 +15,6 @@ from cda_jax.data.manifest import read_index, write_index
 from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
-from cda_jax.objective import Losses
 from cda_jax.prepare.dataset import Dataset, Example, without_labels
 from cda_jax.prepare.run import prepare
 from cda_jax.train import train
@@ -107,23 +104,6 @@ def test_a_record_with_other_votes_than_the_index_says_is_named(folder, tmp_path
             InputError, match=r'record 1 \(train-1\) has other votes than the index'
         ):
             examples_of(tmp_path, 'voted').batch(np.array([1]))
-
-
-def test_every_term_is_of_the_shares():
-    model, variables, batch, keys = make(pseudo_label='none')
-    shares = np.random.default_rng(1).dirichlet(np.ones(CLASSES), ROWS).astype(np.float32)
-    losses = Losses([PLAIN] * SITES, PLAIN)
-    run = jax.jit(
-        lambda batch: compute(model, variables, batch, keys, losses=losses)(variables['params'])
-    )
-    _, (terms, outputs, _) = run(batch | {'soft_label': shares})
-    site, mask = np.array(batch['site']), np.array(batch['mask'])
-    log_p = np.array(jax.nn.log_softmax(outputs.emotion_logits), np.float64)
-    errors = -(shares * log_p[site, np.arange(ROWS)]).sum(axis=1)
-    np.testing.assert_allclose(terms.emotion, errors[mask].mean(), rtol=1e-5)
-    np.testing.assert_array_equal(outputs.label_codes, shares)  # what d sees
-    one_hot = {'soft_label': np.eye(CLASSES, dtype=np.float32)[batch['label']]}
-    assert_same_bits(run(batch | one_hot), run(batch))
 
 
 @pytest.mark.slow  # compiles two steps
