@@ -54,8 +54,8 @@ def standin(shared) -> Path:
     """Three small dataset folders in their own layouts."""
     from cda_jax.standin import make_standin
 
+    sizes = {'train_faces': (160, 200, 240), 'test_faces': 70}
     with shared() as root:
-        sizes = {'train_faces': (160, 200, 240), 'test_faces': 70}
         make_standin(root / 'standin', seed=7, num_processes=1, **sizes)
     return root / 'standin'
 
@@ -75,13 +75,9 @@ def start_main(data_dir):
     """Starts the program on the small data."""
 
     def start(workdir, *flags, devices=1, environment=None, new_session=False, **fields):
-        fields = {'data_dir': data_dir} | fields
-        return start_program(
-            *['-m', 'cda_jax.main', *small_run_flags(**fields), f'--workdir={workdir}', *flags],
-            devices=devices,
-            environment=environment,
-            new_session=new_session,
-        )
+        words = *small_run_flags(**{'data_dir': data_dir} | fields), f'--workdir={workdir}', *flags
+        options = {'environment': environment, 'new_session': new_session}
+        return start_program('-m', 'cda_jax.main', *words, devices=devices, **options)
 
     return start
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from helpers.runs import assert_same_bits
 
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.devices import replicate
@@ -11,23 +12,17 @@ from cda_jax.runtime.devices import replicate
 def small_state(step: int) -> dict:
     """Arrays of every kind that a training has; those of noise stay as they are in a file."""
     noise = np.random.default_rng(step).integers(0, 2**32, 8192, dtype=np.uint32)
-    params = {'noise': noise, 'bias': np.full(3, step / 3, np.float32)}
-    return replicate(
-        {
-            'step': jnp.int32(step),
-            'params': params,
-            'batch_stats': {'mean': np.zeros(2, np.float32)},
-            'key': jax.random.key(step),
-        }
-    )
+    state = {'step': jnp.int32(step), 'key': jax.random.key(step)}
+    state['params'] = {'noise': noise, 'bias': np.full(3, step / 3, np.float32)}
+    return replicate(state | {'batch_stats': {'mean': np.zeros(2, np.float32)}})
 
 
 def save(folder, scores, keep=1, state=None):
     """Saves a state, or small ones, after steps with these scores of validation."""
     with Checkpoints(folder, keep=keep) as checkpoints:
         for step, score in scores.items():
-            own = state or small_state(step)
-            checkpoints.save(own, step, data={'read': step}, validation_score=score)
+            saved = state or small_state(step)
+            checkpoints.save(saved, step, data={'read': step}, validation_score=score)
 
 
 def names(folder):
@@ -43,7 +38,6 @@ def assert_same_state(left, right):
 
     def raw(leaf):
         is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        return jax.random.key_data(leaf) if is_key else leaf
 
-    assert jax.tree.structure(left) == jax.tree.structure(right)
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(raw(a), raw(b)), left, right)
+    assert_same_bits(*(jax.tree.map(raw, state) for state in (left, right)))

@@ -39,8 +39,5 @@ def prepare_toys(folder: Path, rows: list[Example | Skipped], face_size=16, **op
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob('*')
-        if path.is_file()
-    }
+    files = (path for path in folder.rglob('*') if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -3,16 +3,13 @@
 import gzip
 
 import numpy as np
-
-# As in the files of the collection.
-OPTDIGITS_HEADER = 'Training file\n\nentwidth = 32\nentheight = 32\nntot = {}\nlastparag = 0\n'
+from helpers.files import write
 
 
-def digits(num, side, binary=True, seed=0):
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (num, side, side), np.uint8)
+def digits(num, side, binary=True):
+    images = np.random.default_rng(0).integers(0, 256, (num, side, side), np.uint8)
     if binary:
-        images = np.where(images > 127, 255, 0).astype(np.uint8)
+        images = np.uint8(255) * (images > 127)
     return images, np.arange(num, dtype=np.uint8) % 10
 
 
@@ -30,30 +27,26 @@ def write_mnist(folder, images, labels, part='t10k', joint='-', packed=False):
 
 
 def semeion_lines(images, labels):
-    one_hot = np.eye(10, dtype=int)[labels]
     return [
-        ' '.join([f'{p / 255:.4f}' for p in image.ravel()] + [str(v) for v in row]) + ' \n'
-        for image, row in zip(images, one_hot, strict=True)
+        ' '.join([f'{p / 255:.4f}' for p in image.ravel()] + [str(v) for v in one_hot]) + ' \n'
+        for image, one_hot in zip(images, np.eye(10, dtype=int)[labels], strict=True)
     ]
 
 
 def write_bitmaps(path, images, labels):
-    lines = [OPTDIGITS_HEADER.format(len(labels))]
+    lines = ['Training file', '', 'entwidth = 32', 'entheight = 32']
+    lines += [f'ntot = {len(labels)}', 'lastparag = 0']  # as in the files of the collection
     for image, label in zip(images // 255, labels, strict=True):
-        lines += [''.join(map(str, row)) + '\n' for row in image]
-        lines.append(f' {label}\n')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(''.join(lines))
+        lines += [''.join(map(str, row)) for row in image] + [f' {label}']
+    write(path, '\n'.join([*lines, '']))
 
 
 def write_optdigits(folder, sizes):
-    images, labels = digits(sum(sizes.values()), 32)
-    start = 0
-    for part, size in sizes.items():
-        taken = slice(start, start + size)
-        write_bitmaps(folder / f'optdigits-orig.{part}', images[taken], labels[taken])
-        start += size
-    return images, labels
+    whole = digits(sum(sizes.values()), 32)
+    starts = np.cumsum(list(sizes.values()))[:-1]
+    for part, *taken in zip(sizes, *(np.split(x, starts) for x in whole), strict=True):
+        write_bitmaps(folder / f'optdigits-orig.{part}', *taken)
+    return whole
 
 
 def check(site, images, labels, test):

@@ -27,9 +27,7 @@ def with_classes(source: Path, out: Path, class_names: tuple[str, ...], **rename
     """Prepares the pictures of a prepared site anew, some classes renamed; others are left out."""
     names, rows = rows_of(source)
     names = [renamed.get(name, name) for name in names]
-    rows = [
-        row._replace(label=class_names.index(names[row.label]))
-        for row in rows
-        if names[row.label] in class_names
-    ]
+    places = {name: label for label, name in enumerate(class_names)}
+    kept = (row for row in rows if names[row.label] in places)
+    rows = [row._replace(label=places[names[row.label]]) for row in kept]
     prepare(Dataset(class_names, (), rows), out, name=out.name, reader='csv', face_size=32)

@@ -22,7 +22,7 @@ ROWS = 48
 
 
 class Numbered:
-    """Examples that are nothing but their number."""
+    """Examples that are nothing but their number, and masked out where they are padding."""
 
     folders = ()
 
@@ -30,7 +30,6 @@ class Numbered:
         return EXAMPLES
 
     def batch(self, numbers: np.ndarray) -> dict:
-        """Rows of a batch; masked out where they are padding."""
         return {'label': numbers % ROWS, 'mask': numbers != PADDING}
 
 
@@ -48,9 +47,7 @@ def main(coordinator: str, num_processes: int, process: int) -> None:
         counts = np.sum([step(None, batch) for batch in devices.prefetch(batches)], axis=0)
         learned = {
             'counts': counts.tolist(),
-            'all': multihost.all_processes(
-                [process != other for other in range(num_processes + 1)]
-            ),
+            'all': multihost.all_processes([process != k for k in range(num_processes + 1)]),
             'texts': multihost.gather_texts('ä' * process),
         }
         print(json.dumps(learned), flush=True)

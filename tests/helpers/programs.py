@@ -1,7 +1,7 @@
 """Starts programs of this repository the way a user would, with a small run's settings."""
 
-import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,7 +10,6 @@ from pathlib import Path
 from cda_jax.config import Config, read_config
 
 REPOSITORY = Path(__file__).parents[2]
-IMPORTED_FROM = REPOSITORY, REPOSITORY / 'tests', REPOSITORY / 'tools'
 
 # Half of the time would be spent on optimising programs that run for a second.
 FAST_COMPILE = (
@@ -42,14 +41,14 @@ def start_program(
     *arguments, devices: int = 1, environment=None, new_session=False
 ) -> subprocess.Popen:
     """Starts Python with arguments, in an environment with so many virtual devices."""
+    imported_from = REPOSITORY, REPOSITORY / 'tests', REPOSITORY / 'tools'
+    own = {
+        'XLA_FLAGS': f'{FAST_COMPILE} --xla_force_host_platform_device_count={devices}',
+        'PYTHONPATH': os.pathsep.join(map(str, imported_from)),
+    }
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        env=os.environ
-        | {
-            'XLA_FLAGS': f'{FAST_COMPILE} --xla_force_host_platform_device_count={devices}',
-            'PYTHONPATH': os.pathsep.join(map(str, IMPORTED_FROM)),
-        }
-        | (environment or {}),
+        env=os.environ | own | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -74,18 +73,14 @@ def outputs(process: subprocess.Popen, code: int = 0, timeout: float = 300) -> t
 
 def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:
     """Flags for the program on the small data."""
-    fields = SMALL_RUN | {'data_dir': str(data_dir)} | fields
+    fields = SMALL_RUN | {'data_dir': data_dir} | fields
     overrides = [f'--config.{name}={value}' for name, value in fields.items()]
     return [f'--config={REPOSITORY / "configs" / config}.py', *overrides]
 
 
 def load_config(name: str):
     """The config of a file in configs/."""
-    path = REPOSITORY / 'configs' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
+    return runpy.run_path(str(REPOSITORY / 'configs' / f'{name}.py'))['get_config']()
 
 
 def small_config(data_dir, name: str = 'cda', **fields) -> Config:

@@ -40,6 +40,7 @@ def make(**options):
 
 
 def compute(model, variables, batch, keys, *, lambdas=(0.3, 0.7), losses=LOSSES, **options):
+    """E as a function of the parameters."""
     return functools.partial(
         objective,
         batch_stats=variables['batch_stats'],

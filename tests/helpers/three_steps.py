@@ -21,24 +21,16 @@ from cda_jax.runtime.launch import Place, joined
 from cda_jax.step import Recipe, eval_step, init_state, train_step
 
 ROWS, STEPS = 16, 3
-
-
 RESNET = ResNet(6, 4, 8, axis_name=AXIS)
 
 
 def make_recipe(extractor=None) -> Recipe:
     """Everything that could depend on the number of devices is in use."""
     reversal = reversal_strength('linear', maximum=0.5, warmup_fraction=0, total_steps=STEPS)
+    heads = {'num_site_heads': 3, 'common_head': False, 'num_sites': 3}
+    widths = {'classifier_widths': (8,), 'label_extractor_widths': (8, 8)}
     return Recipe(
-        model=CDA(
-            extractor or CoarsePixels(axis_name=AXIS),
-            num_classes=4,
-            num_site_heads=3,
-            common_head=False,
-            num_sites=3,
-            classifier_widths=(8,),
-            label_extractor_widths=(8, 8),
-        ),
+        model=CDA(extractor or CoarsePixels(axis_name=AXIS), num_classes=4, **heads, **widths),
         optimizer=optax.sgd(0.05, momentum=0.9),
         losses=Losses(
             [find_loss('adaptive_cross_entropy', {})] * 3,
@@ -85,13 +77,6 @@ def put_share(batch: dict) -> dict:
     return devices.put_batch({name: x[first : first + rows] for name, x in batch.items()})
 
 
-def main(out: str) -> None:
-    with joined(Place(None, None, None), timeout=60):
-        arrays = compute()
-        if jax.process_index() == 0:
-            np.savez(out, **arrays)
-
-
 def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
     recipe = make_recipe(RESNET)
@@ -100,24 +85,21 @@ def compute() -> dict[str, np.ndarray]:
     for number in range(STEPS):
         state, metrics = step(state, put_share(make_batch(number)))
         jax.block_until_ready(metrics)
-    evaluate = devices.lift_eval_step(
-        functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
-    )
-    weights = {'params': state.params, 'batch_stats': state.batch_stats}
-    confusion = evaluate(weights, put_share(make_batch(9)))
-    leaves = jax.tree.leaves_with_path((weights, metrics))
+    count = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
+    confusion = devices.lift_eval_step(count)(state.weights, put_share(make_batch(9)))
+    leaves = jax.tree.leaves_with_path((state.weights, metrics))
     arrays = {jax.tree_util.keystr(path): np.array(leaf) for path, leaf in leaves}
     for leaf in jax.tree.leaves(state.params):  # the same bits on every device
         copies = [np.array(shard.data) for shard in leaf.addressable_shards]
         assert len(copies) == jax.local_device_count()
         for copy in copies:
             np.testing.assert_array_equal(copy, copies[0])
-    return arrays | {
-        'devices': np.array(jax.device_count()),
-        'processes': np.array(jax.process_count()),
-        'confusion': np.array(confusion),
-    }
+    numbers = {'devices': jax.device_count(), 'processes': jax.process_count()}
+    return arrays | numbers | {'confusion': np.array(confusion)}
 
 
 if __name__ == '__main__':
-    main(sys.argv[1])
+    with joined(Place(None, None, None), timeout=60):
+        arrays = compute()
+        if jax.process_index() == 0:
+            np.savez(sys.argv[1], **arrays)
