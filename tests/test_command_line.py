@@ -1,5 +1,7 @@
 """What the command line makes of flags, and of mistakes in them."""
 
+import re
+
 import pytest
 from helpers.programs import outputs, small_run_flags, start_program
 
@@ -56,6 +58,4 @@ def test_a_config_file_that_cannot_be_used(tmp_path, content, message):
     path = tmp_path / 'mine.py'
     if content:
         path.write_text(content)
-    err = refusal(tmp_path, f'--config={path}')
-    assert err.startswith('error: --config: ')
-    assert message in err
+    assert re.match(f'error: --config: .*{message}', refusal(tmp_path, f'--config={path}'))
