@@ -80,18 +80,29 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label):
         """The gradient of a part's own term, less strength times that of L_d."""
         return jax.tree.map(lambda g, d: g - strength * d, gradient[name], from_dataset[name])
 
+    features = functools.partial(features_of, model, variables, batch)
+    zeros = jnp.zeros((ROWS, 8))
+
     @jax.jit
     def value_and_gradient(power, lambda_1, lambda_2):
         losses = LOSSES._replace(site_size_power=power)
         share = compute(model, variables, batch, keys, losses=losses)
         share = functools.partial(share, lambda_1=lambda_1, lambda_2=lambda_2)
-        return jax.value_and_grad(share, has_aux=True)(params)
+        perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
+        differentiate = jax.value_and_grad(
+            lambda params, perturbations: share(params, perturbations=perturbations),
+            argnums=(0, 1),
+            has_aux=True,
+        )
+        value, (gradient, at_features) = differentiate(params, perturbations)
+        _, pull_back = jax.vjp(features, params['feature_extractor'])
+        return value, gradient, {way: pull_back(each)[0] for way, each in at_features.items()}
 
     lambdas = [(0.0, 0.0), (0.3, 0.7), (1.0, 0.2), (2.0, 1.0)]
     for power, (lambda_1, lambda_2) in itertools.product([1.0, 0.0, 0.4], lambdas):
         values, from_emotion, from_label, from_dataset = separate(params, power)
         of_objective = value_and_gradient(power, lambda_1, lambda_2)
-        (total, (terms, outputs, changes)), got = jax.device_get(of_objective)
+        (total, (terms, outputs, changes)), got, ways = jax.device_get(of_objective)
         np.testing.assert_allclose(terms, values, rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
@@ -101,29 +112,13 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label):
         } | {f'emotion_classifiers_{k}': from_emotion[f'emotion_classifiers_{k}'] for k in range(3)}
         assert_trees_close(got, expected)
         assert np.abs(from_dataset['label_extractor']['logits']['kernel']).max() > 1e-4
+        # What is perturbed at the features has the gradient of one way alone.
+        assert_trees_close(ways['to_emotions'], from_emotion['feature_extractor'])
+        reversal = jax.tree.map(lambda d, k=lambda_1: -k * d, from_dataset['feature_extractor'])
+        assert_trees_close(ways['to_reversal'], reversal)
     assert outputs.emotion_logits.shape == (SITES, ROWS, CLASSES)
     structure = jax.tree.structure(variables['batch_stats'])
     assert jax.tree.structure(changes['batch_stats']) == structure
-
-
-def test_perturbations_give_the_gradient_at_the_features_of_each_way():
-    model, variables, batch, keys = make()
-    params, zeros = variables['params'], jnp.zeros((ROWS, 8))
-    perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
-    share = compute(model, variables, batch, keys, lambdas=(0.3, 0.7))
-
-    @jax.jit
-    def pulled_back(params):
-        at_features = jax.grad(lambda p: share(params, perturbations=p)[0])(perturbations)
-        features = functools.partial(features_of, model, variables, batch)
-        _, pull_back = jax.vjp(features, params['feature_extractor'])
-        return {way: pull_back(gradient)[0] for way, gradient in at_features.items()}
-
-    ways = pulled_back(params)
-    _, *gradients = separate_terms(model, variables, batch, keys)(params, 1.0)
-    from_emotion, _, from_dataset = (gradient['feature_extractor'] for gradient in gradients)
-    assert_trees_close(ways['to_emotions'], from_emotion)
-    assert_trees_close(ways['to_reversal'], jax.tree.map(lambda d: -0.3 * d, from_dataset))
 
 
 @pytest.mark.parametrize(

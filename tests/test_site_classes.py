@@ -55,7 +55,7 @@ def errors_on_four_members(model, losses, outputs, batch):
     return jax.jit(jax.vmap(share, axis_name='data'))(*shares).ravel()
 
 
-def expected(logits, targets, mask):
+def oracle(logits, targets, mask):
     return oracle_loss(logits, targets, mask, oracle_weights(logits, targets, mask, 1.0))
 
 
@@ -72,13 +72,13 @@ def test_a_classifiers_loss_knows_the_classes_of_its_site_alone(pseudo_label, sh
     site, mask = np.array(batch['site']), np.array(batch['mask'])
     if shared:  # statistics of all sites count each sample among its own classes
         judged = np.array(outputs.emotion_logits)[site, np.arange(ROWS)]
-        close(errors, expected(judged, codes, mask))
-        return
-    of_sites = 0
-    for k, own in enumerate(map(list, SITE_CLASSES)):
-        targets = np.eye(len(own))[codes[:, own].argmax(axis=1)]
-        of_sites += expected(np.float32(logits)[k][:, own], targets, mask & (site == k))
-    close(errors, of_sites)
+        expected = oracle(judged, codes, mask)
+    else:
+        expected = 0
+        for k, own in enumerate(map(list, SITE_CLASSES)):
+            targets = np.eye(len(own))[codes[:, own].argmax(axis=1)]
+            expected += oracle(np.float32(logits)[k][:, own], targets, mask & (site == k))
+    close(errors, expected)
 
 
 @pytest.mark.parametrize('name', sorted(set(cda_jax.losses.__all__) - NO_LOSSES))
@@ -144,8 +144,8 @@ def test_three_sites_with_eight_classes_train_together(data_dir, tmp_path, capsy
     with_classes(data_dir / 'affectnet', data / 'new', ('Anger', 'Calm'), Neutral='Calm')
     names = 'rafdb', 'fer', 'ck'
     options = {'sites': names, 'num_epochs': 1, 'validation_fraction': 0.2}
-    config = small_config(data, 'cda_robust', **options)
-    results = train(config, tmp_path / 'run')
+    run = tmp_path / 'run'
+    results = train(small_config(data, 'cda_robust', **options), run)
     assert 'rafdb has no Contempt' in capsys.readouterr().out
     assert results.class_names == [*CK[:6], 'Neutral', 'Contempt']
     for site, absent in zip(names, (7, 7, 6), strict=True):
@@ -158,9 +158,9 @@ def test_three_sites_with_eight_classes_train_together(data_dir, tmp_path, capsy
     assert np.isfinite(results.average.macro_f1)
 
     # The checkpoint knows which classifier answers for what.
-    assert load_trained(tmp_path / 'run').model.site_classes[2] == (0, 1, 2, 3, 4, 5, 7)
-    assert evaluate(config_of_run(tmp_path / 'run'), tmp_path / 'run') == results
-    other = evaluate(config_of_run(tmp_path / 'run', test_sites=('new',)), tmp_path / 'run')
+    assert load_trained(run).model.site_classes[2] == (0, 1, 2, 3, 4, 5, 7)
+    assert evaluate(config_of_run(run), run) == results
+    other = evaluate(config_of_run(run, test_sites=('new',)), run)
     said = capsys.readouterr().err
     assert f'{data}/new: examples of Calm are left out, because no site of the training' in said
     recall = other.test_sites['new']['common'].recall

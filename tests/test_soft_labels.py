@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from helpers.other_classes import rows_of
 from helpers.programs import small_config
-from helpers.runs import assert_same_bits, assert_same_end, metrics
-from helpers.three_steps import make_batch, make_recipe, mapped_step
+from helpers.runs import assert_same_bits, metrics
 
 from cda_jax.data.examples import PADDING, Examples
 from cda_jax.data.manifest import read_index, write_index
@@ -100,25 +99,8 @@ def test_a_record_with_other_votes_than_the_index_says_is_named(folder, tmp_path
     index = read_index(tmp_path / 'voted', 'train')
     for votes in (index.votes + np.float32([0, 0, 1]), None):
         write_index(tmp_path / 'voted', 'train', index._replace(votes=votes))
-        with pytest.raises(
-            InputError, match=r'record 1 \(train-1\) has other votes than the index'
-        ):
+        with pytest.raises(InputError, match=r'record 1 \(train-1\) has other votes than the in'):
             examples_of(tmp_path, 'voted').batch(np.array([1]))
-
-
-@pytest.mark.slow  # compiles two steps
-def test_hit_rates_are_of_the_hard_label_on_any_number_of_devices():
-    batch, results = make_batch(0), []
-    shares = np.random.default_rng(1).dirichlet(np.ones(4), len(batch['mask']))
-    for devices in (1, 4):
-        state, step = mapped_step(make_recipe(), devices)
-        results.append(step(state, batch | {'soft_label': np.float32(shares)})[1])
-        if devices == 1:
-            plain = step(state, batch)[1]
-    for name, value in results[0].items():
-        np.testing.assert_allclose(value, results[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
-    assert plain['accuracy_emotion'] == results[0]['accuracy_emotion']
-    assert abs(plain['loss_label'] - results[0]['loss_label']) > 1e-3
 
 
 @pytest.mark.slow
@@ -128,25 +110,23 @@ def test_a_run_with_votes_trains_resumes_and_differs_from_one_without(data_dir, 
     (data / 'rafdb').symlink_to(data_dir / 'rafdb')
     names, rows = rows_of(data_dir / 'expw')
     classes = (*names, 'Contempt')
-    votes = np.random.default_rng(0).integers(0, 3, (len(rows), len(classes))).tolist()
-    for row, of_row in zip(rows, votes, strict=True):
-        of_row[row.label] = 4
-    rows = [row._replace(votes=tuple(own)) for row, own in zip(rows, votes, strict=True)]
+    votes = np.random.default_rng(0).integers(0, 3, (len(rows), len(classes)))
+    votes += 4 * np.eye(len(classes), dtype=int)[[row.label for row in rows]]
+    rows = [row._replace(votes=tuple(own)) for row, own in zip(rows, votes.tolist(), strict=True)]
     prepare(Dataset(classes, (), rows), data / 'voted', name='v', reader='csv', face_size=32)
     options = {'sites': ('rafdb', 'voted'), 'num_epochs': 1, 'mixup': 0.2}
     options |= {'pseudo_label': 'soft', 'validation_fraction': 0.2, 'checkpoint_every_steps': 5}
-    config = small_config(data, 'cda_robust', **options)
-    results = train(config, tmp_path / 'run')
+    config, run = small_config(data, 'cda_robust', **options), tmp_path / 'run'
+    results = train(config, run)
     assert results.class_names == [*classes]
     assert list(results.test_sites) == ['rafdb', 'voted']
 
-    shutil.copytree(tmp_path / 'run', tmp_path / 'again')
-    last = max(int(step.name) for step in (tmp_path / 'again/checkpoints').iterdir())
-    shutil.rmtree(tmp_path / 'again/checkpoints' / str(last))
-    (tmp_path / 'again/results.json').unlink()
-    train(config, tmp_path / 'again')
-    assert_same_end(tmp_path / 'again', tmp_path / 'run')
+    weights = load_trained(run).weights
+    shutil.rmtree(run / 'checkpoints' / str(results.step))
+    (run / 'results.json').unlink()
+    assert train(config, run) == results
+    assert_same_bits(load_trained(run).weights, weights)
 
-    train(small_config(data, 'cda_robust', **options, soft_labels=False), tmp_path / 'hard')
-    assert metrics(tmp_path / 'hard')[0]['loss'] != metrics(tmp_path / 'run')[0]['loss']
-    assert load_trained(tmp_path / 'hard').step == load_trained(tmp_path / 'run').step
+    hard = train(small_config(data, 'cda_robust', **options, soft_labels=False), tmp_path / 'hard')
+    assert hard.step == results.step
+    assert metrics(tmp_path / 'hard')[0]['loss'] != metrics(run)[0]['loss']

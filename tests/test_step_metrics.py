@@ -7,9 +7,11 @@ import pytest
 from helpers.three_steps import make_recipe
 
 from cda_jax.models.cda import Outputs
+from cda_jax.objective import with_labels
 from cda_jax.step_metrics import (
     adversary_metrics,
     gradient_shares,
+    hit_rates,
     reversed_gradient_ratio,
     site_accuracies,
 )
@@ -74,18 +76,35 @@ def test_what_the_dataset_classifier_tells_apart(members, dead):
 
 
 @pytest.mark.parametrize('members', [1, 4])
-@pytest.mark.parametrize(('site_heads', 'common'), [(4, False), (4, True), (0, True)])
-def test_accuracy_of_each_sites_own_classifier(members, site_heads, common):
-    logits = np.random.default_rng(2).normal(size=(N, site_heads + common, 4)).astype(np.float32)
-    model = make_recipe().model.clone(num_site_heads=site_heads, common_head=common)
+@pytest.mark.parametrize(
+    ('site_heads', 'common', 'labelled'),
+    [(4, False, 'uvw'), (4, True, 'uvw'), (0, True, 'uvw'), (4, False, 'uw')],
+)
+def test_hits_are_counted_of_labels_by_each_sites_own_classifier(
+    members, site_heads, common, labelled
+):
+    rng = np.random.default_rng(2)
+    logits, codes = rng.normal(size=(N, site_heads + common, 4)), rng.normal(size=(N, 4))
+    every = tuple(range(4))
+    classes = every, every if 'v' in labelled else (), every, every
+    heads = {'num_site_heads': site_heads, 'common_head': common}
+    model = make_recipe().model.clone(num_sites=4, site_classes=classes, **heads)
+    label = np.int32(np.where(np.isin(SITE, model.unlabelled), -1, LABEL))
 
-    def accuracies(logits, batch):
-        outputs = Outputs(None, jnp.swapaxes(logits, 0, 1), None, None)
-        return site_accuracies(outputs, batch, model, SITES, 'data')
+    def metrics(logits, codes, batch):
+        outputs = Outputs(None, jnp.swapaxes(logits, 0, 1), codes, None)
+        batch = with_labels(batch, model)
+        accuracies = site_accuracies(outputs, batch, model, SITES, 'data')
+        return accuracies | hit_rates(outputs, batch, model, 'data')
 
-    got = on(members, accuracies, logits, BATCH)
-    head = SITE if site_heads else np.zeros(N, int)
-    hits = np.argmax(logits[np.arange(N), head], axis=1) == LABEL
-    for site, name in enumerate(SITES[:3]):
-        assert got[f'accuracy_{name}'] == pytest.approx(hits[(site == SITE) & MASK].mean())
-    assert np.isnan(got['accuracy_absent'])
+    head, known = SITE if site_heads else np.zeros(N, int), MASK & (label >= 0)
+    hits = np.argmax(logits[np.arange(N), head], axis=1) == label
+    expected = {
+        f'accuracy_{name}': hits[known & (site == SITE)].mean()
+        for site, name in enumerate(SITES)
+        if name in labelled
+    }
+    expected |= {'accuracy_absent': np.nan, 'accuracy_emotion': hits[known].mean()}
+    expected['pseudo_label_agreement'] = (codes.argmax(axis=1) == label)[known].mean()
+    found = on(members, metrics, *map(np.float32, (logits, codes)), BATCH | {'label': label})
+    assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)

@@ -12,13 +12,12 @@ from helpers.other_classes import rows_of
 from helpers.programs import load_config, small_config
 from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
 
-from cda_jax import step_metrics
 from cda_jax.analysis.health import Setup
 from cda_jax.config import read_config
-from cda_jax.data.manifest import read_index, read_manifest
+from cda_jax.data.manifest import read_index
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate
-from cda_jax.objective import Losses, with_labels
+from cda_jax.objective import Losses
 from cda_jax.prepare.dataset import Dataset, without_labels
 from cda_jax.prepare.run import prepare
 from cda_jax.train import train
@@ -80,39 +79,21 @@ def test_d_sees_the_mean_of_the_labelled_heads_in_the_place_of_a_label(pseudo_la
         jax.tree.map(close, gradient[name], of_emotions[name])
 
 
-def test_rates_are_of_labelled_samples():
-    model, variables, batch, keys = small()
-    (_, (_, outputs, _)), _ = run(model, variables, batch, keys)
-    share = jax.tree.map(lambda x: x[None], (outputs, with_labels(batch, model)))
-
-    def metrics(outputs, batch):
-        found = step_metrics.hit_rates(outputs, batch, model, 'data')
-        return found | step_metrics.site_accuracies(outputs, batch, model, ('u', 'v', 'w'), 'data')
-
-    found = jax.jit(jax.vmap(metrics, axis_name='data'))(*share)
-    rates = {name for name in found if name.startswith('accuracy_')}
-    assert rates == {'accuracy_emotion', 'accuracy_u', 'accuracy_w'}
-    site, known = np.array(batch['site']), np.array(batch['mask'] & (batch['label'] >= 0))
-    hits = outputs.emotion_logits[site, np.arange(ROWS)].argmax(axis=1) == batch['label']
-    np.testing.assert_allclose(found['accuracy_emotion'][0], hits[known].mean(), rtol=1e-6)
-
-
 def test_labels_are_left_out_when_a_dataset_is_prepared(tmp_path):
     rows = make_rows(tmp_path / 'photos', num_train=6, num_test=3)
-    labelled = Dataset(('red', 'green', 'blue'), (), rows)
-    for name, dataset in {'labelled': labelled, 'bare': without_labels(labelled)}.items():
-        prepare(dataset, tmp_path / name, name=name, reader='csv', face_size=32)
-    manifests = [read_manifest(tmp_path / name) for name in ('labelled', 'bare')]
-    assert [manifest.unlabelled for manifest in manifests] == [False, True]
-    train, test = (manifests[1].splits[split] for split in ('train', 'test'))
-    assert (train.num_examples, train.class_counts) == (6, (0, 0, 0))
-    assert test.class_counts == (1, 1, 1)
+    assert not prepare_toys(tmp_path / 'labelled', rows).unlabelled
+    options = {'name': 'bare', 'reader': 'csv', 'face_size': 32}
+    dataset = without_labels(Dataset(('red', 'green', 'blue'), (), rows))
+    manifest = prepare(dataset, tmp_path / 'bare', **options)
+    assert manifest.unlabelled
+    train, test = (manifest.splits[split] for split in ('train', 'test'))
+    assert (train.num_examples, train.class_counts, test.class_counts) == (6, (0,) * 3, (1,) * 3)
     assert set(read_index(tmp_path / 'bare', 'train').label) == {-1}
     # Then no class and no test set is needed.
     bare = [row._replace(label=-1) for row in rows[:6]]
-    none = prepare(Dataset((), (), bare), tmp_path / 'none', name='none', reader='folders')
+    none = prepare(Dataset((), (), bare), tmp_path / 'none', **options)
     assert none.unlabelled
-    assert read_manifest(tmp_path / 'none').splits['test'].num_examples == 0
+    assert none.splits['test'].num_examples == 0
     with pytest.raises(InputError, match='expected a label in all train rows or in none'):
         prepare_toys(tmp_path / 'mixed', [*bare[:3], *rows[3:]])
     with pytest.raises(InputError, match='label -1: expected 0 to 2'):
@@ -131,20 +112,18 @@ def test_a_run_with_unlabelled_sites(data_dir, tmp_path, capsys):
         prepare(dataset, data / name, name=name, reader='csv', face_size=32)
     sites = {'sites': ('rafdb', 'target', 'bare'), 'site_weights': ()}
     options = sites | {'shared_head': False, 'num_epochs': 1, 'validation_fraction': 0.2}
-    results = train(small_config(data, 'unlabelled_target', **options), tmp_path / 'run')
+    run = tmp_path / 'run'
+    results = train(small_config(data, 'unlabelled_target', **options), run)
     said = capsys.readouterr().out
     assert 'target has no labels' in said
     assert 'accuracy_rafdb' in said  # of validation, where there are labels
-    assert {site: list(heads) for site, heads in results.test_sites.items()} == {
-        'rafdb': ['own', 'mean'],
-        'target': ['mean'],
-    }
+    heads = {site: list(heads) for site, heads in results.test_sites.items()}
+    assert heads == {'rafdb': ['own', 'mean'], 'target': ['mean']}
     rafdb = results.test_sites['rafdb']
     assert rafdb['own'] == rafdb['mean']  # the only one that knows anything
-    assert load_trained(tmp_path / 'run').model.unlabelled == [1, 2]
-    assert evaluate(config_of_run(tmp_path / 'run'), tmp_path / 'run') == results
-    held_out = evaluate(config_of_run(tmp_path / 'run'), tmp_path / 'run', 'validation')
-    assert list(held_out.test_sites) == ['rafdb']
+    assert load_trained(run).model.unlabelled == [1, 2]
+    assert evaluate(config_of_run(run), run) == results
+    assert list(evaluate(config_of_run(run), run, 'validation').test_sites) == ['rafdb']
 
     for fields, message in (
         ({'sites': ('bare', 'target')}, 'bare: has no labels, like all sites'),
