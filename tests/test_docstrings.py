@@ -1,6 +1,7 @@
 """What docstrings and signatures of the method's functions say is held against what they do."""
 
 import doctest
+import pkgutil
 import sys
 
 import jax.numpy as jnp
@@ -8,22 +9,17 @@ import jaxtyping
 import pytest
 
 import cda_jax.losses
-from cda_jax.errors import did_you_mean
-from cda_jax.gradient_reversal import reverse_gradient
-from cda_jax.losses.alignment import coral, mmd
-from cda_jax.metrics import score
-from cda_jax.models.transition import site_log_probabilities
-from cda_jax.optimization import reversal_strength
-from cda_jax.rivals.group_dro import group_dro_loss
-from cda_jax.rivals.weight_average import average_weights
 
-FUNCTIONS = [getattr(cda_jax.losses, name) for name in cda_jax.losses.__all__]
-FUNCTIONS += [average_weights, coral, did_you_mean, group_dro_loss, mmd]
-FUNCTIONS += [reverse_gradient, reversal_strength, score, site_log_probabilities]
+FUNCTIONS = [f'losses:{name}' for name in cda_jax.losses.__all__]
+FUNCTIONS += ['errors:did_you_mean', 'gradient_reversal:reverse_gradient', 'metrics:score']
+FUNCTIONS += ['losses.alignment:coral', 'losses.alignment:mmd', 'optimization:reversal_strength']
+FUNCTIONS += ['models.transition:site_log_probabilities', 'rivals.group_dro:group_dro_loss']
+FUNCTIONS += ['rivals.weight_average:average_weights']
 
 
-@pytest.mark.parametrize('function', FUNCTIONS, ids=lambda function: function.__name__)
-def test_examples(function):
+@pytest.mark.parametrize('name', FUNCTIONS)
+def test_examples(name):
+    function = pkgutil.resolve_name(f'cda_jax.{name}')
     names = dict(vars(sys.modules[function.__module__]))
     [test] = doctest.DocTestFinder().find(function, function.__name__, module=False, globs=names)
     assert test.examples

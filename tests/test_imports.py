@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / 'cda_jax'
 STEP = {'augment', 'gradient_reversal', 'losses', 'models', 'objective', 'optimization', 'rivals'}
 METHOD = STEP | {'errors', 'metrics', 'step_metrics', 'step'}
 RUN = METHOD | {'config', 'data', 'runtime'}
+MEASURED = RUN | {'experiment', 'evaluate', 'analysis.features', 'analysis.health'}
 NONE = 'errors augment gradient_reversal metrics rivals losses runtime config'
 MAY_IMPORT = {name: set() for name in NONE.split()} | {
     'models': {'gradient_reversal'},
@@ -28,12 +29,9 @@ MAY_IMPORT = {name: set() for name in NONE.split()} | {
     'use.pretrained': RUN | {'experiment', 'trained'},
     'train': RUN | {'experiment', 'trained', 'use.pretrained', 'evaluate', 'analysis.health'},
     'main': {'runtime', 'config', 'evaluate', 'train'},
-    'analysis': RUN
-    | {'experiment', 'trained', 'evaluate', 'use', 'analysis.features', 'analysis.health'},
+    'analysis': MEASURED | {'trained', 'use'},
     'analysis.health': {'runtime', 'config', 'data'},
-    'suites': RUN
-    | {'experiment', 'evaluate', 'analysis', 'analysis.features', 'analysis.health'}
-    | {'prepare', 'standin'},
+    'suites': MEASURED | {'analysis', 'prepare', 'standin'},
 }
 # The only libraries that these may import, where not any will do.
 LIBRARIES = {name: {'flax', 'jax', 'jaxtyping', 'numpy', 'optax'} for name in METHOD}

@@ -46,7 +46,6 @@ def test_a_run_leaves_results_logs_and_checkpoints(finished):
     figures += ' balanced_accuracy_dataset largest_share_dataset reversed_gradient_ratio'
     assert set(lines[0]) >= set(figures.split())
     assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
-    assert list(workdir.glob('events.out.tfevents*'))
     assert 'step 36/36' in out
 
 

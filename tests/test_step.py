@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers.programs import REPOSITORY, start_program
+from helpers import three_steps
+from helpers.programs import start_program
 from helpers.several import ends, free_address
 from helpers.three_steps import make_batch, make_recipe, mapped_step
 
@@ -21,27 +22,19 @@ def start():
     return mapped_step(make_recipe())
 
 
-def open_mpi(process: int, port: str) -> dict[str, str]:
-    """The environment of one of two processes, as Open MPI sets it."""
-    return {
-        'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://127.0.0.1:34911',
-        'OMPI_COMM_WORLD_SIZE': '2',
-        'OMPI_COMM_WORLD_RANK': str(process),
-        'OMPI_COMM_WORLD_LOCAL_RANK': str(process),
-        'JAX_COORDINATOR_PORT': port,  # the one of the job's number may be taken
-    }
-
-
 @pytest.mark.slow
 def test_devices_and_processes_compute_the_same(tmp_path):
     def start(name, **options):
-        return start_program(
-            REPOSITORY / 'tests' / 'helpers' / 'three_steps.py', tmp_path / f'{name}.npz', **options
-        )
+        return start_program(three_steps.__file__, tmp_path / f'{name}.npz', **options)
 
-    port = free_address().rpartition(':')[2]
+    # Two processes as Open MPI starts them; the port of the job's number may be taken.
+    job = {'JAX_COORDINATOR_PORT': free_address().rpartition(':')[2], 'OMPI_COMM_WORLD_SIZE': '2'}
+    job['OMPI_MCA_orte_hnp_uri'] = '1531576320.0;tcp://127.0.0.1:34911'
+    ranks = 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK'
     programs = [start(f'1x{n}', devices=n) for n in (1, 2, 4)]
-    programs += [start('2x2', devices=2, environment=open_mpi(i, port)) for i in range(2)]
+    for process in ('0', '1'):
+        environment = job | dict.fromkeys(ranks, process)
+        programs.append(start('2x2', devices=2, environment=environment))
     codes, _, errors = ends(programs)
     assert codes == [0] * 5, errors
     results = [dict(np.load(tmp_path / f'{name}.npz')) for name in ('1x1', '1x2', '1x4', '2x2')]
