@@ -11,7 +11,6 @@ from helpers.runs import assert_same_bits, metrics
 
 from cda_jax.data.examples import PADDING, Examples
 from cda_jax.data.manifest import read_index, write_index
-from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, without_labels
@@ -79,19 +78,6 @@ def test_only_runs_with_votes_have_soft_labels(folder):
     # A row without a label has no share of any class.
     bare = examples_of(folder, 'voted', 'bare_plain').batch(numbers)
     np.testing.assert_array_equal(bare['soft_label'].any(axis=1), [True] * 4 + [False] * 2)
-
-
-def test_processes_and_later_starts_read_the_same(folder):
-    def read(first=0, **place):
-        examples = examples_of(folder, 'voted', 'plain')
-        options = {'seed': 3, 'first_step': first, 'total_steps': 6}
-        batches = train_batches(examples, examples.sizes, Reading(4, 2, **place), **options)
-        return [batch['soft_label'] for batch in batches]
-
-    whole = read()
-    assert_same_bits(read(first=2), whole[2:])
-    halves = [read(process_index=index, process_count=2) for index in (0, 1)]
-    assert_same_bits([np.concatenate(pair) for pair in zip(*halves, strict=True)], whole)
 
 
 def test_a_record_with_other_votes_than_the_index_says_is_named(folder, tmp_path):
