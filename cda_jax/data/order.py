@@ -42,19 +42,18 @@ class Order:
     ):
         self._seed = seed
         self._shares = whole_weights(shares)
-        # The examples of each site, or of each class of each site, and their shares in the site.
-        self._strata = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-        self._shares_in_site = [[1]] * len(sizes)
-        if class_balance:
-            by_class = [
-                [site[labels[site] == label] for label in np.unique(labels[site])]
-                for site in self._strata
-            ]
-            self._strata = [examples for classes in by_class for examples in classes]
-            self._shares_in_site = [
-                whole_weights([len(examples) ** (1 - class_balance) for examples in classes])
-                for classes in by_class
-            ]
+        if not class_balance:
+            labels = np.zeros(sum(sizes), int)
+        by_class = [
+            [site[labels[site] == label] for label in np.unique(labels[site])]
+            for site in np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+        ]
+        # The examples of each class of each site, or of each site, and their shares in the site.
+        self._strata = [examples for classes in by_class for examples in classes]
+        self._shares_in_site = [
+            whole_weights([len(examples) ** (1 - class_balance) for examples in classes])
+            for classes in by_class
+        ]
         self._sizes = np.array([len(examples) for examples in self._strata])
         # Batches that are read ahead may lie in several epochs of a stratum.
         self._shuffled = functools.lru_cache(maxsize=4 * len(self._sizes))(self._shuffle)
