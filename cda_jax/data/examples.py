@@ -182,9 +182,6 @@ def _soft_labels(parts: Sequence[Part]) -> np.ndarray | None:
 def _check(record: Record, part: Part, row: int) -> None:
     name = record.id if record.id.isprintable() else ascii(record.id)
     where = f'{part.site.folder}: record {part.records[row]} ({name})'
-    num_classes = len(part.site.manifest.class_names)
-    if not 0 <= record.label < num_classes and not part.site.manifest.unlabelled:
-        raise InputError(f'{where} has label {record.label}, expected 0 to {num_classes - 1}')
     pixel_hash = int.from_bytes(record.pixel_hash[:8], 'big')
     found, expected = (record.label, record.photo_hash, pixel_hash), part.index.take(row)[:3]
     if found != expected:

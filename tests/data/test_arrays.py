@@ -82,10 +82,10 @@ def test_arrays_come_back(tmp_path):
 
 def test_one_array_is_no_archive_and_an_archive_no_array(tmp_path):
     np.save(tmp_path / 'one.npy', np.arange(3))
-    with pytest.raises(InputError, match='expected an npz file of named arrays, found a single'):
+    with pytest.raises(InputError, match='expected an npz file of named arrays'):
         read_npz(tmp_path / 'one.npy', max_bytes=1000)
     np.savez(tmp_path / 'some.npz', a=np.arange(3))
-    with pytest.raises(InputError, match='expected an npy file of one array, found several'):
+    with pytest.raises(InputError, match='expected an npy file of one array'):
         read_npy(tmp_path / 'some.npz', max_bytes=1000)
 
 
