@@ -103,7 +103,7 @@ def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int
     settings = {'model': model, 'image_size': config.image_size, 'adjust': adjust}
     if jax.process_count() == 1:
         return devices.lift_rows(functools.partial(predict, **settings))
-    return devices.lift_eval_step(functools.partial(eval_step, axis_name=devices.AXIS, **settings))
+    return devices.lift(functools.partial(eval_step, axis_name=devices.AXIS, **settings))
 
 
 def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Callable | None:

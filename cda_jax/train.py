@@ -21,7 +21,7 @@ from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import Experiment, data_position
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
-from cda_jax.runtime.logs import Clock, Logs, console_line, duration
+from cda_jax.runtime.logs import Clock, Logs, console_line
 from cda_jax.runtime.multihost import check_agreement, together
 from cda_jax.runtime.results import Results, format_results, read_results, write_results
 from cda_jax.runtime.signals import Preempted, StopSignals
@@ -146,8 +146,9 @@ def _first_state(experiment, checkpoints, pretrained) -> tuple[TrainState, int]:
 
 def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, int]:
     """The state after the last step, or after the one at which it was asked to stop."""
-    train_over_devices = devices.lift_train_step(
-        functools.partial(train_step, recipe=run.experiment.recipe, axis_name=devices.AXIS)
+    train_over_devices = devices.lift(
+        functools.partial(train_step, recipe=run.experiment.recipe, axis_name=devices.AXIS),
+        donate_argnums=0,
     )
     step, total = first_step, run.experiment.total_steps
     validate_every_steps = run.config.validate_every_epochs * run.experiment.steps_per_epoch
@@ -159,7 +160,7 @@ def _train(run: _Run, state: TrainState, first_step: int) -> tuple[TrainState, i
             state, metrics = train_over_devices(state, batch)
             if clock is None:
                 jax.block_until_ready(metrics)  # so that compiling does not count
-                run.logs.say(f'first step done after {duration(time.monotonic() - start)}')
+                run.logs.say(f'first step done after {time.monotonic() - start:.0f} s')
                 clock = Clock(step, total, run.config.batch_size)
             elif devices.must_wait_each_step():
                 jax.block_until_ready(metrics)

@@ -5,11 +5,10 @@
 
 The parts: reading alone, from records or from memory; the training step alone, on a batch that
 stays on the device; both together, as training runs them; evaluation, which reads records. They
-take turns, so that other work on the machine hits all alike, and the median counts; of a product of
-large matrices, which shows what the devices are capable of, the best does.
+take turns, so that other work on the machine hits all alike, and the median counts. A product of
+large matrices, of which the fastest counts, shows what the devices are capable of.
 """
 
-import collections
 import functools
 import itertools
 import platform
@@ -65,7 +64,8 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     run = experiment.build_experiment(config)._replace(total_steps=to_read + 50)
     step = functools.partial(train_step, recipe=run.recipe, axis_name=devices.AXIS)
     make_state = functools.partial(init_state, run.recipe, config.seed)
-    train, state = devices.lift_train_step(step), devices.replicate(jax.jit(make_state)())
+    train = devices.lift(step, donate_argnums=0)
+    state = devices.replicate(jax.jit(make_state)())
     counts = experiment.head_class_counts(config, run.parts)
     evaluation = evaluate.over_devices(run.recipe.model, config, counts)
     sets = []
@@ -104,23 +104,20 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     }
 
     evaluate_all({})  # compiles
-    seconds, rates, products = collections.defaultdict(list), collections.defaultdict(list), {}
-    for _ in range(repeats):
-        for name, part in parts.items():
-            seconds[name].append(part())
-        if not products:  # only now, lest they count in the memory that training takes
-            of_devices = [device.memory_stats() or {} for device in jax.local_devices()]
-            of_process = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux: KiB
-            peak_memory = max(of.get('peak_bytes_in_use', 0) for of in of_devices) or of_process
-            side = 2048 if jax.default_backend() == 'cpu' else 8192
-            multiply = devices.lift_eval_step(lambda matrix, _: matrix @ matrix)
-            for kind in ('float32', config.compute_dtype):
-                matrix = jax.random.normal(jax.random.key(0), (side, side), kind)
-                products[kind] = functools.partial(multiply, devices.replicate(matrix))
-        for kind, product in products.items():
-            flop = 2.0 * side**3 * jax.device_count()
-            rates[kind].append(flop / _seconds(product, same, 5))
-    rates, of_step = {kind: max(found) for kind, found in rates.items()}, median(seconds['step'])
+    turns = [{name: part() for name, part in parts.items()} for _ in range(repeats)]
+    seconds = {name: [turn[name] for turn in turns] for name in parts}
+    of_step, rates = median(seconds['step']), {}
+    of_devices = [device.memory_stats() or {} for device in jax.local_devices()]
+    of_process = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux: KiB
+    peak_memory = max(of.get('peak_bytes_in_use', 0) for of in of_devices) or of_process
+    # Only now, lest they count in the memory that training takes.
+    side = 2048 if jax.default_backend() == 'cpu' else 8192
+    multiply = devices.lift(lambda matrix, _: matrix @ matrix)
+    for kind in ('float32', config.compute_dtype):
+        matrix = devices.replicate(jax.random.normal(jax.random.key(0), (side, side), kind))
+        product = functools.partial(multiply, matrix)
+        fastest = min(_seconds(product, same, 5) for _ in range(repeats))
+        rates[kind] = 2.0 * side**3 * jax.device_count() / fastest
 
     # As for one CPU, wherever it runs: of what a GPU's libraries do, XLA counts nothing.
     cpu = jax.local_devices(backend='cpu')[:1]

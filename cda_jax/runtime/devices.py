@@ -34,19 +34,6 @@ def check_batch_size(batch_size: int) -> None:
         )
 
 
-def lift_train_step(step: Callable) -> Callable:
-    """Lifts `step(state, batch) -> (state, metrics)`, which sums over `AXIS`, over all devices.
-
-    The lifted step takes a replicated state, whose memory it uses again, and a placed batch.
-    """
-    return _lift(step, donate_argnums=0)
-
-
-def lift_eval_step(step: Callable) -> Callable:
-    """Lifts `step(weights, batch) -> sums` as `lift_train_step` does, but keeps the weights."""
-    return _lift(step)
-
-
 def lift_rows(step: Callable) -> Callable:
     """Lifts `step(weights, batch) -> arrays of the device's rows`, in one process.
 
@@ -55,7 +42,12 @@ def lift_rows(step: Callable) -> Callable:
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
 
 
-def _lift(step: Callable, **options: int) -> Callable:
+def lift(step: Callable, **options: int) -> Callable:
+    """Lifts `step(state, batch) -> sums`, which sums over `AXIS`, over all devices.
+
+    The lifted step takes a replicated state, or weights, and a placed batch. With the option
+    `donate_argnums=0` it uses the memory of the state again.
+    """
     if jax.process_count() == 1:
         return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, **options)
     # JAX's check of what is the same on all devices would sum the gradients once more.
@@ -84,16 +76,13 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
 
 
 class AnyProcess:
-    """Whether any process says yes; all get the same answer at the same step.
-
-    With several processes the answer is some steps old, so that none of them waits for it.
-    """
+    """Whether any process says yes, some steps ago, so that none has to wait for the answer."""
 
     def __init__(self):
         self._answers = collections.deque()
 
     def __call__(self, flag: bool) -> bool:
-        """Takes this process's word and returns the answer; all call it once per step."""
+        """Takes this process's word, and gives all the same answer; all call it once per step."""
         if jax.process_count() == 1:
             return flag
         of_all = put_batch({'flags': np.full(jax.local_device_count(), flag)})['flags']

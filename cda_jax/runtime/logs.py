@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -110,16 +111,9 @@ def console_line(step: int, total_steps: int, figures: dict[str, float]) -> str:
     shown = [f'{short} {figures[name]:.3g}' for name, short in _CONSOLE.items() if name in figures]
     if 'images_per_second' in figures:
         shown.append(f'{figures["images_per_second"]:,.0f} images/s')
-        shown.append(f'{duration(figures["seconds_left"])} left')
+        shown.append(f'{timedelta(seconds=round(figures["seconds_left"]))} left')
     start = f'step {step:>{len(str(total_steps))}}/{total_steps}  epoch {figures["epoch"]:5.1f}'
     return '  '.join([start, *shown])
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person writes them: '1:02:03' or '2:03'."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
 
 
 def _cut(path: Path, last_step: int) -> None:

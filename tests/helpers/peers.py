@@ -42,7 +42,7 @@ def count_each(weights: None, batch: dict) -> jax.Array:
 
 def main(coordinator: str, num_processes: int, process: int) -> None:
     with joined(Place(coordinator, num_processes, process), timeout=60):
-        step = devices.lift_eval_step(count_each)
+        step = devices.lift(count_each)
         batches = eval_batches(Numbered(), Reading(BATCH_SIZE, 1, process, num_processes))
         counts = np.sum([step(None, batch) for batch in devices.prefetch(batches)], axis=0)
         learned = {

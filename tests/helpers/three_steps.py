@@ -81,12 +81,13 @@ def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
     recipe = make_recipe(RESNET)
     state = devices.replicate(jax.jit(functools.partial(init_state, recipe, seed=0))())
-    step = devices.lift_train_step(functools.partial(train_step, recipe=recipe, axis_name=AXIS))
+    step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
+    step = devices.lift(step, donate_argnums=0)
     for number in range(STEPS):
         state, metrics = step(state, put_share(make_batch(number)))
         jax.block_until_ready(metrics)
     count = functools.partial(eval_step, model=recipe.model, image_size=32, axis_name=AXIS)
-    confusion = devices.lift_eval_step(count)(state.weights, put_share(make_batch(9)))
+    confusion = devices.lift(count)(state.weights, put_share(make_batch(9)))
     leaves = jax.tree.leaves_with_path((state.weights, metrics))
     arrays = {jax.tree_util.keystr(path): np.array(leaf) for path, leaf in leaves}
     for leaf in jax.tree.leaves(state.params):  # the same bits on every device
