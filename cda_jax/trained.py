@@ -108,9 +108,9 @@ def chosen_step(checkpoints: Checkpoints) -> int | None:
 
 def restore_weights(checkpoints: Checkpoints, step: int, like: dict, config: Config) -> dict:
     """Reads the weights of a checkpoint that are evaluated, as `TrainState.weights` gives them."""
-    if config.weight_average:
-        return checkpoints.restore_weights(step, {'average': like})['average']
-    return checkpoints.restore_weights(step, like)
+    like = {'average': like} if config.weight_average else like
+    weights, _ = checkpoints.restore(step, like, partly=True)
+    return weights['average'] if config.weight_average else weights
 
 
 def config_of_run(workdir: Path, **fields: object) -> Config:

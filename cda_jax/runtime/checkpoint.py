@@ -111,8 +111,8 @@ class Checkpoints:
         """Reads a state onto the devices that there are now, and the data it was saved with.
 
         It has the shapes of `like`, which may be abstract; with `partly`, the checkpoint may hold
-        more. A `DamagedError` says if it is not what was saved, an `InputError` if it is of another
-        network.
+        other branches, too. A `DamagedError` says if it is not what was saved, an `InputError` if
+        it is of another network.
         """
         data, found = self._facts_of(step)
         surplus = {} if partly else dict.fromkeys(found.kinds, 'nothing')
@@ -124,10 +124,6 @@ class Checkpoints:
                     f'there, {kind} here'
                 )
         return self._read(step, found, like), data
-
-    def restore_weights(self, step: int, like: T) -> T:
-        """As `restore`, but reads some branches of a state only, such as a network's weights."""
-        return self.restore(step, like, partly=True)[0]
 
     def position(self, step: int) -> dict:
         """The data that a state was saved with."""

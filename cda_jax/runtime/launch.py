@@ -91,24 +91,14 @@ def was_launched_as_several() -> bool:
 
 
 def _check(place: Place) -> None:
-    missing = [f'--{name}' for name, value in place._asdict().items() if value is None]
-    if missing:
-        raise InputError(
-            f'{" and ".join(missing)} missing; expected --coordinator, --num_processes and '
-            '--process_id together, or none of them'
-        )
-    if not re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):\d+', place.coordinator):
-        raise InputError(f'--coordinator is {place.coordinator!r}, expected HOST:PORT')
-    port = int(place.coordinator.rsplit(':', 1)[1])
-    if not 0 < port < 2**16:
-        raise InputError(f'--coordinator has port {port}, expected one from 1 to 65535')
-    if place.num_processes < 1:
-        raise InputError(f'--num_processes is {place.num_processes}, expected 1 or more')
+    found = ', '.join(f'--{name} is {value}' for name, value in place._asdict().items())
+    if None in place:
+        raise InputError(f'{found}; expected all three, or none of them')
+    address = re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d+)', place.coordinator)
+    if not address or not 0 < int(address[2]) < 2**16:
+        raise InputError(f'{found}; expected HOST:PORT, with a port from 1 to 65535')
     if not 0 <= place.process_id < place.num_processes:
-        raise InputError(
-            f'--process_id is {place.process_id}, expected 0 to {place.num_processes - 1}, since '
-            f'--num_processes is {place.num_processes}'
-        )
+        raise InputError(f'{found}; expected 0 <= --process_id < --num_processes')
 
 
 def _initialize(place: Place, timeout: int) -> None:

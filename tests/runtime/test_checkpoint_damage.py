@@ -175,9 +175,9 @@ def test_reading_alone_changes_nothing(folder, states, like, tmp_path):
     weights = {name: like[name] for name in ('params', 'batch_stats')}
     with Checkpoints(folder, read_only=True) as checkpoints:
         with pytest.raises(DamagedError, match='3: params/noise has other values'):
-            checkpoints.restore_weights(3, weights)
+            checkpoints.restore(3, weights, partly=True)
         found = checkpoints.read_first(
-            checkpoints.latest_step, lambda step: checkpoints.restore_weights(step, weights)
+            checkpoints.latest_step, lambda step: checkpoints.restore(step, weights, partly=True)
         )
         assert found[0] == 2
         assert list(checkpoints.faults()) == [3]

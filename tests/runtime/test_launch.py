@@ -14,13 +14,13 @@ from cda_jax.runtime import launch
 @pytest.mark.parametrize(
     ('place', 'message'),
     [
-        ((None, 2, 0), '--coordinator missing'),
-        (('a:1', None, None), '--num_processes and --process_id missing'),
-        (('a', 2, 0), "--coordinator is 'a', expected HOST:PORT"),
-        (('a:70000', 2, 0), 'has port 70000'),
-        (('a:1', 0, 0), '--num_processes is 0'),
-        (('a:1', 2, 2), '--process_id is 2, expected 0 to 1'),
-        (('a:1', 2, -1), '--process_id is -1, expected 0 to 1'),
+        ((None, 2, 0), '--coordinator is None, .*; expected all three, or none'),
+        (('a:1', None, None), '--num_processes is None, --process_id is None; expected all'),
+        (('a', 2, 0), '--coordinator is a, .*; expected HOST:PORT'),
+        (('a:70000', 2, 0), 'expected HOST:PORT, with a port from 1 to 65535'),
+        (('a:1', 0, 0), '--num_processes is 0, --process_id is 0; expected 0 <= --process_id <'),
+        (('a:1', 2, 2), '--process_id is 2; expected 0 <= --process_id < --num_processes'),
+        (('a:1', 2, -1), '--process_id is -1; expected'),
     ],
 )
 def test_a_place_that_is_none(place, message):
