@@ -120,7 +120,7 @@ def _pretrained(experiment, workdir, names) -> dict:
     """What a new run starts from; a run that goes on does not need it any more."""
     config = experiment.config
     if config.init_from:
-        with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
+        with Checkpoints(workdir / CHECKPOINTS) as checkpoints:
             if checkpoints.latest_step() is None:
                 return read_pretrained(config, experiment.recipe.model, names)
     return {}

@@ -91,7 +91,7 @@ def training_of_run(workdir: Path) -> DataPosition:
 
 def _first_whole(workdir: Path, choose: Callable, read: Callable) -> tuple[Any, dict[int, str]]:
     """What is read of the chosen checkpoint, or the next that is whole, and the others' faults."""
-    with Checkpoints(workdir / CHECKPOINTS, read_only=True) as checkpoints:
+    with Checkpoints(workdir / CHECKPOINTS) as checkpoints:
         found = checkpoints.read_first(
             functools.partial(choose, checkpoints), functools.partial(read, checkpoints)
         )

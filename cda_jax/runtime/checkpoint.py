@@ -11,7 +11,7 @@ from jax.experimental import multihost_utils
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.runtime import orbax_files
 from cda_jax.runtime.devices import replicate
-from cda_jax.runtime.files import after, writing
+from cda_jax.runtime.files import after
 from cda_jax.runtime.integrity import Seal, checksums, kinds, seal, unseal
 from cda_jax.runtime.multihost import all_processes, of_first_process
 
@@ -25,23 +25,19 @@ class Checkpoints:
 
     A checkpoint is written while training goes on, and gets its final name only when complete.
     Each holds checksums of all its content. One that is damaged is never restored, and counts
-    neither as the newest nor as the best once it is known to be. With `read_only`, the folder is
-    left as it is; otherwise it is made if needed.
+    neither as the newest nor as the best once it is known to be.
     """
 
-    def __init__(self, folder: str | Path, *, keep: int = 1, read_only: bool = False):
+    def __init__(self, folder: str | Path, *, keep: int = 1):
         self._folder = Path(folder).absolute()
         self._keep = keep
         self._writer: orbax_files.Writer | None = None
         self._faults: dict[int, str] = {}
-        if not read_only:
-            with writing(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
 
     def save(
         self, state: Any, step: int, *, data: dict, validation_score: float | None = None
     ) -> None:
-        """Starts to write a checkpoint after so many steps, unless there is one already.
+        """Starts to write a checkpoint after so many steps, into a folder made if needed.
 
         The state, a tree of arrays, may be donated as soon as this returns. Beside it are kept the
         data, a tree for JSON, and the score, which makes the checkpoint a candidate for the
@@ -50,9 +46,8 @@ class Checkpoints:
         with orbax_files.refusals(self._folder):
             if self._writer is None:
                 self._writer = orbax_files.open_writer(self._folder, self._keep)
-            if step not in self._writer.all_steps():
-                sealed = seal(data, state, validation_score)
-                orbax_files.write(self._writer, step, state, sealed, validation_score)
+            sealed = seal(data, state, validation_score)
+            orbax_files.write(self._writer, step, state, sealed, validation_score)
 
     def latest_step(self) -> int | None:
         """Steps done in the newest checkpoint; None if there is none."""
