@@ -1,12 +1,11 @@
 """Prepared datasets that were damaged after they were written."""
 
-import os
-import re
 import shutil
 
 import grain
 import numpy as np
 import pytest
+from helpers.checkpoints import halve
 from helpers.coloured_photos import make_rows, prepare_toys
 from helpers.files import change_manifest
 from helpers.programs import small_config
@@ -68,36 +67,20 @@ def rewrite(folder, records):
     change_manifest(folder, 'splits', 'train', 'shards', 0, 'num_bytes', to=size)
 
 
-def cut(toys):
-    os.truncate(toys / SHARD, (toys / SHARD).stat().st_size // 2)
-
-
-def damage_footer(toys):
-    footer = (toys / SHARD).stat().st_size - 65536
-    flip(toys / SHARD, footer, footer + 40)
-
-
-def blank(toys):
-    (toys / SHARD).write_bytes(bytes((toys / SHARD).stat().st_size))
-
-
-def drop_one(toys):
-    rewrite(toys, records_of(toys)[:-1])
-
-
-@pytest.mark.parametrize(
-    ('damage', 'message'),
-    [
-        (cut, r'expected \d+ bytes, as the manifest says'),
-        (damage_footer, 'damaged or not a shard: Corrupted'),
-        (blank, 'damaged or not a shard'),
-        (drop_one, 'expected 24 records, .* found 23'),
-    ],
-)
-def test_a_damaged_shard_is_named_when_it_is_opened(toys, damage, message):
-    damage(toys)
-    with pytest.raises(InputError, match=f'{SHARD}: {message}'):
-        open_train(toys)
+def test_a_damaged_shard_is_named_when_it_is_opened(toys):
+    shard = toys / SHARD
+    content = shard.read_bytes()
+    footer = len(content) - 65536
+    for damage, message in (
+        (lambda: halve(shard), r'expected \d+ bytes, as the manifest says'),
+        (lambda: flip(shard, footer, footer + 40), 'damaged or not a shard: Corrupted'),
+        (lambda: shard.write_bytes(bytes(len(content))), 'damaged or not a shard'),
+        (lambda: rewrite(toys, records_of(toys)[:-1]), 'expected 24 records, .* found 23'),
+    ):
+        damage()
+        with pytest.raises(InputError, match=f'{SHARD}: {message}'):
+            open_train(toys)
+        shard.write_bytes(content)
 
 
 @pytest.mark.parametrize('start', [64, 90, 1000, 3000])
@@ -127,28 +110,22 @@ def change_label(toys):
 
 
 @pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (exchange_records, r'\(001\.png\) has another label, photo or picture'),
-        (reverse_photos, r'\(000\.png\) has another label, photo or picture'),
-        (change_label, r'\(000\.png\) has another label, photo or picture'),
-    ],
+    ('change', 'name'), [(exchange_records, '001'), (reverse_photos, '000'), (change_label, '000')]
 )
-def test_a_record_that_is_not_as_the_index_says_is_named(toys, change, message):
+def test_a_record_that_is_not_as_the_index_says_is_named(toys, change, name):
     assert read_all(toys)['mask'].sum() == 24
     change(toys)
-    with pytest.raises(InputError, match=f'toys: record 0 {message}'):
+    message = rf'toys: record 0 \({name}\.png\) has another label, photo or picture'
+    with pytest.raises(InputError, match=message):
         read_all(toys)
 
 
 @pytest.mark.slow
-def test_a_damaged_record_ends_a_training_with_one_line(data_dir, tmp_path):
+def test_a_damaged_record_ends_a_training(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path / 'data')
     shard = tmp_path / 'data' / 'expw' / SHARD
     middle = shard.stat().st_size // 4
     flip(shard, middle, middle + 1)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r'/expw: record \d+ cannot be read: .*hash.*$'):
         train(small_config(tmp_path / 'data'), tmp_path / 'run')
-    # Without the notes that Grain adds, as the program prints it.
-    assert re.fullmatch(r'.*/expw: record \d+ cannot be read: .*hash.*', str(caught.value))
     assert not (tmp_path / 'run' / 'results.json').exists()

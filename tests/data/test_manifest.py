@@ -79,9 +79,8 @@ def test_another_version_is_said_before_its_other_fields(folder):
 @pytest.mark.parametrize('text', ['{"format": ', '[' * 200_000, '[]', 'NaN', '-', '', '\ufeff{}'])
 def test_damaged_json_is_named_in_few_words(folder, text):
     (folder / 'manifest.json').write_text(text)
-    with pytest.raises(InputError, match=r'manifest\.json: ') as caught:
+    with pytest.raises(InputError, match=r'manifest\.json: .{1,400}$'):
         read_manifest(folder)
-    assert len(str(caught.value)) < 400
 
 
 def test_no_manifest_and_one_without_end_are_not_read(folder):
