@@ -18,7 +18,7 @@ Batch = dict[str, np.ndarray]
 PADDING = -1
 
 # Where Linux's control groups, version 2 and 1, state how much memory their processes may take.
-_MEMORY_LIMITS = {'': ('', 'memory.max'), 'memory': ('memory', 'memory.limit_in_bytes')}
+_MEMORY_LIMITS = {'': 'memory.max', 'memory': 'memory.limit_in_bytes'}
 
 
 class Examples:
@@ -55,8 +55,9 @@ class Examples:
         label = np.concatenate([part.labels for part in parts])
         self.labels = self._site if label_is_site else label
         self._soft_labels = None
-        if soft_labels and not label_is_site:
-            self._soft_labels = _soft_labels(parts)
+        has_votes = any(part.index.votes is not None for part in parts)
+        if soft_labels and has_votes and not label_is_site:
+            self._soft_labels = np.concatenate([part.soft_labels for part in parts])
         self._sources = [
             grain.sources.ArrayRecordDataSource([str(file) for file in part.files])
             for part in parts
@@ -82,7 +83,7 @@ class Examples:
         Returns:
             `image` uint8[b, S, S, 3], `label` int32[b], `site` int32[b], `mask` bool[b]. The mask
             leaves out the rows of `PADDING`, which are zeros. With soft labels also `soft_label`
-            float32[b, C]: one-hot in parts without votes, zeros where there is no label.
+            float32[b, C], as of `Part.soft_labels`.
 
         Raises:
             InputError: A record is damaged or differs from the index.
@@ -156,27 +157,12 @@ def usable_memory() -> int:
     with contextlib.suppress(OSError):
         lines = Path('/proc/self/cgroup').read_text().splitlines()
         groups |= dict(line.split(':', 2)[1:] for line in lines)
-    for controller, (folder, file) in _MEMORY_LIMITS.items():
+    for controller, file in _MEMORY_LIMITS.items():
         group = Path(groups[controller].strip('/'))
         for place in (group, *group.parents):  # a job's own group, and all above it
             with contextlib.suppress(OSError, ValueError):  # no such file, or it says 'max'
-                limits.append(int((Path('/sys/fs/cgroup', folder) / place / file).read_text()))
+                limits.append(int(Path('/sys/fs/cgroup', controller, place, file).read_text()))
     return min(limits)
-
-
-def _soft_labels(parts: Sequence[Part]) -> np.ndarray | None:
-    """float32[N, C] over all parts; None where none of them has votes."""
-    of_parts = [part.soft_labels for part in parts]
-    if all(soft is None for soft in of_parts):
-        return None
-    num_classes = len(parts[0].site.class_names)
-    one_hot = np.eye(num_classes + 1, num_classes, dtype=np.float32)  # UNLABELLED: the last, zeros
-    return np.concatenate(
-        [
-            one_hot[part.labels] if soft is None else soft
-            for part, soft in zip(parts, of_parts, strict=True)
-        ]
-    )
 
 
 def _check(record: Record, part: Part, row: int) -> None:

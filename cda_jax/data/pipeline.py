@@ -1,8 +1,4 @@
-"""Batches for training and evaluation, read ahead by threads of this process.
-
-A batch depends only on the sites, their shares, the batch size and the seed: not on the number of
-processes or threads, nor on the step at which reading began.
-"""
+"""Batches for training and evaluation, read ahead by threads of this process."""
 
 import os
 import sys

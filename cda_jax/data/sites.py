@@ -61,11 +61,15 @@ class Part(NamedTuple):
         return _in_run(self.site, self.index.label)
 
     @property
-    def soft_labels(self) -> np.ndarray | None:
-        """float32[N, C], the shares of votes for the run's classes; None where nobody voted."""
+    def soft_labels(self) -> np.ndarray:
+        """float32[N, C], the shares of votes for the run's classes.
+
+        One-hot in a part without votes, and zeros where there is no label.
+        """
+        num_classes = len(self.site.class_names)
         if self.index.votes is None:
-            return None
-        votes = np.zeros((len(self.records), len(self.site.class_names) + 1), np.float32)
+            return np.eye(num_classes + 1, num_classes, dtype=np.float32)[self.labels]
+        votes = np.zeros((len(self.records), num_classes + 1), np.float32)
         votes[:, self.site.places] = self.index.votes  # the last column is for no class of the run
         return votes[:, :-1] / votes[:, :-1].sum(axis=1, keepdims=True)
 
