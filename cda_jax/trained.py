@@ -97,7 +97,7 @@ def _first_whole(workdir: Path, choose: Callable, read: Callable) -> tuple[Any, 
         )
         if found is None:
             raise InputError(f'{workdir / CHECKPOINTS}: no checkpoint; expected one of a run')
-        return found[1], checkpoints.faults()
+        return found, checkpoints.faults()
 
 
 def chosen_step(checkpoints: Checkpoints) -> int | None:

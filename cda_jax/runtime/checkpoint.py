@@ -66,32 +66,28 @@ class Checkpoints:
         return dict(self._faults)
 
     def resume(self, like: T) -> tuple[T, dict, int] | None:
-        """Restores the newest checkpoint that is not damaged, to go on from it.
+        """Restores the newest checkpoint that is not damaged, with its data and the steps done.
 
-        Gives what `restore` does, and the steps done; None if there is no checkpoint at all.
-        Damaged ones, also among the best, are renamed, so that a run can write these steps again.
+        None if there is no checkpoint at all. Damaged ones, also among the best, are renamed, so
+        that a run can write these steps again.
         """
         # The best is only checked; it is read first, so that two states are never in memory.
         if self.best_step() not in (None, self.latest_step()):
             self.read_first(self.best_step, lambda step: self.restore(step, like)[1])
-        found = self.read_first(self.latest_step, lambda step: self.restore(step, like))
-        if found is None:
-            return None
-        self._put_aside()
-        step, (state, data) = found
-        return state, data, step
+        found = self.read_first(self.latest_step, lambda step: (*self.restore(step, like), step))
+        if found is not None:
+            self._put_aside()
+        return found
 
-    def read_first(
-        self, choose: Callable[[], int | None], read: Callable[[int], T]
-    ) -> tuple[int, T] | None:
+    def read_first(self, choose: Callable[[], int | None], read: Callable[[int], T]) -> T | None:
         """Has a checkpoint read; where it is damaged, says so and has another one chosen.
 
-        Gives the step, and what `read` made of it; None if there is no checkpoint at all. If all
-        are damaged, an `InputError` says how.
+        Gives what `read` makes of its step; None if there is no checkpoint at all. If all are
+        damaged, an `InputError` says how.
         """
         while (step := choose()) is not None:
             try:
-                return step, read(step)
+                return read(step)
             except DamagedError as error:
                 self._note(step, error)
         if not self._faults:

@@ -33,6 +33,13 @@ def halve(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flip(path, place):
+    """Flips a bit of the byte there."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
 def assert_same_state(left, right):
     """Two trees have the same structure and bits, also in their random keys."""
 

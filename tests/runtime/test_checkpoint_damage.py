@@ -7,7 +7,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from helpers.checkpoints import assert_same_state, halve, names, save, small_state
+from helpers.checkpoints import assert_same_state, flip, halve, names, save, small_state
 
 from cda_jax.errors import DamagedError, InputError
 from cda_jax.runtime.checkpoint import Checkpoints
@@ -39,12 +39,6 @@ def said(capfd, folder):
     """The lines of Checkpoints; beside them Python may report reads that were abandoned."""
     lines = capfd.readouterr().err.splitlines()
     return [line for line in lines if line.startswith(('damaged checkpoint: ', f'{folder}/'))]
-
-
-def flip(path, place):
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(content)
 
 
 def flip_noise(path):
@@ -152,10 +146,10 @@ def test_reading_alone_changes_nothing(folder, like, tmp_path):
     with Checkpoints(folder) as checkpoints:
         with pytest.raises(DamagedError, match='3: params/noise has other values'):
             checkpoints.restore(3, weights, partly=True)
-        found = checkpoints.read_first(
+        _, data = checkpoints.read_first(
             checkpoints.latest_step, lambda step: checkpoints.restore(step, weights, partly=True)
         )
-        assert found[0] == 2
+        assert data == {'read': 2}
         assert list(checkpoints.faults()) == [3]
     assert names(folder) == ['1', '2', '3']
     with Checkpoints(tmp_path / 'none') as checkpoints:
