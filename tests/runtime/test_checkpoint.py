@@ -41,22 +41,17 @@ def test_a_state_computed_in_bfloat16_is_saved_in_float32():
 
 
 @pytest.mark.parametrize(
-    ('scores', 'keep', 'kept', 'best'),
+    ('runs', 'keep', 'kept', 'best'),
     [
-        (dict.fromkeys(range(1, 5)), 2, ['3', '4'], None),  # without validation there is no best
-        ({1: 0.5, 2: 0.7, 3: None, 4: 0.6}, 1, ['2', '4'], 2),
-        ({1: 0.7, 2: 0.7, 3: 0.1}, 1, ['2', '3'], 2),  # among equals the latest
+        ([dict.fromkeys(range(1, 5))], 2, ['3', '4'], None),  # without validation there is no best
+        ([{1: 0.5, 2: 0.7, 3: None, 4: 0.6}], 1, ['2', '4'], 2),
+        ([{1: 0.7, 2: 0.7, 3: 0.1}], 1, ['2', '3'], 2),  # among equals the latest
+        ([{1: 0.5, 2: 0.7, 3: 0.6}, {5: 0.1}], 1, ['2', '5'], 2),  # also after a restart
     ],
 )
-def test_the_latest_are_kept_and_the_best(tmp_path, scores, keep, kept, best):
-    save(tmp_path, scores, keep)
+def test_the_latest_are_kept_and_the_best(tmp_path, runs, keep, kept, best):
+    for scores in runs:
+        save(tmp_path, scores, keep)
     assert names(tmp_path) == kept
     with Checkpoints(tmp_path) as checkpoints:
         assert (checkpoints.best_step(), checkpoints.latest_step()) == (best, int(kept[-1]))
-
-
-def test_the_best_is_kept_also_after_a_restart(tmp_path):
-    save(tmp_path, {1: 0.5, 2: 0.7, 3: 0.6})
-    assert names(tmp_path) == ['2', '3']
-    save(tmp_path, {5: 0.1})
-    assert names(tmp_path) == ['2', '5']
