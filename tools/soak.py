@@ -10,7 +10,6 @@ prints the memory of runs that end, by tenths of their time; `--kills=0` does on
 
 import contextlib
 import itertools
-import json
 import random
 import re
 import shutil
@@ -24,6 +23,7 @@ import jax
 import numpy as np
 from absl import flags
 
+from cda_jax.analysis.health import read_metrics
 from cda_jax.runtime.children import bound
 from cda_jax.runtime.logs import TIMING
 from cda_jax.runtime.program import run as run_program
@@ -73,8 +73,7 @@ def differences(expected: Path, run: Path) -> list[str]:
     """What two finished runs do not have in common of weights, metrics but speed, and results."""
 
     def metrics(run):
-        lines = map(json.loads, (run / METRICS).read_text().splitlines())
-        return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
+        return [{k: v for k, v in line.items() if k not in TIMING} for line in read_metrics(run)]
 
     left, right = (jax.tree.leaves_with_path(load_trained(w).weights) for w in (expected, run))
     found = [

@@ -91,14 +91,14 @@ def was_launched_as_several() -> bool:
 
 
 def _check(place: Place) -> None:
-    found = ', '.join(f'--{name} is {value}' for name, value in place._asdict().items())
-    if None in place:
-        raise InputError(f'{found}; expected all three, or none of them')
-    address = re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d+)', place.coordinator)
-    if not address or not 0 < int(address[2]) < 2**16:
-        raise InputError(f'{found}; expected HOST:PORT, with a port from 1 to 65535')
-    if not 0 <= place.process_id < place.num_processes:
-        raise InputError(f'{found}; expected 0 <= --process_id < --num_processes')
+    address = re.fullmatch(r'(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d+)', place.coordinator or '')
+    has_port = address and 0 < int(address[2]) < 2**16
+    if None in place or not has_port or not 0 <= place.process_id < place.num_processes:
+        found = ', '.join(f'--{name} is {value}' for name, value in place._asdict().items())
+        raise InputError(
+            f'{found}; expected HOST:PORT with a port from 1 to 65535, and 0 <= --process_id < '
+            '--num_processes, or none of the three'
+        )
 
 
 def _initialize(place: Place, timeout: int) -> None:

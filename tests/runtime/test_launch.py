@@ -12,19 +12,23 @@ from cda_jax.runtime import launch
 
 
 @pytest.mark.parametrize(
-    ('place', 'message'),
+    'place',
     [
-        ((None, 2, 0), '--coordinator is None, .*; expected all three, or none'),
-        (('a:1', None, None), '--num_processes is None, --process_id is None; expected all'),
-        (('a', 2, 0), '--coordinator is a, .*; expected HOST:PORT'),
-        (('a:70000', 2, 0), 'expected HOST:PORT, with a port from 1 to 65535'),
-        (('a:1', 0, 0), '--num_processes is 0, --process_id is 0; expected 0 <= --process_id <'),
-        (('a:1', 2, 2), '--process_id is 2; expected 0 <= --process_id < --num_processes'),
-        (('a:1', 2, -1), '--process_id is -1; expected'),
+        (None, 2, 0),
+        ('a:1', None, None),
+        ('a', 2, 0),
+        ('a:70000', 2, 0),
+        ('a:1', 0, 0),
+        ('a:1', 2, 2),
+        ('a:1', 2, -1),
     ],
 )
-def test_a_place_that_is_none(place, message):
-    with pytest.raises(InputError, match=message), launch.joined(launch.Place(*place), 1):
+def test_a_place_that_is_none(place):
+    found = '--coordinator is {}, --num_processes is {}, --process_id is {}; expected HOST:PORT'
+    with (
+        pytest.raises(InputError, match=found.format(*place)),
+        launch.joined(launch.Place(*place), 1),
+    ):
         pytest.fail('joined')
 
 
