@@ -1,7 +1,6 @@
 """One frame for every command: its flags, its errors, its exit codes."""
 
 import contextlib
-import functools
 import itertools
 import os
 import re
@@ -101,20 +100,19 @@ def _parse_flags(argv: list[str]) -> list[str]:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
         words = ' '.join(argv)
-        named = re.search(r'\w+', str(error))
-        for field in re.findall(r'--config\.([\w.]+)', words):
-            if named and named[0] in (parts := field.split('.')):
-                alike = _alike(words, parts[: parts.index(named[0])], named[0])
-                sys.exit(f'error: the config has no field {named[0]!r} (its file shows all){alike}')
+        with contextlib.suppress(Exception):  # it is run once more, to see which fields it has
+            file, *arguments = re.search(r'--config[= ](\S+)', words)[1].split(':')
+            config = runpy.run_path(file)['get_config'](*arguments)
+            for field in re.findall(r'--config\.([\w.]+)', words):
+                fields = config
+                for name in field.split('.'):
+                    if name not in fields:
+                        alike = did_you_mean(name, fields)
+                        sys.exit(
+                            f'error: the config has no field {name!r} (its file shows all){alike}'
+                        )
+                    fields = fields[name]
         sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
-
-
-def _alike(words: str, above: list[str], name: str) -> str:
-    """A field of the file that --config names, within those above it, that is spelt alike."""
-    with contextlib.suppress(Exception):  # the file was run just now, but only as far as it went
-        config = runpy.run_path(re.search(r'--config[= ](\S+)', words)[1])['get_config']()
-        return did_you_mean(name, functools.reduce(getattr, above, config))
-    return ''
 
 
 def _with_config(argv: list[str]) -> list[str]:
