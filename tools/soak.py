@@ -94,7 +94,8 @@ def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> 
     except subprocess.TimeoutExpired:
         process.send_signal(how)
     code = process.wait(_SECONDS_TO_SAVE)
-    if code not in (0, EXIT_CODE, -how):
+    early = [1] * (how == signal.SIGINT and not run.exists())  # Python itself was starting
+    if code not in (0, EXIT_CODE, -how, *early):
         sys.exit(f'{run}: exit code {code}; its output is in {run}.log')
     return code == 0
 
