@@ -1,17 +1,21 @@
-"""Batches for training and evaluation, read ahead by threads of this process."""
+"""Batches for training and evaluation, read ahead by threads of this process.
+
+A batch depends only on the sites, their shares, the batch size and the seed: not on the number of
+processes or threads, nor on the step at which reading began.
+"""
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
+import grain
 import numpy as np
 
 from cda_jax.data.examples import PADDING, Batch, Examples
 from cda_jax.data.order import Order
-from cda_jax.runtime.devices import run_ahead
 
 _MAX_THREADS = 16
 _BATCHES_AHEAD = 2
@@ -71,23 +75,46 @@ def eval_batches(examples: Examples, reading: Reading) -> Iterator[Batch]:
 def _read_ahead(
     read: Callable[[int], Batch], batches: range, num_threads: int, folders: Sequence[str]
 ) -> Iterator[Batch]:
-    """Reads batches in their order; reports every minute without one, and goes on waiting.
+    threads = num_threads or min(num_processors(), _MAX_THREADS)
+    ahead = threads + _BATCHES_AHEAD
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
+    numbers = grain.MapDataset.range(batches.start, batches.stop)
+    stream = iter(numbers.map(read).to_iter_dataset(options))
+    try:
+        yield from _watched(stream, ', '.join(folders), _PATIENCE_SECONDS)
+    finally:
+        stream.close()
+
+
+def _watched(stream: Iterator[Batch], source: str, patience: float) -> Iterator[Batch]:
+    """Passes on batches; reports on standard error every `patience` seconds without one.
 
     Nothing is stopped, because a stalled file system may recover.
     """
-    threads = num_threads or min(num_processors(), _MAX_THREADS)
-    pool = ThreadPoolExecutor(threads)
-    try:
-        futures = (pool.submit(read, number) for number in batches)
-        for future in run_ahead(futures, threads + _BATCHES_AHEAD):
-            start = time.monotonic()
-            while wait([future], _PATIENCE_SECONDS).not_done:
-                seconds, source = time.monotonic() - start, ', '.join(folders)
+    since, ended = None, threading.Event()
+
+    def watch():
+        reports = 0  # during the current wait
+        while not ended.wait(patience / 10):
+            begun = since
+            seconds = time.monotonic() - begun if begun is not None else 0.0
+            reports = min(reports, int(seconds / patience))
+            if seconds >= (reports + 1) * patience:
+                reports += 1
                 text = f'warning: no batch of data for {seconds:.0f} s; still waiting for {source}'
                 print(text, file=sys.stderr, flush=True)
-            yield future.result()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        while True:
+            since = time.monotonic()
+            batch = next(stream, None)
+            since = None
+            if batch is None:
+                return
+            yield batch
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        ended.set()
 
 
 def num_processors() -> int:
