@@ -20,8 +20,7 @@ All losses here have this in common:
   counts t_y in the batch's statistics of class y.
 - Weights and factors are constants to differentiation, but for the focal loss's.
 - A weighted loss is weight times loss. The caller takes the mean over samples, not over weights.
-- ValueError for a hyper-parameter outside its range, and for `class_counts` that are not one finite
-  count of 0 or more for each class.
+- ValueError for a hyper-parameter outside its range.
 
 The formulas are those of one sample with label y: p = softmax(logits), n_j training examples of
 class j and n of all, b_j samples of class j in the batch, of which h_j are recognised.

@@ -6,13 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cda_jax.losses.cross_entropy import (
-    Mask,
-    PerClass,
-    PerSample,
-    keep_rows,
-    weighted_cross_entropy,
-)
+from cda_jax.losses.cross_entropy import Mask, PerClass, PerSample, cross_entropy, keep_rows
 
 
 def adaptive_cross_entropy(
@@ -38,57 +32,45 @@ def adaptive_cross_entropy(
     >>> print(adaptive_cross_entropy(logits, targets))
     [0.056... 0.945... 3.781...]
     """
-    weights = adaptive_weights(
-        logits,
-        targets,
-        mask,
-        alpha=alpha,
-        prior=prior,
-        unit_mean=unit_mean,
-        axis_name=axis_name,
-    )
-    return weighted_cross_entropy(logits, targets, mask, weights)
+    statistics = batch_statistics(logits, targets, mask, axis_name)
+    weights = adaptive_weights(*statistics, alpha=alpha, prior=prior, unit_mean=unit_mean)
+    return cross_entropy(logits, weights * targets, mask)
 
 
 def adaptive_weights(
-    logits: PerClass,
-    targets: PerClass,
-    mask: Mask = None,
+    class_counts: Float[Array, ' C'],
+    class_hits: Float[Array, ' C'],
+    total: Float[Array, ''],
     *,
     alpha: float = 1.0,
     prior: float = 0.0,
     unit_mean: bool = False,
-    axis_name: str | None = None,
 ) -> Float[Array, ' C']:
-    """The class weights of ACE.
+    """The class weights of ACE, from b_j samples of each class, h_j of them recognised, and all b.
 
-        w_d = C (1 - b_j / b) / (C - 1)                   how rare class j is among b samples
+        w_d = C (1 - b_j / b) / (C - 1)                   how rare class j is
         w_p = C r_j / sum_i r_i,  r_j = 1 - h_j / b_j     how badly it is recognised
         w_j = mean + alpha (w_p w_d - mean)               the mean of w_p w_d over the classes
 
-    `prior` adds so many pseudo-samples to the batch, the same number of every class, of which as
-    large a share is recognised as of the samples; `unit_mean` divides the weights by their mean
-    over the samples. With a prior a class that has few samples, or none, weighs about as much as
-    one that is recognised as well as all others; at 0 the formulas are the paper's.
+    `alpha`, 0 to 1, is how far the weights may part. `prior` adds so many pseudo-samples to the
+    batch, the same number of every class, of which as large a share is recognised as of the
+    samples, so that a class with few samples weighs about as much as an average one; `unit_mean`
+    divides the weights by their mean over the samples. At 1, 0 and False they are the paper's.
 
-    `alpha` is how far the weights may part, 0 (all have their mean) to 1. A sample is taken for the
-    class of its largest logit, the lowest among equals. Where the formulas divide by 0: a class
-    absent from the batch has r_j = 0; if no class has a miss, every w_p is 1; with one class, or
-    without a sample that counts, every weight is 1.
+    Where the formulas divide by 0: a class absent from the batch has r_j = 0; if no class has a
+    miss, every w_p is 1; with one class, or without a sample that counts, every weight is 1.
 
     Source: Han et al. (2020), equations 11 to 13, https://doi.org/10.1109/ACCESS.2020.3018738
 
-    >>> logits = jnp.array([[2.0, 0], [0, 2], [2, 0]])
-    >>> targets = jax.nn.one_hot(jnp.array([0, 0, 1]), 2)
-    >>> print(adaptive_weights(logits, targets))  # 2/3 x 2/3 and 4/3 x 4/3
+    >>> counts, hits = jnp.array([2.0, 1.0]), jnp.array([1.0, 0.0])
+    >>> print(adaptive_weights(counts, hits, jnp.float32(3)))  # 2/3 x 2/3 and 4/3 x 4/3
     [0.444... 1.777...]
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f'alpha of adaptive cross entropy is {alpha}, expected 0 to 1')
     if not 0 <= prior < math.inf:
         raise ValueError(f'prior of adaptive cross entropy is {prior}, expected a number from 0')
-    num_classes = logits.shape[-1]
-    class_counts, class_hits, total = batch_statistics(logits, targets, mask, axis_name)
+    num_classes = len(class_counts)
     if num_classes == 1:
         return jnp.ones(1, jnp.float32)
 
@@ -130,15 +112,16 @@ def recall_loss(
     [0.063... 1.063... 2.126...]
     """
     class_counts, class_hits, _ = batch_statistics(logits, targets, mask, axis_name)
-    return weighted_cross_entropy(logits, targets, mask, miss_rates(class_counts, class_hits))
+    return cross_entropy(logits, miss_rates(class_counts, class_hits) * targets, mask)
 
 
 def batch_statistics(
-    logits: PerClass, targets: PerClass, mask: Mask, axis_name: str | None
+    logits: PerClass, targets: PerClass, mask: Mask = None, axis_name: str | None = None
 ) -> tuple[Float[Array, ' C'], Float[Array, ' C'], Float[Array, '']]:
     """Samples and hits of each class, and all samples, over the whole mapped batch.
 
-    They are constants to differentiation.
+    A sample is taken for the class of its largest logit, the lowest among equals. All are constants
+    to differentiation.
     """
     logits = jax.lax.stop_gradient(keep_rows(logits, mask))
     targets = jax.lax.stop_gradient(keep_rows(targets, mask))

@@ -4,17 +4,16 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
+from cda_jax.losses.adaptive import ratio
 from cda_jax.losses.cross_entropy import (
     Mask,
     PerClass,
     PerSample,
     cross_entropy,
+    focal_loss,
     keep_rows,
-    weighted_cross_entropy,
-    weighted_focal_loss,
 )
 
 Counts = Real[ArrayLike, ' C']
@@ -40,8 +39,8 @@ def class_balanced_cross_entropy(
     >>> print(class_balanced_cross_entropy(logits, targets, class_counts=jnp.array([90, 10])))
     [0.139... 1.247...]
     """
-    weights = effective_number_weights(_checked(class_counts, logits), beta=beta)
-    return weighted_cross_entropy(logits, targets, mask, weights)
+    weights = effective_number_weights(class_counts, beta=beta)
+    return cross_entropy(logits, weights * targets, mask)
 
 
 def class_balanced_focal_loss(
@@ -65,8 +64,8 @@ def class_balanced_focal_loss(
     >>> print(class_balanced_focal_loss(logits, targets, class_counts=jnp.array([90, 10])))
     [0.034... 0.311...]
     """
-    weights = effective_number_weights(_checked(class_counts, logits), beta=beta)
-    return weighted_focal_loss(logits, targets, mask, weights, gamma=gamma)
+    weights = effective_number_weights(class_counts, beta=beta)
+    return focal_loss(logits, weights * targets, mask, gamma=gamma)
 
 
 def effective_number_weights(class_counts: Counts, *, beta: float) -> Float[Array, ' C']:
@@ -86,13 +85,11 @@ def effective_number_weights(class_counts: Counts, *, beta: float) -> Float[Arra
     if not 0 <= beta < 1:
         raise ValueError(f'beta of the effective number is {beta}, expected 0 to below 1')
     counts = jnp.asarray(class_counts, jnp.float32)
-    present = counts > 0
     # Through the logarithm: 1 - 0.9999 in float32 is wrong in the fourth digit already.
     log_beta = math.log(beta) if beta > 0 else -math.inf
-    inverse = -1 / jnp.expm1(jnp.where(present, counts, 1) * log_beta)
-    inverse = jnp.where(present, inverse, 0)
+    inverse = jnp.where(counts > 0, -1 / jnp.expm1(counts * log_beta), 0)
     total = inverse.sum()
-    return jnp.where(total > 0, len(counts) * inverse / jnp.where(total > 0, total, 1), 1)
+    return jnp.where(total > 0, ratio(len(counts) * inverse, total), 1)
 
 
 def ldam_loss(
@@ -124,26 +121,19 @@ def ldam_loss(
     >>> print(ldam_loss(logits, targets, class_counts=counts, progress=0.0, scale=1.0))
     [0.825... 0.974...]
     """
+    if not max_margin >= 0:
+        raise ValueError(f'max_margin of LDAM is {max_margin}, expected 0 or more')
     if not scale > 0:
         raise ValueError(f'scale of LDAM is {scale}, expected above 0')
     if not 0 <= reweight_from <= 1:
         raise ValueError(f'reweight_from of LDAM is {reweight_from}, expected 0 to 1')
-    counts = _checked(class_counts, logits)
+    counts = jnp.asarray(class_counts, jnp.float32)
+    fewest = jnp.min(counts, initial=jnp.inf, where=counts > 0)
+    margins = max_margin * jnp.where(counts > 0, fewest / counts, 1) ** 0.25
     weights = effective_number_weights(counts, beta=beta)
     weights = jnp.where(progress >= reweight_from, weights, 1)
-    margins = label_margins(counts, max_margin=max_margin)
     label_logits = scale * (keep_rows(logits, mask)[:, None, :] - jnp.diag(margins))
-    return _cross_entropy_by_label(label_logits, targets, mask, weights)
-
-
-def label_margins(class_counts: Counts, *, max_margin: float) -> Float[Array, ' C']:
-    """The margins D of LDAM, the largest for the rarest class and for those without examples."""
-    if not max_margin >= 0:
-        raise ValueError(f'max_margin of LDAM is {max_margin}, expected 0 or more')
-    counts = jnp.asarray(class_counts, jnp.float32)
-    present = counts > 0
-    fewest = jnp.min(counts, initial=jnp.inf, where=present)
-    return max_margin * jnp.where(present, fewest / jnp.where(present, counts, 1), 1) ** 0.25
+    return _cross_entropy_by_label(label_logits, weights * targets, mask)
 
 
 def logit_adjusted_cross_entropy(
@@ -166,7 +156,7 @@ def logit_adjusted_cross_entropy(
     >>> print(logit_adjusted_cross_entropy(logits, targets, class_counts=jnp.array([3, 1])))
     [0.287... 1.386...]
     """
-    raised = logits.astype(jnp.float32) + _offsets(_checked(class_counts, logits), tau)
+    raised = logits.astype(jnp.float32) + _log_priors(class_counts, tau)
     return cross_entropy(raised, targets, mask)
 
 
@@ -202,7 +192,7 @@ def adjust_logits(
     >>> print(adjust_logits(jnp.zeros(2), jnp.array([3, 1])))  # -log 3/4 and -log 1/4
     [0.287... 1.386...]
     """
-    return logits.astype(jnp.float32) - _offsets(_checked(class_counts, logits), tau)
+    return logits.astype(jnp.float32) - _log_priors(class_counts, tau)
 
 
 def seesaw_loss(
@@ -234,47 +224,32 @@ def seesaw_loss(
         if not exponent >= 0:
             raise ValueError(f'{name} of the seesaw loss is {exponent}, expected 0 or more')
     logits = keep_rows(logits, mask)
-    mitigation = p * jnp.minimum(_differences(_log(_checked(class_counts, logits))), 0)
+    mitigation = p * jnp.minimum(_differences(_log(class_counts)), 0)
     # The ratio of two probabilities is that of the exponentials of their logits.
     compensation = q * jnp.maximum(_differences(jax.lax.stop_gradient(logits)), 0)
     label_logits = logits[:, None, :] + mitigation + compensation
-    return _cross_entropy_by_label(label_logits, targets, mask, 1.0)
+    return _cross_entropy_by_label(label_logits, targets, mask)
 
 
 def _cross_entropy_by_label(
-    label_logits: Float[Array, 'B C C'],
-    targets: PerClass,
-    mask: Mask,
-    weights: Float[Array, ' C'] | float,
+    label_logits: Float[Array, 'B C C'], targets: PerClass, mask: Mask
 ) -> PerSample:
-    """Weighted cross entropy of logits that depend on the label; `[i, y]` are those for label y."""
+    """Cross entropy of logits that depend on the label; `[i, y]` are those for label y."""
     log_p = jnp.diagonal(jax.nn.log_softmax(label_logits), axis1=-2, axis2=-1)
-    return -jnp.sum(weights * keep_rows(targets, mask) * log_p, axis=-1)
+    return -jnp.sum(keep_rows(targets, mask) * log_p, axis=-1)
 
 
-def _checked(class_counts, logits) -> Float[Array, ' C']:
-    """The counts in float32, if there is one for each class and none is bad."""
-    if np.shape(class_counts) != logits.shape[-1:]:
-        raise ValueError(
-            f'class_counts has shape {np.shape(class_counts)}, expected {logits.shape[-1:]}, '
-            'the training examples of every class'
-        )
-    if not isinstance(class_counts, jax.core.Tracer):
-        known = np.asarray(class_counts)
-        if not np.all(np.isfinite(known) & (known >= 0)):
-            raise ValueError(f'class_counts is {known}, expected finite counts of 0 or more')
-    return jnp.asarray(class_counts, jnp.float32)
-
-
-def _log(counts: Float[Array, ' C']) -> Float[Array, ' C']:
-    """Of 0 it would make the loss of every sample with a pseudo label of such a class infinite."""
-    return jnp.log(jnp.where(counts > 0, counts, 1))
-
-
-def _offsets(counts: Float[Array, ' C'], tau: float) -> Float[Array, ' C']:
+def _log_priors(class_counts: Counts, tau: float) -> Float[Array, ' C']:
+    """What the logits of class j are raised by: tau log(n_j / n)."""
     if not tau >= 0:
         raise ValueError(f'tau of logit adjustment is {tau}, expected 0 or more')
-    return tau * jax.nn.log_softmax(_log(counts))
+    return tau * jax.nn.log_softmax(_log(class_counts))
+
+
+def _log(class_counts: Counts) -> Float[Array, ' C']:
+    """Of 0 it would make the loss of every sample with a pseudo label of such a class infinite."""
+    counts = jnp.asarray(class_counts, jnp.float32)
+    return jnp.log(jnp.where(counts > 0, counts, 1))
 
 
 def _differences(values: Float[Array, '*B C']) -> Float[Array, '*B C C']:

@@ -31,8 +31,8 @@ def cross_entropy(
         raise ValueError(
             f'label_smoothing of cross entropy is {label_smoothing}, expected 0 to below 1'
         )
-    smooth = optax.smooth_labels(targets.astype(jnp.float32), label_smoothing)
-    return weighted_cross_entropy(logits, smooth, mask)
+    targets = optax.smooth_labels(targets.astype(jnp.float32), label_smoothing)
+    return optax.softmax_cross_entropy(keep_rows(logits, mask), keep_rows(targets, mask))
 
 
 def focal_loss(
@@ -51,33 +51,13 @@ def focal_loss(
     >>> print(focal_loss(logits, targets))  # (3/4)^2 log 4
     [0.779...]
     """
-    return weighted_focal_loss(logits, targets, mask, gamma=gamma)
-
-
-def weighted_cross_entropy(
-    logits: PerClass, targets: PerClass, mask: Mask, weights: Float[Array, ' C'] | float = 1.0
-) -> PerSample:
-    """Cross entropy with a weight for each class, -w_y log p_y."""
-    logits, targets = keep_rows(logits, mask), keep_rows(targets, mask)
-    return optax.softmax_cross_entropy(logits, weights * targets)
-
-
-def weighted_focal_loss(
-    logits: PerClass,
-    targets: PerClass,
-    mask: Mask,
-    weights: Float[Array, ' C'] | float = 1.0,
-    *,
-    gamma: float,
-) -> PerSample:
-    """Focal loss with a weight for each class, -w_y (1 - p_y)^gamma log p_y."""
     if not gamma >= 0:
         raise ValueError(f'gamma of the focal loss is {gamma}, expected 0 or more')
     logits, targets = keep_rows(logits, mask), keep_rows(targets, mask)
     log_p = jax.nn.log_softmax(logits)
     # Kept off 0, where a power below 1 has an infinite slope.
     miss = jnp.maximum(-jnp.expm1(log_p), jnp.finfo(jnp.float32).tiny)
-    return -jnp.sum(weights * targets * miss**gamma * log_p, axis=-1)
+    return -jnp.sum(targets * miss**gamma * log_p, axis=-1)
 
 
 def keep_rows(values: PerClass, mask: Mask) -> PerClass:

@@ -1,6 +1,5 @@
 """From a config's words to a loss function."""
 
-import functools
 import importlib
 import inspect
 import sys
@@ -11,12 +10,8 @@ from jaxtyping import ArrayLike, Real
 
 from cda_jax.errors import InputError, did_you_mean
 
-_FORM = ('logits', 'targets', 'mask')
-_FROM_THE_PROGRAM = {
-    'class_counts': 'the data',
-    'progress': 'the training',
-    'axis_name': 'the devices',
-}
+# What a loss may ask for that no config gives.
+_FROM_THE_PROGRAM = ('class_counts', 'progress', 'axis_name')
 
 
 def find_loss(
@@ -33,8 +28,7 @@ def find_loss(
         The loss, called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of
         these two it names; it is handed no other.
 
-    Raises InputError if there is no such loss, it does not take these arguments, or it needs class
-    counts and there are none.
+    Raises InputError if there is no such loss, or it does not take these arguments.
 
     >>> import jax.numpy as jnp
     >>> loss = find_loss('focal_loss', {'gamma': 0.5})
@@ -47,42 +41,22 @@ def find_loss(
         parameters = inspect.signature(loss).parameters
     except ValueError as error:
         raise InputError(f'{name!r} does not say what arguments it takes: {error}') from error
-    _check_arguments(name, parameters, args)
-    bound = functools.partial(loss, **args)
-    if 'class_counts' in parameters:
-        if class_counts is not None:
-            bound = functools.partial(bound, class_counts=class_counts)
-        elif parameters['class_counts'].default is inspect.Parameter.empty:
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = [p for p in parameters if p not in _FROM_THE_PROGRAM]
+    for arg in ('logits', 'targets', 'mask', *args):
+        if arg not in taken and not takes_any:
             raise InputError(
-                f'loss {name!r} needs class_counts; expected the training examples of every class'
+                f'loss {name!r} takes no argument {arg!r}; it takes: {", ".join(taken)}'
             )
+    bound = dict(args)
+    if class_counts is not None and 'class_counts' in parameters:
+        bound['class_counts'] = class_counts
 
     def call(logits, targets, mask=None, **context):
         named = {key: value for key, value in context.items() if key in parameters}
-        return bound(logits, targets, mask, **named)
+        return loss(logits, targets, mask, **bound, **named)
 
     return call
-
-
-def _check_arguments(name, parameters, args):
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    missing = [p for p in _FORM if p not in parameters]
-    if missing and not takes_any:
-        raise InputError(
-            f'loss {name!r} has no parameter {missing[0]!r}; expected the form '
-            'loss(logits, targets, mask=None, *, ...)'
-        )
-    hyper = [p for p in parameters if p not in _FORM and p not in _FROM_THE_PROGRAM]
-    for arg in args:
-        if arg in _FROM_THE_PROGRAM and arg in parameters:
-            raise InputError(
-                f'{arg} of loss {name!r} comes from {_FROM_THE_PROGRAM[arg]}; '
-                'expected no such argument'
-            )
-        if arg not in hyper and not takes_any:
-            raise InputError(
-                f'loss {name!r} takes no argument {arg!r}; it takes: {", ".join(hyper) or "none"}'
-            )
 
 
 def import_function(name: str, package: str, kind: str) -> Callable:

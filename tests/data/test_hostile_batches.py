@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cda_jax.losses import adaptive_cross_entropy, adaptive_weights
+from cda_jax.losses.adaptive import batch_statistics
 from cda_jax.runtime.devices import AXIS
 from cda_jax.step import init_state, train_step
 
@@ -79,7 +80,7 @@ def test_a_site_that_is_absent_adds_nothing_to_its_classifier(train):
         jax.tree.map(np.testing.assert_array_equal, after.params[name], before.params[name])
 
 
-weights_of = jax.jit(adaptive_weights)
+weights_of = jax.jit(lambda *batch: adaptive_weights(*batch_statistics(*batch)))
 losses_of = jax.jit(adaptive_cross_entropy)
 
 
