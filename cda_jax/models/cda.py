@@ -1,5 +1,6 @@
 """f, g, e_1..e_H and d under one apply."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,10 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from cda_jax.gradient_reversal import reverse_gradient
-from cda_jax.models.mlp import Classifier, LabelExtractor
+from cda_jax.models.mlp import Perceptron
 from cda_jax.models.transition import near_identity, site_log_probabilities
-
-PSEUDO_LABELS = ('hard', 'soft', 'none')
 
 # The logit of a class that a classifier does not answer for: its probability is exactly 0, and yet
 # nothing that is computed from it is infinite.
@@ -52,7 +51,7 @@ class CDA(nn.Module):
         transition_matrices: Whether the sites' classifiers are the common one, then followed by a
             matrix for each site; the common one learns from these alone.
         num_sites: K, the sites that d tells apart, or whose features are brought together.
-        pseudo_label: How g takes part, one of `PSEUDO_LABELS`; 'none' leaves g out.
+        pseudo_label: How g takes part: 'hard' or 'soft'; 'none' leaves g out.
         alignment: What makes the sites' features alike: the paper's d ('adversary'); the d of CDAN,
             Long et al. (2018), https://arxiv.org/abs/1705.10667, whose reversed gradient reaches
             the emotion classifiers as well, through p, as in that paper's minimax game
@@ -113,8 +112,9 @@ class CDA(nn.Module):
 
     def setup(self):
         """Names the parts; the parameter tree has the same names."""
+        perceptron = functools.partial(Perceptron, negative_slope=self.negative_slope)
         self.emotion_classifiers = [
-            Classifier(self.num_classes, self.classifier_widths, self.negative_slope)
+            perceptron(self.num_classes, self.classifier_widths)
             for _ in range(1 if self.transition_matrices else self.num_heads)
         ]
         if self.transition_matrices:
@@ -122,15 +122,15 @@ class CDA(nn.Module):
                 'transitions', near_identity, self.num_site_heads, self.num_classes
             )
         if self.has_label_extractor:
-            self.label_extractor = LabelExtractor(
-                self.num_classes, self.label_extractor_widths, self.dropout, self.negative_slope
+            self.label_extractor = perceptron(
+                self.num_classes, self.label_extractor_widths, dropout=self.dropout
             )
         if self.has_dataset_classifier:
-            self.dataset_classifier = Classifier(
+            self.dataset_classifier = perceptron(
                 self.num_sites,
                 self.classifier_widths,
-                self.negative_slope,
-                self.dataset_classifier_dropout,
+                dropout=self.dataset_classifier_dropout,
+                first_layer=1000,  # far from those of the label extractor, which has the same keys
             )
 
     def __call__(
@@ -160,7 +160,11 @@ class CDA(nn.Module):
         if self.unlabelled:
             predicted = self.mean_of_sites(jax.nn.softmax(self._emotions(features)))
             labels = jnp.where(is_labelled, labels, jax.lax.stop_gradient(predicted))
-        label_codes = self._encode(labels, dropout_keys)
+        label_codes = labels
+        if self.has_label_extractor:
+            label_codes = self.label_extractor(labels, dropout_keys)
+        if self.pseudo_label == 'soft':
+            label_codes = jax.nn.softmax(label_codes)
         dataset_logits = None
         if self.has_dataset_classifier:
             # d descends its loss at full weight; f and g, or f and e, feel it reversed.
@@ -209,12 +213,6 @@ class CDA(nn.Module):
             logits = jnp.concatenate([of_sites, logits])
         answers = self.classes_of_heads
         return logits if answers.all() else jnp.where(answers[:, None], logits, ABSENT)
-
-    def _encode(self, labels, dropout_keys):
-        if not self.has_label_extractor:
-            return labels
-        scores = self.label_extractor(labels, dropout_keys)
-        return jax.nn.softmax(scores) if self.pseudo_label == 'soft' else scores
 
 
 def own_logits(

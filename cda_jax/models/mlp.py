@@ -12,64 +12,36 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-# Far from the label extractor's layers, which draw with the same keys.
-_FIRST_LAYER = 1000
 
-
-class Classifier(nn.Module):
-    """Multi-layer perceptron with LeakyReLU, the form of both e and d.
-
-    Source: Han et al. (2020), table 3, second and third column.
+class Perceptron(nn.Module):
+    """Multi-layer perceptron with LeakyReLU, the form of g, e and d alike.
 
     Attributes:
+        outputs: How many numbers it gives for a row.
         widths: Of the hidden layers.
         dropout: Share of the hidden units that is dropped where there are keys.
+        first_layer: Number of the first layer in the draws: those of one number drop the same units
+            under the same keys.
     """
 
-    num_classes: int
-    widths: Sequence[int] = (512, 256)
+    outputs: int
+    widths: Sequence[int]
     negative_slope: float = 0.2
     dropout: float = 0.0
+    first_layer: int = 0
 
     @nn.compact
     def __call__(
         self, x: Float[Array, 'B D'], dropout_keys: Key[Array, ' B'] | None = None
     ) -> Float[Array, 'B C']:
-        """The logits of every class; without keys nothing is dropped."""
+        """The scores, or logits, of every class; without keys nothing is dropped."""
         for index, width in enumerate(self.widths):
             x = nn.Dense(width, name=f'dense{index + 1}')(x)
             if self.dropout and dropout_keys is not None:
-                x = drop_units(x, dropout_keys, layer=_FIRST_LAYER + index, rate=self.dropout)
+                layer = self.first_layer + index
+                x = drop_units(x, dropout_keys, layer=layer, rate=self.dropout)
             x = nn.leaky_relu(x, self.negative_slope)
-        return nn.Dense(self.num_classes, name='logits')(x)
-
-
-class LabelExtractor(nn.Module):
-    """From a label to scores for a pseudo label.
-
-    Source: Han et al. (2020), table 3, first column.
-
-    Attributes:
-        widths: Of the hidden layers.
-        dropout: Share of the hidden units that is dropped.
-    """
-
-    num_classes: int
-    widths: Sequence[int] = (512, 512, 512, 512, 256)
-    dropout: float = 0.5
-    negative_slope: float = 0.2
-
-    @nn.compact
-    def __call__(
-        self, labels: Float[Array, 'B C'], dropout_keys: Key[Array, ' B']
-    ) -> Float[Array, 'B C']:
-        """The scores of every class."""
-        x = labels
-        for index, width in enumerate(self.widths):
-            x = nn.Dense(width, name=f'dense{index + 1}')(x)
-            x = drop_units(x, dropout_keys, layer=index, rate=self.dropout)
-            x = nn.leaky_relu(x, self.negative_slope)
-        return nn.Dense(self.num_classes, name='logits')(x)
+        return nn.Dense(self.outputs, name='logits')(x)
 
 
 def drop_units(

@@ -29,9 +29,8 @@ RESNET_DEPTHS = {
 def is_frozen(path: Sequence[str], freeze: str) -> bool:
     """Whether training leaves a part of the `ResNet`, by its path in it, as it was.
 
-    Args:
-        freeze: 'nothing'; 'batch_norm', wherever it is; or the last of the stages that are frozen
-            together with the stem, 'stage1' to 'stage4'.
+    `freeze` is 'nothing'; 'batch_norm', wherever it is; or the last of the stages that are frozen
+    together with the stem, 'stage1' to 'stage4'.
     """
     if freeze == 'batch_norm':
         return any(name.startswith('norm') for name in path)
@@ -48,8 +47,6 @@ class ResidualBlock(nn.Module):
     Attributes:
         features: Channels of the 3x3 convolutions; a bottleneck puts out four times as many.
         stride: Of the first 3x3 convolution.
-        bottleneck: Which of the two forms.
-        padding: Of the convolutions.
         dtype: Of the computation; parameters are float32.
     """
 
@@ -64,11 +61,7 @@ class ResidualBlock(nn.Module):
     def __call__(
         self, x: Float[Array, 'B H W C'], *shares: Float[Array, 'B K']
     ) -> Float[Array, 'B h w D']:
-        """What comes in, plus what the convolutions make of it, at 1 / stride of the size.
-
-        Args:
-            shares: What `norm` takes beside the rows, if anything.
-        """
+        """What comes in, plus what the convolutions make of it; `norm` takes the `shares`, too."""
         conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype)
         channels = 4 * self.features if self.bottleneck else self.features
 
@@ -125,9 +118,8 @@ class ResNet(nn.Module):
     ) -> Float[Array, 'B D']:
         """The features of pictures that are scaled to about -1 to 1.
 
-        Args:
-            sites: For batch norm by site; as `site_shares` takes them.
-            train: Whether batch norm uses, and records, the batch's own statistics.
+        In training, batch norm uses, and records, the batch's own statistics; by site it needs the
+        `sites` as `site_shares` takes them.
         """
         if self.batch_norm == 'shared':
             norm, shares = functools.partial(nn.BatchNorm, momentum=MOMENTUM, epsilon=EPSILON), ()

@@ -30,7 +30,6 @@ class SiteBatchNorm(nn.Module):
 
     Attributes:
         own_scale: Whether each site has its own scale and bias.
-        use_running_average: Whether to normalise by the running statistics.
         dtype: Of the result; parameters and statistics are float32.
         axis_name: Mapped axis over which the batch is spread.
     """

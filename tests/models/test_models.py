@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cda_jax.models import CDA, Classifier, LabelExtractor, ResNet
+from cda_jax.models import CDA, Perceptron, ResNet
 from cda_jax.models.cda import pseudo_labels
 
 
@@ -85,15 +85,8 @@ def test_batch_norm_sees_the_whole_mapped_batch():
     assert_trees_close(first_stats, stats, rtol=1e-4, atol=1e-6)
 
 
-def test_the_papers_network_is_the_default():
-    assert (ResNet.depth, ResNet.width, ResNet.feature_size) == (50, 64, 1000)
-    hidden = {'classifier_widths': (512, 256), 'label_extractor_widths': (512, 512, 512, 512, 256)}
-    assert hidden == {name: getattr(CDA, name) for name in hidden}
-    assert list(hidden.values()) == [Classifier.widths, LabelExtractor.widths]
-
-
-def test_a_classifier_is_its_layers_and_leaky_relus():
-    model = Classifier(3, widths=(5, 4), negative_slope=0.2)
+def test_a_perceptron_is_its_layers_and_leaky_relus():
+    model = Perceptron(3, widths=(5, 4), negative_slope=0.2)
     x = np.random.default_rng(1).normal(size=(6, 7)).astype(np.float32)
     values, params = jax.jit(model.init_with_output)(jax.random.key(0), x)
     by_hand = np.asarray(x, np.float64)
@@ -105,34 +98,23 @@ def test_a_classifier_is_its_layers_and_leaky_relus():
     np.testing.assert_allclose(values, by_hand, rtol=1e-5, atol=1e-5)
 
 
-def test_dropout_draws_by_row_and_keeps_the_mean():
-    model = LabelExtractor(4, widths=(4000,), dropout=0.25)
-    labels = jnp.eye(4)
-    keys = jax.random.split(jax.random.key(3), 4)
-    apply = jax.jit(model.apply)
-    params = jax.jit(model.init)(jax.random.key(0), labels, keys)
-    scores = apply(params, labels, keys)
-    alone = [apply(params, labels[i : i + 1], keys[i : i + 1])[0] for i in range(4)]
-    np.testing.assert_allclose(scores, alone, rtol=1e-5, atol=1e-6)
-    assert not np.allclose(scores, apply(params, labels, keys[::-1]))
-    without = LabelExtractor(4, widths=(4000,), dropout=0.0).apply(params, labels, keys)
-    many = jax.jit(jax.vmap(model.apply, (None, None, 0)))(
-        params, labels, jax.random.split(jax.random.key(5), (40, 4))
-    )
-    np.testing.assert_allclose(many.mean(axis=0), without, atol=0.1)
-
-
-def test_dropout_of_a_classifier_is_for_training_only():
-    model = Classifier(3, widths=(2000,), dropout=0.5)
-    x = np.random.default_rng(1).normal(size=(2, 5)).astype(np.float32)
+def test_dropout_draws_by_row_and_layer_and_keeps_the_mean():
+    model = Perceptron(4, (4000,), dropout=0.25)
+    plain, other = model.clone(dropout=0.0), model.clone(first_layer=1)
+    x, keys = jnp.eye(4), jax.random.split(jax.random.key(3), 4)
     apply = jax.jit(model.apply)
     params = jax.jit(model.init)(jax.random.key(0), x)
-    keys = jax.random.split(jax.random.key(2), 2)
-    plain = jax.jit(Classifier(3, widths=(2000,)).apply)(params, x, keys)
-    np.testing.assert_array_equal(apply(params, x), plain)
-    dropped = apply(params, x, keys)
-    assert np.abs(dropped - plain).max() > 1e-3
-    np.testing.assert_allclose(dropped[1:], apply(params, x[1:], keys[1:]), rtol=1e-4)
+    scores, without = apply(params, x, keys), jax.jit(plain.apply)(params, x, keys)
+    alone = [apply(params, x[i : i + 1], keys[i : i + 1])[0] for i in range(4)]
+    np.testing.assert_allclose(scores, alone, rtol=1e-5, atol=1e-6)
+    for different in (apply(params, x, keys[::-1]), jax.jit(other.apply)(params, x, keys), without):
+        assert np.abs(scores - different).max() > 1e-3
+    many = jax.jit(jax.vmap(model.apply, (None, None, 0)))(
+        params, x, jax.random.split(jax.random.key(5), (40, 4))
+    )
+    np.testing.assert_allclose(many.mean(axis=0), without, atol=0.1)
+    # Without keys nothing is dropped.
+    np.testing.assert_array_equal(apply(params, x), without)
 
 
 def test_pseudo_labels():
@@ -192,14 +174,14 @@ def test_the_conditional_adversary_sees_features_times_the_sites_own_prediction(
         extractor = {'params': params, 'batch_stats': variables['batch_stats']}
         extractor = {name: tree['feature_extractor'] for name, tree in extractor.items()}
         features, _ = apply(model.feature_extractor, extractor, images)
-        classify = Classifier(5, (6,)).apply
+        classify = Perceptron(5, (6,)).apply
         logits = [
             classify({'params': params[f'emotion_classifiers_{head}']}, features)[row]
             for row, head in enumerate([0] * 4 if shared else [0, 1, 1, 0])
         ]
         predictions = jax.nn.softmax(jnp.stack(logits))
         seen = jnp.stack(list(map(jnp.outer, features, predictions))).reshape(4, 40)
-        return Classifier(2, (6,)).apply({'params': params['dataset_classifier']}, seen)
+        return Perceptron(2, (6,)).apply({'params': params['dataset_classifier']}, seen)
 
     @jax.jit
     def logits_and_gradients(params):
