@@ -6,7 +6,7 @@ what the rest of the program sees.
 
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -179,7 +179,8 @@ def read_config(fields: Mapping[str, Any]) -> Config:
                 f'config field {name} is {fields[name]!r}, expected {_expected(kind)}'
             ) from error
     config = Config(**values)
-    _check_together(config)
+    for field, fault in _conflicts(config):
+        raise InputError(f'config field {field} is {getattr(config, field)!r}{fault}')
     return config
 
 
@@ -194,66 +195,35 @@ def _expected(kind: Any) -> str:
     return 'True or False' if kind is bool else kind.__metadata__[0].description
 
 
-def _check_together(config: Config) -> None:
-    sites, schedule = config.sites, config.lambda2_schedule
-    for field, names in (('sites', sites), ('test_sites', config.test_sites)):
+def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
+    """The fields that cannot be used beside the others, and what is wrong with their values."""
+    num_sites, names_sites = len(config.sites), config.target == 'site'
+    for field in ('sites', 'test_sites'):
+        names = getattr(config, field)
         if any(',' in name for name in names):
-            parts = tuple(','.join(names).split(','))
-            raise InputError(f'config field {field} is {names}; expected names, as "{parts}"')
-    if len(set(sites)) != len(sites):
-        raise InputError(f'config field sites names a site twice: {sites}')
-    if config.site_weights and len(config.site_weights) != len(sites):
-        raise InputError(
-            f'config field site_weights has {len(config.site_weights)} entries, expected none or '
-            f'one for each of the {len(sites)} sites'
-        )
+            yield field, f'; expected names, as "{tuple(",".join(names).split(","))}"'
+    if len(set(config.sites)) < num_sites:
+        yield 'sites', ', which names a site twice'
+    if len(config.site_weights) not in (0, num_sites):
+        yield 'site_weights', f', expected none or one for each of the {num_sites} sites'
     if config.common_head and config.shared_head:
-        raise InputError(
-            'config field common_head is True beside shared_head; expected one of them, because '
-            'the shared head is common already'
-        )
+        yield 'common_head', ' beside shared_head; expected one of them: both are common to all'
     if config.transition_matrices and not config.common_head:
-        raise InputError(
-            'config field transition_matrices is True; expected common_head to be True beside it, '
-            'because each matrix follows the common head'
-        )
+        yield 'transition_matrices', '; expected common_head to be True beside it: they follow it'
     if config.group_dro and config.site_size_power != 1:
-        raise InputError(
-            f'config field site_size_power is {config.site_size_power} beside group_dro, which '
-            'weighs the sites itself; expected 1'
-        )
+        yield 'site_size_power', ' beside group_dro, which weighs the sites itself; expected 1'
     if config.mixup and config.pseudo_label == 'hard':
-        raise InputError(
-            "config field pseudo_label is 'hard' beside mixup, which makes labels soft; expected "
-            "'soft' or 'none'"
-        )
-    for name, off in (('freeze', 'nothing'), ('pretrained_rate_factor', 1)):
-        if not config.init_from and getattr(config, name) != off:
-            raise InputError(
-                f'config field {name} is {getattr(config, name)!r}, but init_from is empty; '
-                f'expected {off!r}, or weights to start from'
-            )
-    if config.alignment != 'none' and len(sites) < 2:
-        raise InputError(
-            f'config field alignment is {config.alignment!r} with one site, {sites[0]!r}; expected '
-            "two or more sites to bring together, or 'none'"
-        )
-    if config.target == 'site':
-        unknown = [name for name in config.test_sites if name not in sites]
-        if unknown or not config.shared_head:
-            raise InputError(
-                "config field target is 'site'; expected shared_head to be True and every test "
-                f'site among the sites ({", ".join(unknown) or "they are"})'
-            )
-        if config.batch_norm != 'shared':
-            raise InputError(
-                f"config field batch_norm is {config.batch_norm!r}, but target is 'site', which it "
-                "would be told; expected 'shared'"
-            )
-    if schedule:
-        try:
-            msgspec.convert(schedule, tuple[Text, Share])
-        except msgspec.ValidationError as error:
-            raise InputError(
-                f'config field lambda2_schedule is {schedule!r}, expected {_expected(OwnSchedule)}'
-            ) from error
+        yield 'pseudo_label', " beside mixup, which makes labels soft; expected 'soft' or 'none'"
+    for field, off in (('freeze', 'nothing'), ('pretrained_rate_factor', 1)):
+        if not config.init_from and getattr(config, field) != off:
+            yield field, f', but init_from is empty; expected {off!r}, or weights to start from'
+    if config.alignment != 'none' and num_sites < 2:
+        yield 'alignment', " with one site; expected several to bring together, or 'none'"
+    if names_sites and not (config.shared_head and {*config.test_sites} <= {*config.sites}):
+        yield 'target', '; expected shared_head to be True and every test site among the sites'
+    if names_sites and config.batch_norm != 'shared':
+        yield 'batch_norm', ", but target is 'site', which it would be told; expected 'shared'"
+    try:
+        msgspec.convert(config.lambda2_schedule or ('linear', 0.0), tuple[Text, Share])
+    except msgspec.ValidationError:
+        yield 'lambda2_schedule', f', expected {_expected(OwnSchedule)}'
