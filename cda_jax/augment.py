@@ -15,12 +15,10 @@ def augment(
 ) -> Float[Array, 'B {image_size} {image_size} 3']:
     """What training sees: each picture cropped and mirrored by its own key, and scaled to -1..1.
 
-    Source: Han et al. (2020), section III-B, https://doi.org/10.1109/ACCESS.2020.3018738
+    `random_crop` draws the crop's corner evenly, else the crop is the centre; `random_flip` mirrors
+    left and right with probability 1/2.
 
-    Args:
-        image_size: Side of the crop in pixels, at most S.
-        random_crop: Draw the crop's corner evenly; else the crop is the centre.
-        random_flip: Mirror left and right with probability 1/2.
+    Source: Han et al. (2020), section III-B, https://doi.org/10.1109/ACCESS.2020.3018738
     """
 
     def augment_one(image, key):

@@ -15,7 +15,7 @@ from cda_jax.analysis.features import EvaluationSet, Features, write_features
 from cda_jax.config import NETWORK, Config, as_fields
 from cda_jax.data.examples import Examples, is_kept
 from cda_jax.data.pipeline import eval_batches
-from cda_jax.data.sites import Part, check_image_size, open_part, open_sites
+from cda_jax.data.sites import check_image_size, open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.experiment import agreement_facts, class_names, reading
 from cda_jax.losses import adjust_logits
@@ -60,8 +60,7 @@ def features_of_run(config: Config, workdir: Path) -> Features:
     They are those of its features.npz where that is of the same weights, data and config.
     Otherwise they are computed, and written there.
 
-    Args:
-        config: The run's, though its test sites, data and devices may be others.
+    The config is the run's, though its test sites, data and devices may be others.
 
     Raises InputError if there is no checkpoint of this network, the test data cannot be used, or
     several processes take part.
@@ -107,12 +106,9 @@ def over_devices(model: CDA, config: Config, class_counts: Sequence[Sequence[int
 
 
 def logit_adjustment(tau: float, class_counts: Sequence[Sequence[int]]) -> Callable | None:
-    """The post-hoc adjustment of each emotion classifier's logits by its own training counts.
+    """`adjust_logits` of each emotion classifier by its own training counts.
 
-    Source: Menon et al. (2021); see `cda_jax.losses.adjust_logits`.
-
-    Returns:
-        Function of float32[H, B, C]; None at a strength `tau` of 0.
+    It is a function of float32[H, B, C]; None at a strength `tau` of 0.
     """
     if not tau:
         return None
@@ -156,7 +152,14 @@ def open_sets(
     parts = [open_part(site, split, config.validation_fraction) for site in opened]
     # Test sets are read once.
     keep = split != 'test' and is_kept(config.keep_decoded, parts, jax.process_count())
-    return [_evaluation_set(config, part, keep) for part in parts]
+    sets = []
+    for part in parts:
+        name = part.site.name
+        index = config.sites.index(name) if name in config.sites else -1
+        examples = Examples([part], [index], label_is_site=config.target == 'site', keep=keep)
+        heads = site_heads(config, -1 if part.site.manifest.unlabelled else index)
+        sets.append(EvaluationSet(part, examples, heads))
+    return sets
 
 
 def evaluate_weights(
@@ -243,17 +246,6 @@ def _file_stem(config: Config, workdir: Path, trained: Trained, split: str) -> s
     elif trained.faults:
         parts.append(f'step{trained.step}')
     return '-'.join(parts)
-
-
-def _evaluation_set(config: Config, part: Part, keep: bool) -> EvaluationSet:
-    name = part.site.name
-    index = config.sites.index(name) if name in config.sites else -1
-    label_is_site = config.target == 'site'
-    return EvaluationSet(
-        part=part,
-        examples=Examples([part], [index], label_is_site=label_is_site, keep=keep),
-        heads=site_heads(config, -1 if part.site.manifest.unlabelled else index),
-    )
 
 
 def site_heads(config: Config, site_index: int) -> dict[str, int]:

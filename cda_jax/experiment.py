@@ -74,17 +74,12 @@ def build_experiment(config: Config) -> Experiment:
 
 def agreement_facts(config: Config) -> dict[str, object]:
     """What the processes of one run must agree on, by the name that an error gives it."""
-    fields = {
-        f'config field {name}': value
-        for name, value in as_fields(config).items()
-        if name not in OWN_OF_PROCESS
-    }
-    names = dict.fromkeys([*config.sites, *config.test_sites])
-    fields['the file that init_from names'] = _digest(Path(config.init_from))
-    return fields | {
-        f'the manifest of site {name}': _digest(Path(config.data_dir) / name / MANIFEST)
-        for name in names
-    }
+    fields = as_fields(config).items()
+    facts = {f'config field {name}': x for name, x in fields if name not in OWN_OF_PROCESS}
+    facts['the file that init_from names'] = _digest(Path(config.init_from))
+    for name in config.sites + config.test_sites:
+        facts[f'the manifest of site {name}'] = _digest(Path(config.data_dir) / name / MANIFEST)
+    return facts
 
 
 def _digest(path: Path) -> str:
@@ -198,30 +193,20 @@ def _build_recipe(config: Config, parts: list[Part], epoch: int) -> Recipe:
         total_steps=total_steps,
     )
 
-    def reversal(maximum, kind, warmup_fraction):
-        return reversal_strength(
-            kind, maximum=maximum, warmup_fraction=warmup_fraction, total_steps=total_steps
-        )
-
-    common_schedule = config.lambda_schedule, config.lambda_warmup_fraction
+    schedule = config.lambda_schedule, config.lambda_warmup_fraction
+    reversal = functools.partial(reversal_strength, total_steps=total_steps)
     of_optimizer = _named_in(config, build_optimizer) | {'learning_rate': learning_rate}
-    return Recipe(
-        model=model,
-        optimizer=build_optimizer(**of_optimizer),
-        losses=_build_losses(config, parts, model),
-        lambda_1=reversal(config.lambda1_max, *common_schedule),
-        lambda_2=reversal(config.lambda2_max, *(config.lambda2_schedule or common_schedule)),
-        progress=share_done(total_steps),
-        num_groups=len(parts) if config.group_dro else 0,
-        learning_rate=learning_rate,
-        image_size=config.image_size,
-        random_crop=config.random_crop,
-        random_flip=config.random_flip,
-        sites=config.sites if config.target == 'label' else (),
-        weight_average=config.weight_average,
-        mixup=config.mixup,
-        mixup_within=config.mixup_within,
-    )
+    of_recipe = {
+        'model': model,
+        'optimizer': build_optimizer(**of_optimizer),
+        'losses': _build_losses(config, parts, model),
+        'lambda_1': reversal(*schedule, maximum=config.lambda1_max),
+        'lambda_2': reversal(*(config.lambda2_schedule or schedule), maximum=config.lambda2_max),
+        'progress': share_done(total_steps),
+        'learning_rate': learning_rate,
+        'sites': config.sites if config.target == 'label' else (),
+    }
+    return Recipe(**_named_in(config, Recipe) | of_recipe)
 
 
 def _build_losses(config: Config, parts: list[Part], model: CDA) -> Losses:
@@ -278,10 +263,10 @@ def _build_loss(field: str, name: str, args: dict, class_counts: np.ndarray):
         ) from error
     except (TypeError, ValueError, NameError, AttributeError) as error:
         raise InputError(f'config field {field}: {name} fails: {error}') from error
-    if (shape := getattr(result, 'shape', None)) != (members, rows):
-        what = type(result).__name__ if shape is None else f'shape {shape[1:]}'
+    found = jax.tree.map(lambda x: x.shape[1:], result)
+    if found != (rows,):
         raise InputError(
-            f'config field {field}: {name} returns {what if shape != (members,) else "a scalar"} '
-            f'for logits of shape {(rows, num_classes)}; expected one loss a sample'
+            f'config field {field}: {name} returns shape {found} for logits of shape '
+            f'{(rows, num_classes)}; expected one loss a sample'
         )
     return loss

@@ -44,22 +44,18 @@ def main() -> None:
         place = Place(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
         # First of all, so that the others learn of any error.
         with joined(place, _JOIN_TIMEOUT.value):
-            _train_or_evaluate(stop)
+            from cda_jax.config import read_config
+            from cda_jax.evaluate import evaluate
+            from cda_jax.runtime.multihost import together
+            from cda_jax.train import train
 
-
-def _train_or_evaluate(stop: StopSignals) -> None:
-    from cda_jax.config import read_config
-    from cda_jax.evaluate import evaluate
-    from cda_jax.runtime.multihost import together
-    from cda_jax.train import train
-
-    with together():
-        config = read_config(program.config_fields(_CONFIG))
-    workdir = Path(_WORKDIR.value).absolute()
-    if _MODE.value == 'eval':
-        evaluate(config, workdir, _SPLIT.value)
-    else:
-        train(config, workdir, stop)
+            with together():
+                config = read_config(program.config_fields(_CONFIG))
+            workdir = Path(_WORKDIR.value).absolute()
+            if _MODE.value == 'eval':
+                evaluate(config, workdir, _SPLIT.value)
+            else:
+                train(config, workdir, stop)
 
 
 if __name__ == '__main__':

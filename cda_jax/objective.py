@@ -45,9 +45,8 @@ class Losses(NamedTuple):
         emotion: Per-sample loss of each of the H emotion classifiers, as `find_loss` gives it;
             they differ in the class counts that are bound. Each sees the classes that its
             classifier answers for, and no others.
-        dataset: Per-sample loss of the dataset classifier.
-        of_all_sites: Per-sample loss with the class counts of all sites; needed where
-            `shared_statistics` is not 0.
+        of_all_sites: The same with the class counts of all sites; needed where `shared_statistics`
+            is not 0.
         site_size_power: The mean loss of an emotion classifier's own samples weighs their share of
             the batch to this power. 1 is the paper's: every sample counts 1/n. 0: the means of all
             classifiers add up.
@@ -70,16 +69,16 @@ class Losses(NamedTuple):
 
 def objective(
     params: dict,
+    perturbations: dict | None = None,
+    *,
     batch_stats: dict,
     batch: dict[str, Array],
-    *,
     model: CDA,
     losses: Losses,
     lambda_1: Float[Array, ''],
     lambda_2: Float[Array, ''],
     progress: Float[Array, ''],
     dropout_keys: Key[Array, ' B'],
-    perturbations: dict | None = None,
     group_weights: Float[Array, ' K'] | None = None,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ''], tuple[Terms, Outputs, dict]]:
@@ -88,15 +87,13 @@ def objective(
     Differentiate this share, then sum the gradients over the devices.
 
     Args:
+        perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
         batch: `image` float[B, S, S, 3], `label` int32[B] (-1: none), `site` int32[B], `mask`
             bool[B]; perhaps `soft_label` float[B, C], and after mixup `soft_site` float[B, K], in
             the place of their one-hot forms.
-        model: The network: f, g, e_1..e_H and d.
-        losses: The per-sample losses and how they are averaged.
         lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
-        perturbations: Zeros to differentiate by, as `CDA` takes them; or None.
         group_weights: Of the sites, as `group_dro_loss` left them; None without GroupDRO.
         axis_name: Mapped axis over which the batch is spread.
 
@@ -104,25 +101,15 @@ def objective(
         The scalar to differentiate, and (terms, the network's outputs, the new `batch_stats` and
         `group_weights`).
     """
-    labels = jax.nn.one_hot(batch['label'], model.num_classes)
-    sites = jax.nn.one_hot(batch['site'], model.num_sites)
-    labels, sites = batch.get('soft_label', labels), batch.get('soft_site', sites)
-    variables = {'params': params, 'batch_stats': batch_stats}
-    if perturbations is not None:
-        variables['perturbations'] = perturbations
-    outputs, updates = model.apply(
-        variables,
-        batch['image'],
-        labels,
-        lambda_1,
-        lambda_2,
-        dropout_keys,
-        batch['site'],
-        mutable=['batch_stats'],
-    )
+    site, mask = batch['site'], batch['mask']
+    labels = batch.get('soft_label', jax.nn.one_hot(batch['label'], model.num_classes))
+    sites = batch.get('soft_site', jax.nn.one_hot(site, model.num_sites))
+    variables = {'params': params, 'batch_stats': batch_stats, 'perturbations': perturbations or {}}
+    inputs = batch['image'], labels, lambda_1, lambda_2, dropout_keys, site
+    outputs, updates = model.apply(variables, *inputs, mutable=['batch_stats'])
     context = {'axis_name': axis_name, 'progress': progress}
     labelled = with_labels(batch, model)
-    n, n_labelled = _count(batch['mask'], axis_name), _count(labelled['mask'], axis_name)
+    n, n_labelled = _count(mask, axis_name), _count(labelled['mask'], axis_name)
 
     # L_e: each head's errors on its own samples; where a site's weight is 1, all count 1/n.
     errors, own = emotion_errors(outputs, labelled, model, losses, **context)
@@ -131,12 +118,7 @@ def objective(
         emotion = jnp.sum(weights * errors.sum(axis=1) / n_labelled)
     else:
         emotion, group_weights = group_dro_loss(
-            errors.sum(axis=0),
-            batch['site'],
-            batch['mask'],
-            group_weights,
-            step_size=losses.group_dro,
-            axis_name=axis_name,
+            errors.sum(axis=0), site, mask, group_weights, losses.group_dro, axis_name
         )
 
     # L_2: how far the label extractor strays from the label.
@@ -149,15 +131,12 @@ def objective(
     alignment = jnp.float32(0)
     if model.has_dataset_classifier:
         targets = optax.smooth_labels(sites, losses.site_smoothing)
-        error = loss_of_rows(
-            losses.dataset, outputs.dataset_logits, targets, batch['mask'], **context
-        )
+        error = loss_of_rows(losses.dataset, outputs.dataset_logits, targets, mask, **context)
         alignment = error.sum() / n
     elif model.alignment != 'none':
         distance = _DISTANCES[model.alignment]
-        alignment = lambda_1 * distance(
-            outputs.features, batch['site'], batch['mask'], model.num_sites, axis_name
-        )
+        apart = distance(outputs.features, site, mask, model.num_sites, axis_name)
+        alignment = lambda_1 * apart
 
     terms = Terms(emotion, label, alignment)
     changes = {'batch_stats': updates['batch_stats'], 'group_weights': group_weights}
@@ -167,23 +146,17 @@ def objective(
 def emotion_errors(
     outputs: Outputs, batch: dict[str, Array], model: CDA, losses: Losses, **context
 ) -> tuple[Float[Array, 'H B'], Bool[Array, 'H B']]:
-    """What each emotion classifier gets wrong on its own samples, and which these are.
+    """What each emotion classifier gets wrong on its own samples, 0 elsewhere, and which these are.
 
-    Args:
-        batch: As in `objective`.
-        context: What losses may ask for: `axis_name` and `progress`.
-
-    Returns:
-        Errors, 0 for the samples of other classifiers, and a mask of the classifier's own samples.
+    `context` is what losses may ask for: `axis_name` and `progress`.
     """
     classes = jnp.array(model.classes_of_sites)[batch['site']] if model.site_classes else None
     targets = pseudo_labels(outputs.label_codes, model.pseudo_label, classes)
     own = head_masks(batch, model)
+    heads = zip(losses.emotion, outputs.emotion_logits, head_columns(model), own, strict=True)
     errors = [
         loss_of_rows(loss, logits[:, columns], targets[:, columns], mask, **context)
-        for loss, logits, columns, mask in zip(
-            losses.emotion, outputs.emotion_logits, head_columns(model), own, strict=True
-        )
+        for loss, logits, columns, mask in heads
     ]
     shared = losses.shared_statistics
     if shared and model.num_site_heads:
@@ -233,10 +206,6 @@ def loss_of_rows(
 
     Rows outside are replaced before and after, so that neither a value nor a gradient of theirs,
     not even a NaN, gets through.
-
-    Args:
-        loss: Of the form that `cda_jax.losses` describes.
-        context: What losses may ask for: `axis_name` and `progress`.
     """
     kept = mask[:, None]
     error = loss(jnp.where(kept, logits, 0), jnp.where(kept, targets, 0), mask, **context)

@@ -1,7 +1,7 @@
 """What a step descends by: learning rate and lambda over training, and the optimizer."""
 
+import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +30,7 @@ def share_done(total_steps: int) -> Schedule:
 
 
 def reversal_strength(
-    kind: str, *, maximum: float, warmup_fraction: float, total_steps: int
+    kind: str, warmup_fraction: float, *, maximum: float, total_steps: int
 ) -> Schedule:
     """Lambda, the strength of a gradient reversal.
 
@@ -84,7 +84,7 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
 
     Raises InputError if there is not even one.
     """
-    steps = math.floor(num_examples / batch_size)
+    steps = num_examples // batch_size
     if steps == 0:
         raise InputError(
             f'batch_size is {batch_size}, but there are only {num_examples} training examples; '
@@ -107,13 +107,9 @@ def build_optimizer(
 ) -> optax.GradientTransformation:
     """The named optimizer; weight decay acts on kernels, not on biases or batch norm.
 
-    Args:
-        optimizer: A function of Optax, or a dotted path; it gets the learning rate, of the momentum
-            and the weight decay what it names, and `optimizer_args`.
-        gradient_clip: The largest norm of the whole gradient; 0 for none.
-        dataset_classifier_rate_factor: Times the learning rate, like that of the ResNet without its
-            last layer, `pretrained_rate_factor`.
-        freeze: As of `is_frozen`.
+    It is a function of Optax, or has a dotted path, and gets the learning rate, of the momentum and
+    the weight decay what it names, and `optimizer_args`. The factors are times the learning rate;
+    `pretrained_rate_factor` is that of the ResNet without its last layer.
 
     Raises InputError if there is none of this name, or it does not take its arguments.
     """
@@ -163,8 +159,6 @@ def _named(name, args, learning_rate, given) -> tuple[optax.GradientTransformati
 
 def _each(judge: Callable[..., Any]) -> Callable[[dict], dict]:
     """From a tree to what is judged of each of its leaves by its path."""
-
-    def of_tree(tree):
-        return jax.tree.map_with_path(lambda path, _: judge(*(entry.key for entry in path)), tree)
-
-    return of_tree
+    return functools.partial(
+        jax.tree.map_with_path, lambda path, _: judge(*(entry.key for entry in path))
+    )

@@ -5,6 +5,7 @@ over the devices. Random draws are keyed by (key, step, row of the whole batch),
 draws the same numbers after a restart and on any number of devices.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,15 +30,11 @@ class Recipe(NamedTuple):
     """Everything of a step that does not change over training.
 
     Attributes:
-        optimizer: Its learning rate included.
-        lambda_1: Strength of the reversal between d and f, or weight of a distance, by step.
-        lambda_2: Strength of the reversal between d and g, by step.
-        progress: Share of training that is done, by step.
+        lambda_1: By step, like lambda_2 and progress, which `objective` takes as well.
         learning_rate: By step; only reported, the optimizer has its own.
         image_size: Side of the network's input in pixels.
         sites: Names of the sites that metrics are named after; none where the label is the site.
         weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
-        num_groups: Sites that GroupDRO weighs; 0 without it.
         mixup: Alpha of mixup; 0 without it.
         mixup_within: Where `mix` finds partners.
     """
@@ -54,7 +51,6 @@ class Recipe(NamedTuple):
     random_flip: bool
     sites: tuple[str, ...]
     weight_average: float = 0.0
-    num_groups: int = 0
     mixup: float = 0.0
     mixup_within: str = 'batch'
 
@@ -90,17 +86,9 @@ class TrainState:
 
 def init_weights(model: CDA, image_size: int, key: Key[Array, '']) -> dict:
     """`params` and `batch_stats` of an untrained network."""
-    rows = 2
-    return model.init(
-        key,
-        jnp.zeros((rows, image_size, image_size, 3)),
-        jnp.zeros((rows, model.num_classes)),
-        jnp.float32(0),
-        jnp.float32(0),
-        jax.random.split(key, rows),
-        jnp.zeros(rows, int),
-        mutable=['params', 'batch_stats'],
-    )
+    images, labels = jnp.zeros((2, image_size, image_size, 3)), jnp.zeros((2, model.num_classes))
+    inputs = images, labels, 0.0, 0.0, jax.random.split(key, 2), jnp.zeros(2, int)
+    return model.init(key, *inputs, mutable=['params', 'batch_stats'])
 
 
 def init_state(recipe: Recipe, seed: int, pretrained: dict | None = None) -> TrainState:
@@ -112,7 +100,7 @@ def init_state(recipe: Recipe, seed: int, pretrained: dict | None = None) -> Tra
     init_key, run_key = jax.random.split(jax.random.key(seed))
     weights = init_weights(recipe.model, recipe.image_size, init_key)
     weights = unflatten_dict(flatten_dict(weights) | flatten_dict(pretrained or {}))
-    groups = recipe.num_groups
+    groups = recipe.model.num_sites if recipe.losses.group_dro else 0
     return TrainState(
         step=jnp.int32(0),
         params=weights['params'],
@@ -165,26 +153,22 @@ def train_step(
 
     # [step 2] E and its gradient: of this device's share, then summed over the devices.
     lambda_1, lambda_2 = recipe.lambda_1(state.step), recipe.lambda_2(state.step)
-
-    def share_of_objective(params, perturbations):
-        return objective(
-            params,
-            state.batch_stats,
-            batch,
-            model=model,
-            losses=recipe.losses,
-            lambda_1=lambda_1,
-            lambda_2=lambda_2,
-            progress=recipe.progress(state.step),
-            dropout_keys=dropout_keys,
-            perturbations=perturbations,
-            group_weights=state.group_weights,
-            axis_name=axis_name,
-        )
-
+    share = functools.partial(
+        objective,
+        batch_stats=state.batch_stats,
+        batch=batch,
+        model=model,
+        losses=recipe.losses,
+        lambda_1=lambda_1,
+        lambda_2=lambda_2,
+        progress=recipe.progress(state.step),
+        dropout_keys=dropout_keys,
+        group_weights=state.group_weights,
+        axis_name=axis_name,
+    )
     zeros = jnp.zeros((len(batch['mask']), model.feature_extractor.feature_size))
     perturbations = {'to_emotions': zeros, 'to_reversal': zeros}
-    differentiate = jax.grad(share_of_objective, argnums=(0, 1), has_aux=True)
+    differentiate = jax.grad(share, argnums=(0, 1), has_aux=True)
     (gradients, at_features), (terms, outputs, changes) = differentiate(state.params, perturbations)
     gradients = jax.lax.psum(gradients, axis_name)
 
@@ -199,15 +183,12 @@ def train_step(
     # [step 4] Say how it went.
     metrics = step_metrics.loss_metrics(terms, model, axis_name)
     labelled = with_labels(batch, model)
-    metrics |= step_metrics.site_accuracies(outputs, labelled, model, recipe.sites, axis_name)
-    metrics |= step_metrics.hit_rates(outputs, labelled, model, axis_name)
+    metrics |= step_metrics.hit_rates(outputs, labelled, model, recipe.sites, axis_name)
     metrics |= step_metrics.gradient_shares(
         at_features['to_emotions'], batch, recipe.sites, axis_name
     )
     if model.has_dataset_classifier:
-        metrics |= step_metrics.adversary_metrics(outputs, batch, axis_name)
-        ratio = step_metrics.reversed_gradient_ratio(at_features, axis_name)
-        metrics['reversed_gradient_ratio'] = ratio
+        metrics |= step_metrics.adversary_metrics(outputs, batch, at_features, axis_name)
     if model.alignment != 'none':
         metrics['lambda_1'] = lambda_1
     if model.alignment == 'adversary' and model.has_label_extractor:
@@ -217,15 +198,16 @@ def train_step(
         'gradient_norm': optax.tree.norm(gradients),
         'parameter_norm': optax.tree.norm(params),
     }
-    fault_step, fault_terms = step_metrics.first_fault(
-        state.step, state.fault_step, state.fault_terms, metrics
-    )
+    # The first fault stays on the device until someone looks.
+    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
+    faults = ~jnp.isfinite(jnp.stack(terms))
+    is_first = (state.fault_step < 0) & faults.any()
     next_state = state.replace(
         step=state.step + 1,
         params=params,
         opt_state=opt_state,
-        fault_step=fault_step,
-        fault_terms=fault_terms,
+        fault_step=jnp.where(is_first, state.step, state.fault_step),
+        fault_terms=jnp.where(is_first, faults, state.fault_terms),
         average=average,
         **changes,
     )
@@ -243,14 +225,8 @@ def eval_step(
 ) -> Int[Array, 'answers C C']:
     """Confusion counts of every emotion classifier, and of the mean of the sites' probabilities.
 
-    Args:
-        weights: `params` of the network and `batch_stats`, batch norm's running statistics.
-        batch: This device's rows, as for `train_step`.
-        adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
-
-    Returns:
-        Over the batch of all devices, for each head and last for the mean of the sites' heads: the
-        samples of class i (rows) that were taken for class j (columns).
+    They are the samples of class i (rows) that were taken for class j (columns) in the batch of all
+    devices. The arguments are those of `predict`.
     """
     _, scores = predict(weights, batch, model=model, image_size=image_size, adjust=adjust)
     predicted = jnp.argmax(scores, axis=-1)
@@ -270,7 +246,12 @@ def predict(
 ) -> tuple[Float[Array, 'B D'], Float[Array, 'answers B C']]:
     """Features of this device's rows, and the probabilities that every emotion classifier gives.
 
-    Takes what `eval_step` does. The last probabilities are those by `CDA.mean_of_sites`.
+    The last probabilities are those by `CDA.mean_of_sites`.
+
+    Args:
+        weights: `params` of the network and `batch_stats`, batch norm's running statistics.
+        batch: This device's rows, as for `train_step`.
+        adjust: What to do to the emotion logits float32[H, B, C] before they are compared.
     """
     images = centre_crop(batch['image'], image_size=image_size)
     features, logits = model.apply(weights, images, batch['site'], method='classify')

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from cda_jax.models.cda import CDA, Outputs
 from cda_jax.objective import Terms, head_masks
@@ -37,27 +37,28 @@ def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
 
 
 def hit_rates(
-    outputs: Outputs, batch: dict[str, Array], model: CDA, axis_name: str
+    outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
 ) -> dict[str, Array]:
-    """The shares of the labels that e (a sample's own classifier) and g get right."""
-    hits = {'accuracy_emotion': _own_hits(outputs, batch, model).sum()}
+    """The shares of the labels that e (a sample's own classifier) and g get right.
+
+    Those of e are also given for each labelled site, NaN where the batch has none of its samples.
+    """
+    # By their site's classifier, or by the one that all sites share.
+    heads = slice(model.num_site_heads or 1)
+    right = jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label']
+    own_hits = jnp.any(right & head_masks(batch, model)[heads], axis=0)
+    of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
+    hits = {'accuracy_emotion': own_hits.sum()}
     if model.has_label_extractor:
         agree = jnp.argmax(outputs.label_codes, axis=-1) == batch['label']
         hits['pseudo_label_agreement'] = jnp.sum(agree & batch['mask'])
-    hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
-    return {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
-
-
-def site_accuracies(
-    outputs: Outputs, batch: dict[str, Array], model: CDA, sites: Sequence[str], axis_name: str
-) -> dict[str, Array]:
-    """The share of each labelled site's samples that their own classifier gets right, or NaN."""
-    of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
-    own_hits = of_sites * _own_hits(outputs, batch, model)[:, None]
-    hits, samples = jax.lax.psum((own_hits.sum(axis=0), of_sites.sum(axis=0)), axis_name)
-    rates = jnp.where(samples > 0, hits / jnp.maximum(samples, 1), jnp.nan)
-    return {
-        f'accuracy_{site}': rates[number]
+    by_site = (of_sites * own_hits[:, None]).sum(axis=0), of_sites.sum(axis=0)
+    counts = hits, batch['mask'].sum(), *by_site
+    hits, total, site_hits, samples = jax.lax.psum(counts, axis_name)
+    rates = {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+    site_rates = jnp.where(samples > 0, site_hits / jnp.maximum(samples, 1), jnp.nan)
+    return rates | {
+        f'accuracy_{site}': site_rates[number]
         for number, site in enumerate(sites)
         if number not in model.unlabelled
     }
@@ -80,9 +81,16 @@ def gradient_shares(
 
 
 def adversary_metrics(
-    outputs: Outputs, batch: dict[str, Array], axis_name: str
+    outputs: Outputs,
+    batch: dict[str, Array],
+    at_features: dict[str, Float[Array, 'B D']],
+    axis_name: str,
 ) -> dict[str, Array]:
-    """How well d tells the sites of the batch apart, and whether it names but one of them."""
+    """How well d tells the sites apart, whether it names but one, and how strong its gradient is.
+
+    The last is the norm of the reversed gradient at the features over that of the emotion
+    classifiers; these are the gradients with respect to `CDA`'s perturbations.
+    """
     num_sites = outputs.dataset_logits.shape[-1]
     mask = batch['mask'][:, None]
     true = jax.nn.one_hot(batch['site'], num_sites) * mask
@@ -91,48 +99,12 @@ def adversary_metrics(
     hits, samples, times_named = jax.lax.psum(counts, axis_name)
     total = jnp.maximum(samples.sum(), 1)
     recall = hits / jnp.maximum(samples, 1)
+    squares = {way: jnp.square(gradient).sum() for way, gradient in at_features.items()}
+    norms = jax.tree.map(jnp.sqrt, jax.lax.psum(squares, axis_name))
+    tiny = jnp.finfo(jnp.float32).tiny
     return {
         'accuracy_dataset': hits.sum() / total,
         'balanced_accuracy_dataset': recall.sum() / jnp.maximum((samples > 0).sum(), 1),
         'largest_share_dataset': times_named.max() / total,
+        'reversed_gradient_ratio': norms['to_reversal'] / jnp.maximum(norms['to_emotions'], tiny),
     }
-
-
-def reversed_gradient_ratio(
-    at_features: dict[str, Float[Array, 'B D']], axis_name: str
-) -> Float[Array, '']:
-    """Norm of the reversed gradient at the features over that of the emotion classifiers.
-
-    The gradients are those with respect to `CDA`'s perturbations of the features.
-    """
-    squares = {way: jnp.square(gradient).sum() for way, gradient in at_features.items()}
-    norms = jax.tree.map(jnp.sqrt, jax.lax.psum(squares, axis_name))
-    return norms['to_reversal'] / jnp.maximum(norms['to_emotions'], jnp.finfo(jnp.float32).tiny)
-
-
-def first_fault(
-    step: Int[Array, ''],
-    fault_step: Int[Array, ''],
-    fault_terms: Bool[Array, ' W'],
-    metrics: dict[str, Array],
-) -> tuple[Int[Array, ''], Bool[Array, ' W']]:
-    """The first step with a term that is not finite, kept on the device until someone looks.
-
-    Args:
-        fault_step: The first fault so far; -1 if there was none.
-        fault_terms: Which of `WATCHED_TERMS` it was.
-
-    Returns:
-        `fault_step` and `fault_terms` after this step.
-    """
-    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
-    faults = ~jnp.isfinite(jnp.stack(terms))
-    is_first = (fault_step < 0) & faults.any()
-    return jnp.where(is_first, step, fault_step), jnp.where(is_first, faults, fault_terms)
-
-
-def _own_hits(outputs: Outputs, batch: dict[str, Array], model: CDA) -> Bool[Array, ' B']:
-    """The samples that their site's classifier gets right, or the one that all sites share."""
-    heads = slice(model.num_site_heads or 1)
-    right = jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label']
-    return jnp.any(right & head_masks(batch, model)[heads], axis=0)

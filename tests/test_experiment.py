@@ -80,9 +80,9 @@ def test_the_recipe_follows_the_config(fields):
 @pytest.mark.parametrize(
     ('returns', 'message'),
     [
-        ('logits.mean()', r'returns a scalar for logits of shape \(8, 7\); expected one loss a'),
+        ('logits.mean()', r'returns shape \(\) for logits of shape \(8, 7\); expected one loss a'),
         ('logits', r'returns shape \(8, 7\) for .*; expected one loss a sample'),
-        ('None', 'returns NoneType for .*; expected one loss a sample'),
+        ('None', 'returns shape None for .*; expected one loss a sample'),
         ('np.exp(logits).sum(axis=-1)', 'computes with NumPy, or looks at values; expected jax'),
         ('float(logits.sum())', 'computes with NumPy, or looks at values; expected jax'),
     ],

@@ -10,7 +10,6 @@ def group_dro_loss(
     groups: Int[Array, ' B'],
     mask: Bool[Array, ' B'],
     weights: Float[Array, ' K'],
-    *,
     step_size: float,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ''], Float[Array, ' K']]:
@@ -27,7 +26,6 @@ def group_dro_loss(
         errors: Of the samples; 0 outside the mask.
         weights: q after the last step, with a sum of 1.
         step_size: eta.
-        axis_name: Mapped axis over which the batch is spread.
 
     Returns:
         This device's share of the loss, and q after this step.

@@ -27,12 +27,8 @@ def mix(
 
     Args:
         batch: This device's rows as `objective` takes them.
-        keys: Of the rows.
         batch_key: For the partners, the same on every device.
-        alpha: Above 0.
         within: 'batch', or 'site' for partners of the row's own site alone.
-        num_classes: C.
-        num_sites: K; 0 where no term asks for the site.
 
     Returns:
         `image` is mixed. So are `soft_label` float[B, C], which is the one-hot label before where

@@ -50,9 +50,8 @@ def test_a_step_weighs_the_sites_by_it(devices):
     losses = Losses([cross_entropy] * 3, cross_entropy)
     plain = make_recipe()._replace(losses=losses)
     _, take_plain_step = mapped_step(plain)
-    state, take_step = mapped_step(
-        plain._replace(losses=losses._replace(group_dro=ETA), num_groups=3), devices
-    )
+    weighed = plain._replace(losses=losses._replace(group_dro=ETA))
+    state, take_step = mapped_step(weighed, devices)
     weights = np.full(3, 1 / 3)
     for number in range(2):
         batch = make_batch(number)

@@ -95,24 +95,6 @@ def test_rows_are_mixed_as_equation_1_says(devices, soft, within):
         np.testing.assert_allclose(out['soft_site'], np.eye(SITES)[batch['site']], atol=1e-6)
 
 
-def test_shares_are_drawn_from_a_beta_distribution():
-    rows = 2000
-    batch = {
-        'image': jnp.zeros((1, rows, 1, 1, 3)),
-        'label': jnp.arange(rows)[None],
-        'site': jnp.zeros((1, rows), int),
-        'mask': jnp.ones((1, rows), bool),
-    }
-    run = functools.partial(
-        mix, alpha=0.4, within='batch', num_classes=rows, num_sites=0, axis_name='data'
-    )
-    mapped = jax.jit(jax.vmap(run, (0, 0, None), axis_name='data'))
-    keys = jax.random.split(jax.random.key(3), (1, rows))
-    shares = np.diagonal(mapped(batch, keys, jax.random.key(4))['soft_label'][0])
-    np.testing.assert_allclose(shares.mean(), 0.5, atol=0.03)
-    np.testing.assert_allclose(shares.var(), 1 / (4 * (2 * 0.4 + 1)), rtol=0.05)
-
-
 @pytest.mark.slow  # compiles three steps
 def test_a_step_mixes_on_any_number_of_devices_alike():
     recipe = make_recipe()
