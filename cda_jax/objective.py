@@ -104,7 +104,9 @@ def objective(
     site, mask = batch['site'], batch['mask']
     labels = batch.get('soft_label', jax.nn.one_hot(batch['label'], model.num_classes))
     sites = batch.get('soft_site', jax.nn.one_hot(site, model.num_sites))
-    variables = {'params': params, 'batch_stats': batch_stats, 'perturbations': perturbations or {}}
+    variables = {'params': params, 'batch_stats': batch_stats}
+    if perturbations is not None:
+        variables['perturbations'] = perturbations
     inputs = batch['image'], labels, lambda_1, lambda_2, dropout_keys, site
     outputs, updates = model.apply(variables, *inputs, mutable=['batch_stats'])
     context = {'axis_name': axis_name, 'progress': progress}

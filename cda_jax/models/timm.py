@@ -12,24 +12,18 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from cda_jax.errors import InputError
-from cda_jax.models.resnet import RESNET_DEPTHS
 
 _LAYERS = {'stem': 'stem.conv', 'shortcut': 'downsample.conv', 'feature': 'head.fc'}
 _ARRAYS = {'kernel': 'weight', 'scale': 'weight', 'mean': 'running_mean', 'var': 'running_var'}
 
 
 def from_timm(
-    arrays: Mapping[str, np.ndarray], like: dict[str, dict[str, dict]], depth: int, width: int
+    arrays: Mapping[str, np.ndarray], like: dict[str, dict[str, dict]]
 ) -> dict[str, dict[str, dict]]:
-    """The `params` and `batch_stats` of a `ResNet`.
+    """The `params` and `batch_stats` of a `ResNet` like those given, from a state dict of timm's.
 
     The last layer, `feature`, is timm's classifier; it is missing where that was left out
     (`num_classes=0`).
-
-    Args:
-        arrays: A state dict of timm's, by its names.
-        like: The same variables of the untrained network, which may be abstract.
-        depth: Of that network, like the width.
 
     Raises InputError if they are of another depth, width or architecture, named by the config's
     fields; the caller says which file they are of.
@@ -39,16 +33,11 @@ def from_timm(
     if not any(name.startswith('head.') for name in arrays):
         ours = {name: entry for name, entry in ours.items() if not name.startswith('head.')}
     if missing := sorted(ours.keys() - arrays.keys()) or sorted(arrays.keys() - ours.keys()):
-        found = _depth_of(arrays)
-        if found not in (None, depth):
-            raise InputError(f'is of depth {found}, but config field resnet_depth is {depth}')
         lacks = 'lacks' if missing[0] in ours else 'also has'
         raise InputError(
             f'{lacks} {missing[0]}; expected the arrays of timm.models.resnetv2 with batch norm, '
-            f'at resnet_depth {depth}'
+            'of the depth that config field resnet_depth has'
         )
-    if (stem := arrays['stem.conv.weight'].shape)[:1] != (width,):
-        raise InputError(f'has a stem of shape {stem}, but config field resnet_width is {width}')
     return unflatten_dict(
         {path: _as_ours(name, arrays[name], leaf.shape) for name, (path, leaf) in ours.items()}
     )
@@ -60,16 +49,6 @@ def _name_in_timm(path: tuple[str, ...]) -> str:
     if block:
         layers[0] = f'stages.{int(block[1]) - 1}.blocks.{int(block[2]) - 1}'
     return '.'.join([*(_LAYERS.get(layer, layer) for layer in layers), _ARRAYS.get(array, array)])
-
-
-def _depth_of(arrays: Mapping[str, np.ndarray]) -> int | None:
-    """The depth of which a network has these blocks; None if it is none of ours."""
-    blocks = {tuple(name.split('.')[1:4:2]) for name in arrays if name.startswith('stages.')}
-    stages = [stage for stage, _ in blocks]
-    counts = tuple(stages.count(stage) for stage in sorted(set(stages)))
-    is_bottleneck = 'stages.0.blocks.0.conv3.weight' in arrays
-    alike = (d for d, n in RESNET_DEPTHS.items() if n == counts and is_bottleneck == (d >= 50))
-    return next(alike, None)
 
 
 def _as_ours(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

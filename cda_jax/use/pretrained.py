@@ -84,7 +84,7 @@ def _of_file(config, path, model):
     like = {kind: tree[_EXTRACTOR] for kind, tree in jax.eval_shape(untrained).items()}
     try:
         arrays = _READERS[path.suffix](path)
-        found = from_timm(arrays, like, config.resnet_depth, config.resnet_width)
+        found = from_timm(arrays, like)
     except InputError as error:
         text = str(error).removeprefix(f'{path}: ')
         raise InputError(f'config field init_from: {path}: {text}') from error

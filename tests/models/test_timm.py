@@ -18,7 +18,7 @@ def ours(depth, weights, width=64, features=1000, **options):
     model = ResNet(depth, width, features, padding='symmetric', **options)
     init = functools.partial(model.init, train=False)
     like = jax.eval_shape(init, jax.random.key(0), pictures(64))
-    return model, from_timm(weights, like, depth, width)
+    return model, from_timm(weights, like)
 
 
 def narrow(depth, weights=None, features=FEATURES, **options):
@@ -75,8 +75,8 @@ def test_without_a_classifier_the_last_layer_is_left_out():
 @pytest.mark.parametrize(
     ('change', 'options', 'message'),
     [
-        ({}, {'depth': 34}, '^is of depth 18, but config field resnet_depth is 34$'),
-        ({}, {'width': 16}, r'^has a stem of shape \(8, 3, 7, 7\), but .* resnet_width is 16$'),
+        ({}, {'depth': 34}, r'^lacks stages\.0\.blocks\.2\..*; expected .* field resnet_depth'),
+        ({}, {'width': 16}, r'layer of shape \(8,\), expected \(16,\), as .* field resnet_width'),
         ({}, {'features': 5}, r'holds head\.fc\.bias .* \(10,\), expected \(5,\), .* feature_size'),
         ({'norm.running_var': None}, {}, r'^lacks norm\.running_var; expected the arrays of timm'),
         ({'fc.weight': np.zeros(3)}, {}, r'^also has fc\.weight; expected the arrays of timm'),
