@@ -45,9 +45,8 @@ def evaluate(config: Config, workdir: Path, split: str = 'test') -> Results:
     evaluation = over_devices(trained.model, config, trained.training.head_class_counts)
     stem = _file_stem(config, workdir, trained, split)
     keep_in = workdir if stem == workdirs.RESULTS else None
-    results = evaluate_weights(
-        config, evaluation, trained.weights, test_sets, trained.step, keep_in
-    )
+    weights, step = trained.weights, trained.step
+    results = evaluate_weights(config, evaluation, weights, test_sets, step, keep_in)
     if jax.process_index() == 0:
         print(format_results(results), flush=True)
         write_results(workdir, results, stem)
@@ -60,17 +59,14 @@ def features_of_run(config: Config, workdir: Path) -> Features:
     They are those of its features.npz where that is of the same weights, data and config.
     Otherwise they are computed, and written there.
 
-    The config is the run's, though its test sites, data and devices may be others.
+    The config is the run's, though its test sites, data and devices may be others. One process
+    computes them, without others beside it.
 
-    Raises InputError if there is no checkpoint of this network, the test data cannot be used, or
-    several processes take part.
+    Raises InputError if there is no checkpoint of this network, or the test data cannot be used.
     """
-    if jax.process_count() > 1:
-        raise InputError('features are extracted by one process; expected no others beside it')
     trained, sets = _load_with_test_sets(config, workdir)
-    source = of_sets.digest_source(
-        config, trained.weights, trained.step, [each.part for each in sets]
-    )
+    parts = [each.part for each in sets]
+    source = of_sets.digest_source(config, trained.weights, trained.step, parts)
     with contextlib.suppress(InputError):  # none there, or damaged
         if (stored := of_sets.read_features(workdir / workdirs.FEATURES)).source == source:
             return stored

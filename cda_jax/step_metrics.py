@@ -1,6 +1,6 @@
 """What one step of training says of itself, over the batch of all devices.
 
-Every function sees this device's share of the batch, and sums over the mapped axis `axis_name`.
+Every function sees this device's share of the batch, and sums over the mapped axis.
 """
 
 from collections.abc import Sequence

@@ -19,14 +19,9 @@ def find_loss(
 ) -> Callable:
     """Finds a loss and binds its hyper-parameters, and the class counts if it names them.
 
-    Args:
-        name: A function of `cda_jax.losses`, or the dotted path of one elsewhere
-            ('my_lab.losses.my_loss').
-        class_counts: The training examples of every class.
-
-    Returns:
-        The loss, called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of
-        these two it names; it is handed no other.
+    It is a function of `cda_jax.losses`, or of the dotted path ('my_lab.losses.my_loss'), and is
+    then called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of these two
+    it names; it is handed no other.
 
     Raises InputError if there is no such loss, or it does not take these arguments.
 
@@ -62,10 +57,8 @@ def find_loss(
 def import_function(name: str, package: str, kind: str) -> Callable:
     """A function of a package by its name, or one of another module by its dotted path.
 
-    Args:
-        kind: What it is, as an error calls it.
-
-    Raises InputError if there is no such function; it names the one that is spelt alike.
+    Raises InputError if there is no such function, of which `kind` says what it is; it names the
+    one that is spelt alike.
     """
     module_name, _, attribute = (name if '.' in name else f'{package}.{name}').rpartition('.')
     try:

@@ -151,8 +151,7 @@ class CDA(nn.Module):
         Args:
             images: Scaled to about -1 to 1.
             labels: Zeros where there is none: what the network predicts takes its place.
-            lambda_1: Strength of the reversal between d and f.
-            lambda_2: Strength of the reversal between d and g.
+            lambda_1: Strength of the reversal between d and f; lambda_2 is that of d and g.
             sites: Needed by the conditional adversary and by batch norm by site.
         """
         features = self.feature_extractor(images, sites, train=True)
@@ -188,8 +187,7 @@ class CDA(nn.Module):
     ) -> tuple[Float[Array, 'B D'], Float[Array, 'H B C']]:
         """Features and emotion logits, with batch norm's running statistics.
 
-        Args:
-            sites: For batch norm by site: below 0 for pictures of none of them, None if all are.
+        Batch norm by site takes `sites`: below 0 for pictures of none of them, None if all are.
         """
         features = self.feature_extractor(images, sites, train=False)
         return features, self._emotions(features)
