@@ -8,13 +8,7 @@ from helpers.three_steps import make_recipe
 
 from cda_jax.models.cda import Outputs
 from cda_jax.objective import with_labels
-from cda_jax.step_metrics import (
-    adversary_metrics,
-    gradient_shares,
-    hit_rates,
-    reversed_gradient_ratio,
-    site_accuracies,
-)
+from cda_jax.step_metrics import adversary_metrics, gradient_shares, hit_rates
 
 SITES = 'u', 'v', 'w', 'absent'
 N = 16
@@ -40,7 +34,8 @@ def test_what_the_gradient_at_the_features_is_made_of(members, scale):
 
     def metrics(to_emotions, to_reversal, batch):
         ways = {'to_emotions': to_emotions, 'to_reversal': to_reversal}
-        ratio = reversed_gradient_ratio(ways, 'data')
+        outputs = Outputs(None, None, None, jnp.zeros((len(batch['site']), len(SITES))))
+        ratio = adversary_metrics(outputs, batch, ways, 'data')['reversed_gradient_ratio']
         return gradient_shares(to_emotions, batch, SITES, 'data') | {'ratio': ratio}
 
     norms, others = np.linalg.norm(gradient, axis=2)
@@ -62,7 +57,9 @@ def test_what_the_dataset_classifier_tells_apart(members, dead):
     logits[np.arange(N), named] += 9
 
     def metrics(logits, batch):
-        return adversary_metrics(Outputs(None, None, None, logits), batch, 'data')
+        outputs, ones = Outputs(None, None, None, logits), jnp.ones((len(logits), 1))
+        gradients = {'to_emotions': ones, 'to_reversal': 2 * ones}
+        return adversary_metrics(outputs, batch, gradients, 'data')
 
     hits = named[MASK] == SITE[MASK]
     expected = {
@@ -71,6 +68,7 @@ def test_what_the_dataset_classifier_tells_apart(members, dead):
             [hits[SITE[MASK] == site].mean() for site in range(3)]
         ),
         'largest_share_dataset': np.bincount(named[MASK]).max() / MASK.sum(),
+        'reversed_gradient_ratio': 2,
     }
     assert on(members, metrics, np.float32(logits), BATCH) == pytest.approx(expected, rel=1e-6)
 
@@ -93,9 +91,7 @@ def test_hits_are_counted_of_labels_by_each_sites_own_classifier(
 
     def metrics(logits, codes, batch):
         outputs = Outputs(None, jnp.swapaxes(logits, 0, 1), codes, None)
-        batch = with_labels(batch, model)
-        accuracies = site_accuracies(outputs, batch, model, SITES, 'data')
-        return accuracies | hit_rates(outputs, batch, model, 'data')
+        return hit_rates(outputs, with_labels(batch, model), model, SITES, 'data')
 
     head, known = SITE if site_heads else np.zeros(N, int), MASK & (label >= 0)
     hits = np.argmax(logits[np.arange(N), head], axis=1) == label

@@ -112,7 +112,8 @@ def oracle_recall(z, y, frozen, batch, counts):
 
 
 ADAPTIVE = [{'alpha': alpha} for alpha in (0.0, 0.4, 1.0)]
-ADAPTIVE += [{'alpha': 1.0, 'prior': 7.0}, {'alpha': 0.4, 'prior': 0.5, 'unit_mean': True}]
+ADAPTIVE += [{'alpha': 1.0, 'prior': 7.0}, {'alpha': 1.0, 'unit_mean': True}]
+ADAPTIVE += [{'alpha': 0.4, 'prior': 0.5, 'unit_mean': True}]
 
 # The loss, its hyper-parameters, its oracle. Training is half done.
 LOSSES = {
@@ -188,9 +189,9 @@ def oracle_gradient(oracle, logits, targets, mask, counts, step=1e-6):
     return gradient
 
 
-def draw(case):
+def draw(case, seed=0):
     """Logits and targets as float32-exact float64, and the mask."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     num_classes = 2 if case.startswith('two classes') else CLASSES
     labels = rng.integers(0, num_classes, ROWS)
     if case == 'absent class':
@@ -237,6 +238,15 @@ def test_losses_and_gradients_equal_their_equations(name):
             np.testing.assert_allclose(
                 np.reshape(gradient, slopes.shape), slopes, rtol=1e-4, atol=1e-4, err_msg=case
             )
+
+
+@pytest.mark.parametrize('name', [name for name in LOSSES if name.startswith('adaptive')])
+def test_adaptive_cross_entropy_equals_its_equations_for_other_draws(name):
+    for case, seed in itertools.product(CASES, range(1, 10)):
+        logits, targets, mask = draw(case, seed)
+        expected = oracle_losses(LOSSES[name][2], logits, targets, mask, COUNTS['skewed'])
+        losses, _ = evaluate(name)(np.ones(logits.shape[1]), logits, targets, mask)
+        close(losses, expected, err_msg=f'{case} {seed}')
 
 
 @pytest.mark.parametrize('name', LOSSES)
