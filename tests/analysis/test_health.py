@@ -22,6 +22,8 @@ LINE = np.arange(40)
 DEAD = {'balanced_accuracy_dataset': 1 / 3, 'largest_share_dataset': 0.99}
 STUCK = {'balanced_accuracy_dataset': 0.35, 'loss_dataset': 1.1}
 PERFECT = {'balanced_accuracy_dataset': 0.99, 'loss_dataset': 0.02}
+MISSING = 'balanced_accuracy_dataset', 'reversed_gradient_ratio', 'lambda_1'
+OCCASIONAL = np.where(LINE % 5 == 0, 50.0, np.where(LINE % 5 == 1, math.nan, 0.2))
 STRETCH = np.where((LINE >= 10) & (LINE < 20), 1.0, 0.0)
 HALF_WAY = {'accuracy_small': 0.74}  # not quite half way from 0.5 to 1
 
@@ -52,7 +54,7 @@ def judge(num_sites=3, **changes):
         ({'loss_dataset': np.repeat([1.0, math.nan], [32, 8])}, ['not finite']),
         ({'loss_dataset': 2.2, 'num_sites': 2}, ['diverges']),
         # A figure that lines lack is not judged, the others are.
-        ({'loss_dataset': 9.0, 'balanced_accuracy_dataset': None, 'lambda_1': None}, ['diverges']),
+        (dict.fromkeys(MISSING) | {'loss_dataset': 9.0}, ['diverges']),
         ({'reversed_gradient_ratio': 3 * STRETCH}, ['step 140 to step 320', '3 times']),
     ],
 )
@@ -93,7 +95,7 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
         STUCK | {'lambda_1': 0.5},
         STUCK | {'balanced_accuracy_dataset': 0.5, 'lambda_1': 0.0},
         PERFECT | {'lambda_1': 0.0},
-        {'reversed_gradient_ratio': np.where(LINE % 5 == 0, 50.0, 0.2)},  # now and then
+        {'reversed_gradient_ratio': OCCASIONAL},
         {'loss_dataset': 1.3},
         {'loss_dataset': 2.2, 'num_sites': 10},
         {'loss_dataset': np.repeat([9.0, 1.0], 20)},  # only the end counts
@@ -149,6 +151,14 @@ def test_while_training_goes_on_everything_is_said_once_as_it_occurs():
     assert next(iter(watched(lines[3:], FACES, [*lines[:3], validation]))) == 80
 
 
+def test_each_of_two_sites_is_named_whatever_its_name():
+    shares = {'a: 1': 0.1, 'a: 2': 0.1, 'rest': 0.8}
+    lines = lines_of_run(**{'gradient_share_a: 1': 0.5, 'gradient_share_a: 2': 0.5})
+    (said,) = watched(lines, Setup(3, 100, shares)).values()
+    assert 'site a: 1 dominates' in said[0]
+    assert 'site a: 2 dominates' in said[1]
+
+
 @pytest.mark.parametrize(
     ('fields', 'heads'),
     [
@@ -181,7 +191,9 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
     ]
     np.testing.assert_array_equal(column(lines, 'loss'), [1.5, math.nan])
     np.testing.assert_array_equal(column(lines, 'loss_dataset'), [math.nan, math.nan])
-    np.testing.assert_allclose(epochs_of(lines, lines), [0.5, 1.0])
+    for more in ({}, {'epoch': None}):  # a damaged last line says nothing of the others
+        logged = [*lines, {'kind': 'train', 'step': 60} | more]
+        np.testing.assert_allclose(epochs_of(logged, lines), [0.5, 1.0])
     for kind in ('validation', 'train'):
         with pytest.raises(InputError, match='no line of training has its step and epoch'):
             epochs_of([{'kind': kind, 'step': 3}], [])

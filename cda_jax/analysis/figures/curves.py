@@ -74,8 +74,8 @@ def health_panel(lines: Sequence[dict], num_sites: int) -> Figure:
     """Draws the adversarial game over the epochs, beside what d would reach by guessing.
 
     `cda_jax.analysis.health.health_warnings` says what to look for. Lines and errors are as for
-    `training_curves`. Guessing costs ln K under cross entropy, and about as much where weights
-    average 1 only if sites are of one size.
+    `training_curves`. Guessing costs ln K under cross entropy. Under a weighted loss it costs about
+    as much, because the weights average 1 only where all sites are of one size.
     """
     figure, (accuracy, loss, ratio, strength) = style.panels(4, 2, 2.1, sharex=True)
     _draw(accuracy, lines, _OF_D, 'How well d tells the sites apart', 'percent', legend={})

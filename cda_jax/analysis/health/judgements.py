@@ -1,7 +1,7 @@
-"""What may be wrong with a run, a sentence each, and from where on it is.
+"""What may be wrong with a run, a sentence each, and the thresholds.
 
-What comes before the colon says which judgement it is. Figures are medians, and shares of 1, unless
-it says otherwise.
+What stands before ': from step' says which judgement it is, so every sentence has these words.
+Figures are medians unless a comment says otherwise, and shares are fractions of 1.
 """
 
 import math
@@ -15,41 +15,44 @@ from cda_jax.config import Config
 from cda_jax.data.position import DataPosition
 
 # A classifier learns if its mean accuracy is above the share of its largest class, which takes no
-# network, or that much above what it was at first: weights of classes may trade accuracy for recall
-# where one class is nearly all of the data. Means of fewer samples deviate by more than 0.05.
+# network, or has risen by more than this: class weights may trade accuracy for recall where one
+# class is nearly all of the data. Fewer samples than these are not judged: their mean may have a
+# standard deviation above 0.05.
 _RISE, _MIN_SAMPLES = 0.05, 100
-# A loss falls if it gets below this share of what it was at first. In runs that learned, those of
-# noisy labels too, it was below 90 % even where the first line came after an epoch. Its scale does
-# not count, as class weights and margins set it.
+# A loss falls if it gets to this share of what it was at first, or below. In runs that learned,
+# those of noisy labels too, it got below 90 %, even where the first line came after an epoch. Its
+# scale does not count, because class weights and margins set it.
 _FALLEN = 0.95
-# A loss that starts low may stay there, if it rises no higher than this and every classifier is so
-# far on the way from the share of its largest class to no error.
+# A loss that starts low need not fall if it stays within this multiple of what it was at first, and
+# every classifier is at least this far on the way from the share of its largest class to no error.
 _RISEN, _LEARNED = 1.1, 0.5
-# A site dominates from this share of the gradient at the features on, if that is also so many times
-# its share of the samples: the others, although they are more, hardly move the network. A harder
-# site has somewhat more than its share anyway.
+# A site dominates if it has at least this share of the gradient and at least that many times its
+# share of the samples. The others, although they have more samples, then hardly move the network. A
+# harder site has somewhat more than its share anyway.
 _SITE, _TIMES_SAMPLES = 1 / 3, 3
-# A single sample dominates above this share, if that is also so many times what it had if only the
-# samples that are not recognised shared the gradient: when these are few, they have all of it,
-# rightly. In a batch of 128 real faces the adaptive cross entropy gives one of a rare class up to
-# 13 % without harm.
+# A single sample dominates if it has more than this share of the gradient and more than that many
+# times what it would have if the samples that are not recognised shared the gradient equally: when
+# these are few, they rightly have all of it. In a batch of 128 real faces the adaptive cross
+# entropy gives a sample of a rare class up to 13 % without harm.
 _SAMPLE, _TIMES_MISSES = 0.15, 3
-# The skill of d, whose balanced accuracy is b, is (b - 1/K) / (1 - 1/K). Up to the first it is
-# within the noise of a batch; from the second on d has little gradient left.
+# The skill of d, whose balanced accuracy is b, is (b - 1/K) / (1 - 1/K): 0 for guessing, 1 for no
+# error. Up to the first value it is within the noise of a batch; from the second on, d is so sure
+# that it has little gradient left.
 _NO_SKILL, _FULL_SKILL = 0.1, 0.95
-# d names one site only from this share of a batch on. Where one site dominates the data, a plain
-# cross entropy rewards that; it looks like death as well. A d that names several sites tries, and
-# finds nothing: that is a success where lambda_1 is above what hardly opposes it.
+# d counts as naming a single site if it names that site for at least this share of a batch. Where
+# one site dominates the data, plain cross entropy rewards that; it looks like death as well. A d
+# without skill that names several sites tries, and finds nothing. That is a success if lambda_1 is
+# above the second value; up to there it hardly opposes d.
 _ONE_SITE, _WEAK_LAMBDA = 0.95, 0.05
-# A d that knows nothing has an L_d of ln K. Above the first multiple of that it has learned
-# nothing, above the second it does worse; a null counts as infinite. The adaptive cross entropy,
-# whose weights average about 1, moves L_d by a few percent where sites are of one size, and
-# downwards where they are not.
+# A d that knows nothing has an L_d of ln K. From the first multiple of that on, it has learned
+# nothing; above the second, it does worse than if it knew nothing. A null counts as infinite. The
+# adaptive cross entropy, whose weights average about 1, changes L_d by a few percent where all
+# sites are of one size, and lowers it where they are not.
 _UNLEARNED, _DIVERGED = 0.95, 1.5
-# Above this, the norm of the reversed gradient at the features by that of the emotion classifiers',
-# features follow d more than the task.
+# Where the reversed gradient at the features is more than this many times as large as the emotion
+# classifiers', the features follow d more than the task.
 _FOLLOWS_D = 1
-# While training goes on, learning is judged after this share of the steps, and after the warm-up.
+# While training goes on, learning is judged only after this share of the steps and the warm-up.
 _EARLY = 0.1
 
 _STEADIER = (
@@ -64,10 +67,10 @@ class Setup(NamedTuple):
     num_sites: int  # K, those that the dataset classifier tells apart; 0 without one
     batch_size: int = 1  # of labelled samples, over all devices
     site_shares: Mapping[str, float] = {}  # of the labelled samples of a batch; they sum to 1
-    # The share of the largest class in the samples of an emotion classifier, by the metric that is
-    # its accuracy.
+    # The share of the largest class in each emotion classifier's samples, by the name of the metric
+    # that is its accuracy.
     head_shares: Mapping[str, float] = {}
-    early_steps: float = 0.0  # until it can be said, while training goes on, what was learned
+    early_steps: float = 0.0  # before these, learning is not judged while training goes on
 
     @classmethod
     def of_run(cls, config: Config, training: DataPosition) -> 'Setup':
@@ -77,9 +80,9 @@ class Setup(NamedTuple):
         labelled = [share if each else 0.0 for share, each in zip(shares, own, strict=True)]
         if config.target == 'site':
             heads = {'emotion': shares}
-        elif config.shared_head:  # under other shares of the sites a batch is not as the data
+        elif config.shared_head:  # with site_weights, batches are not as the data
             heads = {} if config.site_weights else {'emotion': counts[0]}
-        else:  # these two would be the metrics of e and d; a site of that name has none of its own
+        else:  # the metrics of these two names are those of e and d, not of a site
             heads = dict(zip(config.sites, counts, strict=False))
             heads = {k: of for k, of in heads.items() if k not in ('emotion', 'dataset')}
         warmup = config.warmup_epochs / config.num_epochs

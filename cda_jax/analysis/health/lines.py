@@ -1,7 +1,7 @@
 """The lines of a run's metrics, and figures of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,21 +55,25 @@ def epochs_of(lines: Sequence[dict], chosen: Sequence[dict]) -> np.ndarray:
     Only lines of training have their epoch; that of the others follows from their step. There is an
     `InputError` if no line of training has its step and epoch.
     """
-    training = [line for line in lines if line['kind'] == 'train' and line['step']]
-    if not training or not training[-1].get('epoch'):
+    training = [x for x in lines if x['kind'] == 'train' and x['step'] and x.get('epoch')]
+    if not training:
         raise InputError('no line of training has its step and epoch; expected at least one')
     return column(chosen, 'step') * (training[-1]['epoch'] / training[-1]['step'])
 
 
-def mean(lines: Sequence[dict], field: str, of=np.nanmean) -> float:
+def mean(lines: Sequence[dict], field: str) -> float:
     """Of the lines that have the figure; NaN, for which no comparison holds, if none has."""
-    values = column(lines, field)
-    return float(of(values)) if not np.isnan(values).all() else math.nan
+    return _of_present(lines, field, np.nanmean)
 
 
 def median(lines: Sequence[dict], field: str) -> float:
     """As `mean`."""
-    return mean(lines, field, np.nanmedian)
+    return _of_present(lines, field, np.nanmedian)
+
+
+def _of_present(lines: Sequence[dict], field: str, summarise: Callable) -> float:
+    values = column(lines, field)
+    return float(summarise(values)) if not np.isnan(values).all() else math.nan
 
 
 def worst_stretch(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from cda_jax.analysis.health.judgements import Setup, of_game, of_gradient, of_learning
 
 # What is judged together: a quarter of the run, and at least so many lines, as each is one batch.
-# The gradient may destroy a run early on.
+# Fewer where it is about the gradient, which may destroy a run early on.
 _STRETCH, _MIN_LINES, _MIN_GRADIENT_LINES = 0.25, 8, 4
 
 
@@ -24,7 +24,7 @@ class Watch:
         """
         self._lines.append({'step': step} | figures)
         found = {
-            sentence.partition(':')[0]: sentence
+            sentence.partition(': from step ')[0]: sentence
             for sentence in _judge(self._lines, self._setup, is_over=False)
         }
         new = {kind: sentence for kind, sentence in found.items() if kind not in self._said}
