@@ -148,7 +148,9 @@ def read_features(path: Path) -> Features:
         names = {name: tuple(stored.pop(name).tolist()) for name in ('site_names', 'class_names')}
         step, source = int(stored.pop('step')), str(stored.pop('source'))
         return Features(**{'true_label': None} | stored | names, step=step, source=source)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}; expected features of a run') from error
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f'{path}: expected features of a run: {error}') from error
 
 

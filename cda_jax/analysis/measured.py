@@ -23,8 +23,10 @@ def measure_run(config: Config, workdir: Path) -> tuple[Features, BiasReport]:
     Args and errors are those of `features_of_run`.
     """
     features = features_of_run(config, workdir)
-    features = features._replace(true_label=_true_labels(config, features))
-    write_features(workdir / FEATURES, features)
+    truth = _true_labels(config, features)
+    if not np.array_equal(truth, features.true_label):
+        features = features._replace(true_label=truth)
+        write_features(workdir / FEATURES, features)
     if np.ptp(features.features, axis=0).max() == 0:
         bias = BiasReport(collapsed=True)
     else:

@@ -119,8 +119,9 @@ def as_csv(table: Table) -> str:
     for number, column in enumerate(table.columns):
         cells = [row[number] for row in table.rows]
         if any(isinstance(cell, Measured) for cell in cells):
-            names = [f'{column.name}_{field}' for field in fields]
-            columns |= zip(names, zip(*map(of_seeds, cells), strict=True), strict=True)
+            rows = [of_seeds(cell) for cell in cells]
+            for place, field in enumerate(fields):
+                columns[f'{column.name}_{field}'] = [row[place] for row in rows]
         else:
             columns[column.name] = cells
     return pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator='\n')

@@ -73,8 +73,16 @@ def figures_of(results: Results, bias: BiasReport) -> dict[str, float | None]:
 
 
 def over_seeds(outcomes: Iterable[Outcome], figure: str) -> Measured | None:
-    """A figure of every seed; None if some run lacks it, or there is no run."""
-    values = [outcome.figures.get(figure) for outcome in outcomes]
+    """A figure of every seed; None if some run lacks it, or there is no run.
+
+    Raises KeyError if no run could have such a figure.
+    """
+    values = []
+    for outcome in outcomes:
+        # Not every run was tested on a site, but what 'accuracy, SITE' averages to is always there.
+        if figure.partition(', ')[0] not in outcome.figures:
+            raise KeyError(figure)
+        values.append(outcome.figures.get(figure))
     return None if not values or None in values else Measured(tuple(values))
 
 

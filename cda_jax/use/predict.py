@@ -156,19 +156,20 @@ def _cut(
     boxes = [picture.box]
     if detect and picture.box is None:
         boxes = detect(image)[:most]
-    faces = []
+    faces, face_size = [], face_size_of(prepared.image_size)
+    margin = (prepared.image_size - face_size) // 2
     for box in boxes:
         try:
-            faces.append(face._replace(box=box, crop=_crop(image, box, prepared)))
+            pixels = crop_face(image, box, face_size=face_size, margin=margin)
         except ValueError as error:
             faces.append(face._replace(box=box, fault=str(error)))
+        else:
+            faces.append(face._replace(box=box, crop=_as_recorded(pixels, prepared)))
     return faces or [face._replace(fault=NO_FACE)]
 
 
-def _crop(image: np.ndarray, box: Box | None, prepared: SiteIdentity) -> np.ndarray:
-    """A face as a record holds it: with its rim, and with what encoding does to it."""
-    side, face_size = prepared.image_size, face_size_of(prepared.image_size)
-    pixels = crop_face(image, box, face_size=face_size, margin=(side - face_size) // 2)
+def _as_recorded(pixels: np.ndarray, prepared: SiteIdentity) -> np.ndarray:
+    """A face with its rim, uint8[S, S, 3], after what encoding does to it in a record."""
     record = Record(pixels, 0, '', 0, bytes(16))
     data = encode_record(record, encoding=prepared.encoding, quality=prepared.quality or 0)
-    return decode_record(data, image_size=side, encoding=prepared.encoding).image
+    return decode_record(data, image_size=prepared.image_size, encoding=prepared.encoding).image

@@ -118,11 +118,11 @@ def test_figures_that_do_not_exist_are_none(same):
         ({'features': np.full((240, 6), np.nan)}, 'features, row 0: not finite'),
         ({'features': np.ones((240, 6))}, 'features: all rows are the same'),
         ({'sites': np.zeros(240)}, r'sites: float64\[240\], expected integers\[240\]'),
-        ({'labels': np.full(240, 3)}, 'labels, row 0: 3, expected 0 to 2'),
+        ({'labels': np.full(240, 3)}, 'labels, row 0: 3, expected 0 to 2 as there are 3 names'),
         ({'true_labels': np.full(240, -1)}, 'true_labels, row 0: -1, expected 0 to 2'),
         ({'predictions': np.zeros(7, int)}, r'predictions: int64\[7\], expected integers\[240\]'),
         ({'groups': np.zeros(7, np.uint64)}, r'groups: shape \(7,\), expected \(240,\)'),
-        ({'site_names': ['a', 'a']}, r"site_names: \['a', 'a'\], expected different names"),
+        ({'site_names': ['a', 'a']}, "site_names: 'a' is there twice, expected different names"),
         ({'num_resamples': 0}, 'num_resamples: 0, expected at least 1'),
     ],
 )

@@ -115,3 +115,8 @@ def test_a_report_is_its_page_and_its_tables(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='file/tables: cannot be written: Not a directory'):
         write_report(tmp_path / 'file', page)
+    # Tables are not written beside a page that cannot be made.
+    broken = Section('Broken', tables=(SCORES,), figures=(Picture(None, '', ''),))
+    with pytest.raises(AttributeError):
+        write_report(tmp_path / 'none', page._replace(sections=(broken,)))
+    assert not (tmp_path / 'none').exists()

@@ -61,6 +61,10 @@ def test_tables_and_answers_hold_what_the_runs_say(tmp_path):
     assert over_seeds(first, 'linear probe') == Measured((0.5,))
     assert over_seeds(first, 'mlp probe') is None
     assert over_seeds(first, 'true_accuracy, expw') == Measured((0.25,))
+    assert over_seeds(first, 'accuracy, nowhere') is None
+    for misnamed in ('acuracy', 'acuracy, expw'):
+        with pytest.raises(KeyError, match='acuracy'):
+            over_seeds(first, misnamed)
 
     difference = tables.difference_table(titles, outcomes, 'baseline')
     assert [row[0] for row in difference.rows] == ['Full']
@@ -150,9 +154,8 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
 def test_the_demonstration_says_what_adaptation_changed(tmp_path):
     titles, runs = runs_of('demonstration', tmp_path)
     pretend(runs[0], (6, 4, 2), bias_of(0.7, 0.5))
-    assert (
-        list(answers.answers_of_demonstration(finished(runs))) == []
-    )  # nothing to compare it with
+    # There is nothing to compare it with.
+    assert list(answers.answers_of_demonstration(finished(runs))) == []
     pretend(runs[1], (10, 6, 2), bias_of(0.6, 0.75))
     outcomes = finished(runs)
     rows = {name: cells for name, *cells in tables.side_by_side(titles, outcomes, SITES).rows}

@@ -48,7 +48,8 @@ def measure_bias(
     n = len(features)
     for field, names in {'site_names': site_names, 'class_names': class_names}.items():
         if len(set(names)) < len(names):
-            raise InputError(f'{field}: {list(names)}, expected different names')
+            twice = next(name for name in names if list(names).count(name) > 1)
+            raise InputError(f'{field}: {twice!r} is there twice, expected different names')
     sites = _checked_numbers('sites', sites, n, site_names)
     labels = _checked_numbers('labels', labels, n, class_names)
     predictions = _checked_numbers('predictions', predictions, n, class_names)
@@ -86,16 +87,16 @@ def measure_bias(
         num_examples=n,
         num_photos=resamples.counts.shape[1],
         examples_by_site={name: int((sites == i).sum()) for i, name in enumerate(site_names)},
-        settings={
-            'seed': seed,
-            'resamples': num_resamples,
-            'confidence': bootstrap.CONFIDENCE,
-            'folds': probes.NUM_FOLDS,
-            'min_examples_of_a_site': probes.MIN_SITE_EXAMPLES,
-            'max_mmd_examples': discrepancy.MAX_EXAMPLES,
-            'perplexity': mixing.PERPLEXITY,
-            'probe_components': components.shape[1],
-        },
+        settings=report.MeasureSettings(
+            seed=seed,
+            resamples=num_resamples,
+            confidence=bootstrap.CONFIDENCE,
+            folds=probes.NUM_FOLDS,
+            min_examples_of_a_site=probes.MIN_SITE_EXAMPLES,
+            max_mmd_examples=discrepancy.MAX_EXAMPLES,
+            perplexity=mixing.PERPLEXITY,
+            probe_components=components.shape[1],
+        ),
         dataset_classification=by_probe(classify),
         within_class=by_probe(classify_within_classes),
         pairs=tuple(map(measure_pair, itertools.combinations(range(len(site_names)), 2))),
@@ -174,6 +175,8 @@ def _checked_numbers(
         raise InputError(f'{field}: {found}, expected integers[{num_examples}], one for each row')
     outside = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
     if outside.size:
-        row, last = outside[0], len(names) - 1
-        raise InputError(f'{field}, row {row}: {numbers[row]}, expected 0 to {last}')
+        raise InputError(
+            f'{field}, row {outside[0]}: {numbers[outside[0]]}, expected 0 to {len(names) - 1} as '
+            f'there are {len(names)} names'
+        )
     return numbers.astype(np.int64)

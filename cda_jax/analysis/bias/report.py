@@ -97,6 +97,19 @@ class AnnotationBias(msgspec.Struct, frozen=True):
     by_site: dict[str, LabelsAndTruth]
 
 
+class MeasureSettings(msgspec.Struct, frozen=True):
+    """What the figures depend on besides the data."""
+
+    seed: int
+    resamples: int
+    confidence: float
+    folds: int
+    min_examples_of_a_site: int
+    max_mmd_examples: int
+    perplexity: int
+    probe_components: int
+
+
 class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All bias measures of one network's features; nothing but `collapsed` if all are the same."""
 
@@ -104,7 +117,7 @@ class BiasReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     num_examples: int | None = None
     num_photos: int | None = None
     examples_by_site: dict[str, int] | None = None
-    settings: dict[str, int | float] | None = None  # what figures depend on besides the data
+    settings: MeasureSettings | None = None
     dataset_classification: ByProbe[SiteClassification | None] | None = None
     within_class: ByProbe[WithinClassClassification] | None = None
     pairs: tuple[SitePair, ...] | None = None

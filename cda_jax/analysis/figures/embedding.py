@@ -68,9 +68,10 @@ def embedding_figure(
 ) -> Figure:
     """Draws points on planes side by side, with a colour and a mark for each category.
 
-    So are figures 5 (by site) and 7 (by emotion) of Han et al. (2020). Coordinates are float[N, 2]
-    as from `embed`, by the title of the panel; the categories, int[N], are those of the points in
-    every panel.
+    Coordinates are float[N, 2] as from `embed`, by the title of the panel; the categories, int[N],
+    are those of the points in every panel.
+
+    Source: Han et al. (2020), figures 5 (by site) and 7 (by emotion).
     """
     figure, grid = panels(len(coordinates), 2, WIDTH / 2 + 0.5)
     layers = np.array_split(np.random.default_rng(0).permutation(len(categories)), _LAYERS)

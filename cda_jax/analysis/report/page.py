@@ -87,6 +87,7 @@ def write_report(folder: Path, page: Page) -> Path:
 
     An `InputError` names a file that cannot be written.
     """
+    html = render_page(page)
     write_tables(folder / TABLES, [table for each in page.sections for table in each.tables])
-    write_text(folder / REPORT, render_page(page))
+    write_text(folder / REPORT, html)
     return folder / REPORT
