@@ -44,7 +44,8 @@ def main() -> None:
     from cda_jax.suites.sweep import Request, sweep
 
     config, words = read_config(program.config_fields(_CONFIG)), program.config_words(_CONFIG)
-    given = {name: flags.FLAGS[name].value for name in Request._fields[2:]}
+    names = 'search', 'select', 'out', 'trials', 'seed', 'jobs'
+    given = {name: flags.FLAGS[name].value for name in names}
     print(f'\nThe best trial:\n{shlex.join(sweep(Request(config, words, **given)))}')
 
 

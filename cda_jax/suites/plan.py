@@ -77,7 +77,10 @@ def plan(
 
 
 def as_value(text: str | float) -> Any:
-    """What a text says in Python; others are values as they are, such as a loss's name."""
+    """What a text says in Python.
+
+    Any other text, such as a loss's name, stays as it is, and so does a number.
+    """
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
