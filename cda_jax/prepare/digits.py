@@ -44,11 +44,13 @@ def read_mnist(folder: Path, part: str = 't10k', num_images: int | None = None) 
     before `idx`. Of 't10k', the 10,000 pictures of the test set, or 'train', the 60,000 others, the
     first `num_images` are taken, or all.
     """
-    images, labels = (_read_idx(folder, f'{part}-{what}') for what in ('images', 'labels'))
+    images_file = _idx_file(folder, f'{part}-images', 'idx3-ubyte')
+    images = _read_idx(images_file, num_axes=3)
+    labels = _read_idx(_idx_file(folder, f'{part}-labels', 'idx1-ubyte'), num_axes=1)
     if num_images is not None:
-        expected = f'to take 1 to {len(images):,} pictures'
-        _expect(1 <= num_images <= len(images), folder, expected, f'{num_images:,}')
-    return _checked('mnist', folder, images[:num_images], labels[:num_images])
+        expected = f'--mnist_images of 1 to {len(images):,}, the number of its pictures'
+        _expect(1 <= num_images <= len(images), images_file, expected, f'{num_images:,}')
+    return _checked('mnist', images_file, images[:num_images], labels[:num_images])
 
 
 def read_semeion(path: Path) -> Collection:
@@ -57,12 +59,12 @@ def read_semeion(path: Path) -> Collection:
     It has a line per picture with 16 x 16 pixels and 10 columns, one of which is 1.
     """
     rows = []
+    expected = '256 pixels and 10 columns for the digit, all 0 or 1, with a single 1 in the columns'
     for number, line in numbered_lines(path):
         fields = re.sub(r'\.0*(?=\s|$)', '', line).split()  # pixels are 1.0000
         is_good = len(fields) == 266 and set(fields) <= {'0', '1'} and fields[256:].count('1') == 1
-        expected = '256 pixels and 10 columns for the digit, all 0 or 1 and a single 1 in the last'
         found = f'{len(fields)} fields, {line[:40]!r}'
-        _expect(is_good, f'{path}, line {number}', f'{expected} 10', found)
+        _expect(is_good, f'{path}, line {number}', expected, found)
         rows.append(fields)
     table = np.array(rows, np.uint8).reshape(-1, 266)
     images = 255 * table[:, :256].reshape(-1, 16, 16)
@@ -156,13 +158,15 @@ def _expect(is_good: object, where: object, expected: str, found: str) -> None:
         raise InputError(f'{where}: expected {expected}, found {found}')
 
 
-def _read_idx(folder: Path, name: str) -> np.ndarray:
-    num_axes = 3 if name.endswith('images') else 1
-    end = f'idx{num_axes}-ubyte'
-    names = [f'{name}{joint}{end}{packed}' for joint in '-.' for packed in ('', '.gz')]
+def _idx_file(folder: Path, name: str, kind: str) -> Path:
+    names = [f'{name}{joint}{kind}{packed}' for joint in '-.' for packed in ('', '.gz')]
     path = first_file(folder / candidate for candidate in names)
     if path is None:
         raise InputError(f'{folder}: expected the file {names[0]} or {names[1]} in it')
+    return path
+
+
+def _read_idx(path: Path, num_axes: int) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == '.gz' else path.open('rb') as file:
             data = file.read(_MAX_BYTES + 1)

@@ -36,6 +36,7 @@ NAMES = {
     'x' * 300 + '/good.jpg': MISSING,
     'sub/' + 'x' * 300: MISSING,
     'nul\0.jpg': MISSING,
+    'nul\0/good.jpg': MISSING,
 }
 
 

@@ -167,7 +167,8 @@ def test_missing_parts_another_header_and_both_releases_are_named(tmp_path):
             read('affectnet', tmp_path)
 
     write(tmp_path / 'validation.csv', HEADER)
-    refused(': expected training.csv, .* Manually_Annotated_Images/ of .*; found validation.csv$')
+    missing = 'training.csv and Manually_Annotated_Images/ not found'
+    refused(f': expected training.csv, .* of AffectNet; {missing}; found validation.csv$')
     lists, _ = make_csv(tmp_path)
     write(lists / 'training.csv', HEADER.replace('face_x,face_y', 'face_y,face_x') + '\n')
     refused('/training.csv, line 1: expected the 9 fields')

@@ -102,10 +102,10 @@ def test_votes_follow_classes_that_are_dropped_or_merged(folder):
         ({0: 'Training'}, ", line 2: expected the 12 .* 'Training'"),
         (
             {6: ','.join(LINES[0])},
-            ": expected the Usage 'PublicTest' of .*fer2013.csv, line 8, found 'Training'",
+            ", line 8: expected the Usage 'PublicTest' of .*, line 8, found 'Training'; .* order",
         ),
-        ({8: None}, ': expected the Usage .* of .*fer2013.csv, line 10, found no more rows'),
-        ({8: '\n'.join([','.join(LINES[8])] * 2)}, ': expected no more rows than .* has'),
+        ({8: None}, ': has no votes for .*fer2013.csv, line 10; expected as many rows'),
+        ({8: '\n'.join([','.join(LINES[8])] * 2)}, ', line 11: expected no more rows than .* has'),
     ],
 )
 def test_votes_that_do_not_fit_are_named_by_file_and_line(folder, change, message):

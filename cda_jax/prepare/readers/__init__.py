@@ -57,7 +57,8 @@ def read_each(
         root: The dataset's folder; for 'fer2013' and 'csv' the CSV file or its folder; for
             'tfds:NAME' the data_dir under which it was prepared.
         classes: Names for its classes, as of `name_classes`, like `class_order`.
-        **options: Those of its reader; `follow_links`: symbolic links may lead out of the root.
+        **options: Those of its reader, such as `follow_links`, which lets symbolic links lead out
+            of the root.
 
     Returns:
         Sites by name; a single dataset has the name ''.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cda_jax.data.arrays import read_npy
-from cda_jax.data.manifest import SPLITS, Split
+from cda_jax.data.manifest import Split
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box, Dataset, Example, Skipped
 from cda_jax.prepare.readers import class_folders, row_checks
@@ -23,7 +23,7 @@ COMMON_LABELS = {int(number): label for number, label in native_labels('affectne
 UNUSED_CLASSES = {7: 'contempt', 8: 'none', 9: 'uncertain', 10: 'no face'}
 
 CSV_LAYOUT = 'training.csv, validation.csv and Manually_Annotated_Images/'
-LISTS = ('training.csv', 'validation.csv')  # of `SPLITS`, like the folders of sets
+LISTS: dict[str, Split] = {'training.csv': 'train', 'validation.csv': 'test'}
 _OUTER = 'Manually_Annotated'
 LIST_FOLDERS = ('.', f'{_OUTER}_file_lists', _OUTER, f'{_OUTER}/{_OUTER}_file_lists')
 IMAGE_FOLDERS = (f'{_OUTER}_Images', f'{_OUTER}/{_OUTER}_Images', _OUTER)
@@ -32,7 +32,7 @@ HEADER = ['subDirectory_filePath', *BOX_FIELDS, 'facial_landmarks']
 HEADER += ['expression', 'valence', 'arousal']
 
 NPY_LAYOUT = 'train_set/ and val_set/, each with images/ and annotations/'
-SET_FOLDERS = (['train_set'], ['val_set', 'valid_set'])
+SET_FOLDERS: dict[Split, list[str]] = {'train': ['train_set'], 'test': ['val_set', 'valid_set']}
 LABEL_SUFFIX = '_exp.npy'
 
 
@@ -45,19 +45,21 @@ def read(root: Path, follow_links: bool = False) -> Dataset:
     `train_set/NUMBER` or `val_set/NUMBER`; its label files are too many to be named as sources.
     Copies as class folders have `train/CLASS/`, where the classes are numbers or names.
     """
-    lists = [first_file(root / folder / name for folder in LIST_FOLDERS) for name in LISTS]
-    sets = [first_folder(root / name for name in names) for names in SET_FOLDERS]
-    if any(lists) and any(sets):
+    lists = {name: first_file(root / folder / name for folder in LIST_FOLDERS) for name in LISTS}
+    sets = {
+        split: first_folder(root / name for name in names) for split, names in SET_FOLDERS.items()
+    }
+    if any(lists.values()) and any(sets.values()):
         raise InputError(
             f'{root}: holds both releases of AffectNet (training.csv and train_set/); expected one'
         )
-    if any(lists):
+    if any(lists.values()):
         return _read_csv_release(root, lists, follow_links)
-    if any(sets):
-        if None in sets:
+    if any(sets.values()):
+        if None in sets.values():
             raise other_layout(root, f'expected {NPY_LAYOUT} of AffectNet')
         rows = []
-        for split, folder in zip(SPLITS, sets, strict=True):
+        for split, folder in sets.items():
             rows += _set_rows(root, folder, split, follow_links)
         return Dataset(EXPRESSIONS, (), rows, layout='2021 release (npy labels)')
     if class_folders.is_split(root):
@@ -85,10 +87,11 @@ def _common_label(expression: str, where: str) -> int:
     raise InputError(f'{where}: expected an expression of 0..10, found {expression[:40]!r}')
 
 
-def _read_csv_release(root: Path, lists: list[Path | None], follow_links: bool) -> Dataset:
+def _read_csv_release(root: Path, lists: dict[str, Path | None], follow_links: bool) -> Dataset:
     images = first_folder(root / name for name in IMAGE_FOLDERS)
-    if images is None or None in lists:
-        raise other_layout(root, f'expected {CSV_LAYOUT} of AffectNet')
+    found = lists | {f'{IMAGE_FOLDERS[0]}/': images}
+    if missing := ' and '.join(name for name, path in found.items() if path is None):
+        raise other_layout(root, f'expected {CSV_LAYOUT} of AffectNet; {missing} not found')
     check_picture = row_checks.picture_check(images, root, follow_links)
     photo_prefix = images.relative_to(root).as_posix()
 
@@ -103,12 +106,12 @@ def _read_csv_release(root: Path, lists: list[Path | None], follow_links: bool) 
 
     rows = [
         row_checks.attempt(
-            example, f'{path.name}:{number}', fields, f'{path}, line {number}', split
+            example, f'{path.name}:{number}', fields, f'{path}, line {number}', LISTS[name]
         )
-        for split, path in zip(SPLITS, lists, strict=True)
+        for name, path in lists.items()
         for number, fields in _data_rows(path)
     ]
-    return Dataset(EXPRESSIONS, tuple(lists), rows, layout='first release (CSV lists)')
+    return Dataset(EXPRESSIONS, tuple(lists.values()), rows, layout='first release (CSV lists)')
 
 
 def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

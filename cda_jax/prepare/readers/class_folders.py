@@ -1,6 +1,5 @@
 """Folders named after classes, with pictures of anything, in splits or without any."""
 
-import itertools
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -154,7 +153,11 @@ def visible(folder: Path) -> tuple[list[str], list[str]]:
         raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
 
     _, folders, files = next(os.walk(folder, onerror=refuse))
-    for name in folders + files:
-        if not is_left_behind(name) and name != name.encode(errors='ignore').decode():
-            raise InputError(f'{folder}: expected names in UTF-8, found {name!a}')
-    return tuple(sorted(itertools.filterfalse(is_left_behind, names)) for names in (folders, files))
+    folders = sorted(name for name in folders if not is_left_behind(name))
+    files = sorted(name for name in files if not is_left_behind(name))
+    try:
+        for name in folders + files:
+            name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f'{folder}: expected names in UTF-8, found {error.object!a}') from error
+    return folders, files

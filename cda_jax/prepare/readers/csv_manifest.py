@@ -67,7 +67,8 @@ def read(
 
 def _check_header(path: Path, header: list[str], test_fraction: float | None) -> None:
     problem = None
-    if len({*BOX_HEADER} & {*header}) not in (0, len(BOX_HEADER)):
+    edges = [name in header for name in BOX_HEADER]
+    if any(edges) and not all(edges):
         problem = f'all of the columns {",".join(BOX_HEADER)} or none'
     elif 'split' not in header and test_fraction is None:
         problem = f'a column split; without one, {HOW_TO_DRAW}'
@@ -79,6 +80,7 @@ def _check_header(path: Path, header: list[str], test_fraction: float | None) ->
 
 
 def _checked(where: str, row: dict[str, str], group: str | None) -> dict[str, str]:
+    """The columns of a row that are read, so that no others are kept for all rows."""
     for name in ('path', 'label', *({group} & row.keys())):
         if not row[name].strip():
             raise InputError(f'{where}: the {name} is empty')
@@ -87,4 +89,5 @@ def _checked(where: str, row: dict[str, str], group: str | None) -> dict[str, st
         raise InputError(
             f"{where}: expected the split 'train', 'validation' or 'test', found {found[:40]!r}"
         )
-    return row | {'split': SPLIT_NAMES[fold(found)]}
+    kept = {name: row[name] for name in ('path', 'label', *BOX_HEADER, group) if name in row}
+    return kept | {'split': SPLIT_NAMES[fold(found)]}

@@ -69,7 +69,8 @@ def read(
                 f'{label_file}, line {number}: expected "NAME FACE_ID TOP LEFT RIGHT BOTTOM '
                 f'CONFIDENCE LABEL" with a LABEL of 0..6, found {line[:80]!r}'
             ) from error
-        row_id += f':{number}' * (row_id in rows)
+        if row_id in rows:
+            row_id += f':{number}'
         rows[row_id] = row_checks.attempt(example, row_id, *arguments)
         photos.add(photo)
     if test_photos is None:

@@ -81,13 +81,17 @@ def _rows(path: Path, public_test: str, voted: Path | None = None) -> Iterator[E
                 f'{where}: expected the Usage {", ".join(splits)}, found {usage[:20]!r}'
             )
         votes = next(all_votes, None)
-        if voted is not None and (votes is None or votes.usage != usage):
-            found = 'no more rows' if votes is None else repr(votes.usage[:20])
-            raise InputError(f'{voted}: expected the Usage {usage!r} of {where}, found {found}')
+        if voted is not None and votes is None:
+            raise InputError(f'{voted}: has no votes for {where}; expected as many rows')
+        if votes is not None and votes.usage != usage:
+            raise InputError(
+                f'{votes.where}: expected the Usage {usage!r} of {where}, found '
+                f'{votes.usage[:20]!r}; the rows must be the same, in the same order'
+            )
         row_id = f'{path.name}:{number}'
         yield row_checks.attempt(example, row_id, LABELS[emotion], usage, pixels, votes)
-    if next(all_votes, None):
-        raise InputError(f'{voted}: expected no more rows than {path} has')
+    if extra := next(all_votes, None):
+        raise InputError(f'{extra.where}: expected no more rows than {path} has')
 
 
 def _png(pixels: list[str]) -> bytes:

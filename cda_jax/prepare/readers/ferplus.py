@@ -24,6 +24,7 @@ _COUNT = re.compile('[0-9]{1,4}')
 class Votes(NamedTuple):
     """The votes on one row."""
 
+    where: str  # file and line
     usage: str
     of_classes: tuple[int, ...]  # in `COMMON_ORDER`
     of_others: tuple[int, ...]  # of `OTHERS`
@@ -32,14 +33,14 @@ class Votes(NamedTuple):
 def read_votes(path: Path) -> Iterator[Votes]:
     """Yields the votes of every row; raises InputError where one is malformed."""
     for number, row in csv_table(path, COLUMNS)[1]:
+        where = f'{path}, line {number}'
         counts = [row[column].strip() for column in (*CLASSES, *OTHERS)]
         if not all(map(_COUNT.fullmatch, counts)):
             raise InputError(
-                f'{path}, line {number}: expected whole numbers of votes, '
-                f'found {",".join(counts)[:80]!r}'
+                f'{where}: expected whole numbers of votes, found {",".join(counts)[:80]!r}'
             )
         votes = tuple(map(int, counts))
-        yield Votes(row['Usage'].strip(), votes[: len(CLASSES)], votes[len(CLASSES) :])
+        yield Votes(where, row['Usage'].strip(), votes[: len(CLASSES)], votes[len(CLASSES) :])
 
 
 def most_voted(votes: Votes) -> int:

@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from cda_jax.errors import InputError
 
@@ -24,8 +25,17 @@ def first_folder(candidates: Iterable[Path]) -> Path | None:
 
 def other_layout(folder: Path, problem: str, most: int = 12) -> InputError:
     """The error for a folder that is not as expected: the problem, and what the folder holds."""
-    paths = sorted(folder.glob('[!.]*'), key=lambda path: (not os.path.isdir(path), path.name))
-    names = [ascii(path.name)[1:-1] + '/' * os.path.isdir(path) for path in paths]
+    names = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                # A link that leads in a circle would make is_dir() raise.
+                is_folder = os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+                if not entry.name.startswith('.'):
+                    names.append(ascii(entry.name)[1:-1] + ('/' if is_folder else ''))
+    except OSError:  # a file, or a folder that may not be read
+        return InputError(f'{folder}: {problem}')
+    names.sort(key=lambda name: (not name.endswith('/'), name))
     more = f' and {len(names) - most:,} more' if len(names) > most else ''
     return InputError(f'{folder}: {problem}; found {", ".join(names[:most]) or "nothing"}{more}')
 
@@ -55,8 +65,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         with path.open(encoding='utf-8-sig', newline='') as file:
-            # A longer line comes in pieces, none of which is a row with the right fields.
-            reader = csv.reader(iter(lambda: file.readline(_MAX_LINE), ''), strict=True)
+            reader = csv.reader(_short_lines(path, file), strict=True)
             for fields in reader:
                 number = reader.line_num
                 if fields:
@@ -95,3 +104,12 @@ def csv_table(
             yield number, dict(zip(header, fields, strict=True))
 
     return header, by_name()
+
+
+def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
+    number = 0
+    while line := file.readline(_MAX_LINE + 1):
+        number += 1
+        if len(line) > _MAX_LINE:
+            raise InputError(f'{path}, line {number}: expected at most {_MAX_LINE:,} characters')
+        yield line

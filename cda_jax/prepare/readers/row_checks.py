@@ -1,5 +1,6 @@
 """Why a row is unusable: the reasons and checks that the readers share."""
 
+import errno
 import functools
 import math
 import os
@@ -11,6 +12,9 @@ from cda_jax.prepare.dataset import Box, Example, Skipped
 
 MISSING_PICTURE = 'missing picture'
 LINK_OUTSIDE = 'link out of the root (--follow_links follows it)'
+
+# The errors for a name that cannot be that of a folder.
+_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class UnusableRowError(Exception):
@@ -54,18 +58,19 @@ def files_in(folder: Path, root: Path, follow_links: bool = False) -> dict[str, 
         return follow_links or Path(os.path.realpath(path)).is_relative_to(real_root)
 
     files: dict[str, bool] = {}
-    if not os.path.isdir(folder):
-        return files
-    is_folder_held = is_held(folder)
     try:
+        is_folder_held = is_held(folder)
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_link = entry.is_symlink()
                 # A link that leads in a circle would make is_file() raise.
                 if os.path.isfile(entry) if is_link else entry.is_file():
                     files[entry.name] = is_folder_held and (not is_link or is_held(entry))
+    except ValueError:  # the name holds a NUL character, so it names no folder
+        return files
     except OSError as error:
-        raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
+        if error.errno not in _NO_FOLDER:
+            raise InputError(f'{folder}: cannot be listed ({error.strerror})') from error
     return files
 
 
