@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.files import replacing, write_text
-from cda_jax.runtime.program import run
+from cda_jax.runtime.program import progress_seconds, run
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Directory of the run.', required=True)
 _OUT = flags.DEFINE_string(
@@ -73,9 +73,7 @@ def main(sources: list[str]) -> None:
     confusion = np.zeros((len(names), len(names)), int)
     faults, shown = Counter(), []
     with _writer(names) as write:
-        # A line every few seconds is enough in a log file.
-        seconds = 0.1 if sys.stderr.isatty() else 5
-        for each in tqdm(predictions, unit=' faces', mininterval=seconds):
+        for each in tqdm(predictions, unit=' faces', mininterval=progress_seconds()):
             write(each)
             if each.fault:
                 faults[each.fault.partition(' (')[0]] += 1

@@ -144,8 +144,13 @@ def summarise(manifest: Manifest) -> str:
     lines += [f'layout: {manifest.layout}'] * bool(manifest.layout)
     sources: dict[str, list[str]] = {}
     for name, new in manifest.class_changes.items():
-        sources.setdefault(f'now {new!r}' if new else 'dropped', []).append(repr(name))
-    lines += [f'  classes {what}: {", ".join(names)}' for what, names in sources.items()]
+        sources.setdefault(new, []).append(repr(name))
+    changes = []
+    for new, names in sources.items():
+        verb, what = 'are' if len(names) > 1 else 'is', f'now {new!r}' if new else 'dropped'
+        changes.append(f'{", ".join(names)} {verb} {what}')
+    if changes:
+        lines.append(f'  classes: {"; ".join(changes)}')
     rows = manifest.rows
     lines.append(f'{rows.read:,} rows: {rows.written:,} written')
     for title, reasons in (('left out', manifest.excluded), ('unusable', manifest.skipped)):

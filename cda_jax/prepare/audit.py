@@ -18,6 +18,7 @@ from cda_jax.data.sites import Site, open_part, open_sites, union_of_classes
 from cda_jax.errors import InputError
 from cda_jax.prepare.copies import LIKENESS, Looks, find_copies, look_at
 from cda_jax.runtime.files import write_json
+from cda_jax.runtime.program import progress_seconds
 
 FEW = 20  # training pictures of a class, below which it can hardly be learned
 _CHUNK = 256  # pictures that a thread looks at in one go
@@ -68,7 +69,8 @@ def audit_flags() -> tuple[flags.FlagHolder, flags.FlagHolder]:
         'drop_leaks',
         False,
         'Leave training and validation pictures that copy a test picture out of training; the '
-        'manifests name them (tools/audit.py does so for several sites together).',
+        'manifests name them. tools/prepare.py looks for copies within a site, tools/audit.py also '
+        'between sites.',
     )
     return likeness, drop
 
@@ -240,8 +242,8 @@ def _near_tests(pictures: _Pictures, likeness: float) -> Iterator[tuple[int, int
         seen = list(pool.map(look, _chunks(tests)))
         held_out = Looks(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True)))
         chunks = _chunks(others)
-        # A line every few seconds is enough in a log file.
-        for pairs in tqdm(pool.map(compare, chunks), 'comparing', len(chunks), mininterval=5):
+        found, seconds = pool.map(compare, chunks), progress_seconds()
+        for pairs in tqdm(found, 'comparing', len(chunks), mininterval=seconds):
             yield from pairs
 
 

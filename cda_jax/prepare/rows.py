@@ -16,7 +16,7 @@ Rows = Iterable[Example | Skipped]
 
 
 class Survey(NamedTuple):
-    """What is known of all rows, at first before a picture is opened."""
+    """What is known of all rows: before a picture is opened, and once more after."""
 
     counts: dict[Split, int]  # of examples; of validation only where there are some
     excluded: Counter[str]  # rows left out on purpose, by reason
@@ -42,11 +42,14 @@ def survey(rows: Rows, num_classes: int) -> Survey:
     for row in rows:
         if isinstance(row, Example):
             is_known = row.split != 'train' or row.label != UNLABELLED
-            if row.split not in ALL_SPLITS or (is_known and not 0 <= row.label < num_classes):
+            if row.split not in ALL_SPLITS:
                 raise InputError(
-                    f'row {row.id}: split {row.split!r}, label {row.label}: expected 0 to '
-                    f'{num_classes - 1}, an index into the class names, and a split of '
-                    f'{", ".join(ALL_SPLITS)}'
+                    f'row {row.id}: split {row.split!r}: expected {", ".join(ALL_SPLITS)}'
+                )
+            if is_known and not 0 <= row.label < num_classes:
+                raise InputError(
+                    f'row {row.id}: label {row.label}: expected 0 to {num_classes - 1}, an index '
+                    'into the class names'
                 )
             for what, is_there in (('a label', is_known), ('votes', row.votes is not None)):
                 if has.setdefault((row.split, what), is_there) != is_there:
@@ -82,10 +85,13 @@ def slices(rows: Rows, size: int) -> Iterator[tuple[str, list[Example]]]:
     yield from begun.items()
 
 
-def shard_names(counts: Mapping[Split, int], size: int) -> dict[Split, list[str]]:
-    """The shards that `slices` makes of each split, in order."""
+def shard_sizes(counts: Mapping[Split, int], size: int) -> dict[Split, dict[str, int]]:
+    """How many examples `slices` gives to each shard of each split, by its name and in order."""
     return {
-        split: [_shard_name(split, number) for number in range(-(-count // size))]
+        split: {
+            _shard_name(split, number): min(size, count - start)
+            for number, start in enumerate(range(0, count, size))
+        }
         for split, count in counts.items()
     }
 

@@ -29,8 +29,9 @@ from cda_jax.prepare.crop import face_size_of, margin_of
 from cda_jax.prepare.dataset import Dataset
 from cda_jax.prepare.detect import face_detector, read_model
 from cda_jax.prepare.pool import work_off
-from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_names, slices, survey
+from cda_jax.prepare.rows import Rows, Survey, as_text, check_usable, shard_sizes, slices, survey
 from cda_jax.runtime.files import read_json, replacing, write_json, writing
+from cda_jax.runtime.program import progress_seconds
 
 
 def prepare(
@@ -164,11 +165,12 @@ def _refuse_other(found: Settings, wanted: Settings, out: Path) -> None:
     differences = []
     for name in Settings.__struct_fields__:
         there, here = getattr(found, name), getattr(wanted, name)
-        if there != here and name == 'rows_sha256':
-            differences.append('other rows: labels, boxes or the list of pictures have changed')
-        elif there != here:
+        if there != here and name != 'rows_sha256':
             values = f' ({there!r} there, {here!r} now)'
             differences.append(f'another {name}{values if len(values) < 100 else ""}')
+    # Other settings, such as another label file, often make other rows: then they are the reason.
+    if not differences and found.rows_sha256 != wanted.rows_sha256:
+        differences.append('other rows: labels, boxes or the list of pictures have changed')
     if differences:
         raise InputError(
             f'{out}: holds a preparation with {", ".join(differences)}; delete it or choose '
@@ -184,18 +186,23 @@ def _write_shards(
     num_processes: int,
     model: bytes | None,
 ) -> shards.Notes:
-    names = shard_names(found.counts, settings.shard_size)
-    missing = {name for name in itertools.chain(*names.values()) if not shards.read_note(out, name)}
+    sizes = shard_sizes(found.counts, settings.shard_size)
+    missing = {
+        name: size
+        for of_split in sizes.values()
+        for name, size in of_split.items()
+        if not shards.read_note(out, name)
+    }
     tasks = (
         (name, examples, out, settings, model)
         for name, examples in slices(rows, settings.shard_size)
         if name in missing
     )
-    results = work_off(shards.write_shard, tasks, min(num_processes, len(missing)))
-    # A line every few seconds is enough in a log file.
-    for _ in tqdm(results, total=len(missing), unit=' shards', mininterval=5):
-        pass
+    total, seconds = sum(missing.values()), progress_seconds()
+    with tqdm(total=total, unit=' rows', mininterval=seconds) as progress:
+        for count in work_off(shards.write_shard, tasks, min(num_processes, len(missing))):
+            progress.update(count)
     return {
         split: [read_json(shards.note_file(out, name), shards.Note) for name in of_split]
-        for split, of_split in names.items()
+        for split, of_split in sizes.items()
     }

@@ -28,6 +28,7 @@ from cda_jax.data.records import (
     hash_pixels,
     record_file,
 )
+from cda_jax.errors import InputError
 from cda_jax.prepare.crop import crop_face, decode
 from cda_jax.prepare.dataset import Box, Dataset, Example
 from cda_jax.prepare.detect import NO_FACE, face_detector
@@ -59,35 +60,43 @@ def note_file(out: Path, name: str) -> Path:
 
 def read_note(out: Path, name: str) -> Note | None:
     """Reads the note on a shard; None where the shard needs more work."""
-    if not note_file(out, name).is_file():
+    try:
+        note = read_json(note_file(out, name), Note)
+    except InputError:  # there is none, or an earlier version of the program wrote it
         return None
-    note = read_json(note_file(out, name), Note)
     file, size = out / note.shard.file, note.shard.num_bytes
     return note if not size or (file.is_file() and file.stat().st_size == size) else None
 
 
 def write_shard(
     name: str, rows: Sequence[Example], out: Path, settings: Settings, detector: bytes | None
-) -> None:
-    """Writes a shard, then the note that it is complete; `detector` is a model to find faces."""
+) -> int:
+    """Writes a shard, then the note that it is complete; returns the number of its rows.
+
+    `detector` is a model to find faces, as of `face_detector`.
+    """
     detect = face_detector(detector) if settings.detector else None
 
     @functools.lru_cache(maxsize=1)  # faces of one photo follow each other, so it is opened once
     def photo(
         path: Path | None, data: bytes | None, is_whole: bool
-    ) -> tuple[np.ndarray, Box | None]:
-        image = load_picture(path, data, is_whole)
+    ) -> tuple[np.ndarray, Box | None] | UnusableRowError:
+        try:
+            image = load_picture(path, data, is_whole)
+        except UnusableRowError as error:
+            return error  # the cache keeps what is returned, not what is raised
         boxes = detect(image) if detect and is_whole else [None]
-        if not boxes:
-            raise UnusableRowError(NO_FACE)
-        return image, boxes[0]
+        return (image, boxes[0]) if boxes else UnusableRowError(NO_FACE)
 
     records, skipped = [], []
     file = out / f'{name}.array_record'
     with replacing(file) as temporary, record_file(temporary) as write:
         for row in rows:
             try:
-                image, box = photo(row.path, row.data, row.box is None)
+                opened = photo(row.path, row.data, row.box is None)
+                if isinstance(opened, UnusableRowError):
+                    raise opened
+                image, box = opened
                 crop = _crop(image, row.box or box, settings)
             except UnusableRowError as error:
                 skipped.append(skipped_row(row.id, *error.args))
@@ -102,6 +111,7 @@ def write_shard(
     shard = Shard(file=file.name, num_examples=len(records), num_bytes=num_bytes)
     note = Note(shard=shard, records=tuple(records), skipped=tuple(skipped))
     write_json(note_file(out, name), note)
+    return len(rows)
 
 
 def load_picture(path: Path | None, data: bytes | None, is_whole: bool) -> np.ndarray:

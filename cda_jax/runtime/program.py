@@ -18,6 +18,11 @@ from cda_jax.runtime.signals import EXIT_CODE, Preempted
 from cda_jax.runtime.workdir import CONFIG
 
 
+def progress_seconds() -> float:
+    """How often a progress bar is drawn anew: in a log file, a line every few seconds is enough."""
+    return 0.1 if sys.stderr.isatty() else 5
+
+
 def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
     """Runs a command once its flags are read; with `passes_on`, on the list of what follows `--`.
 

@@ -11,6 +11,7 @@ from cda_jax.data.manifest import SPLITS, read_index, read_manifest
 from cda_jax.data.records import hash_photo
 from cda_jax.data.sites import open_part, open_sites, with_validation
 from cda_jax.errors import InputError
+from cda_jax.prepare.crop import decode
 from cda_jax.prepare.dataset import Box, Dataset, Example, ReadAnew, Skipped
 from cda_jax.prepare.run import prepare
 
@@ -128,6 +129,21 @@ def test_picture_may_come_as_bytes_and_whole(tmp_path, rows):
             assert np.ptp(from_file.image[7, 11].astype(int)) > 100
 
 
+def test_a_photo_is_decoded_once_for_all_its_faces(tmp_path, rows, monkeypatch):
+    decoded = []
+
+    def count(data, upright):
+        decoded.append(data)
+        return decode(data, upright=upright)
+
+    monkeypatch.setattr('cda_jax.prepare.shards.decode', count)
+    rows[1] = rows[1]._replace(path=rows[0].path)
+    rows[3] = rows[3]._replace(path=rows[2].path)
+    rows[2].path.write_bytes(b'no picture')
+    manifest = run(rows, tmp_path / 'out', max_skipped_share=0.2)
+    assert (len(decoded), manifest.skipped) == (len(rows) - 2, {'unreadable picture': 2})
+
+
 def test_file_name_need_not_be_valid_unicode(tmp_path, rows):
     name = os.fsdecode(b'caf\xe9.png')
     path = rows[0].path.rename(rows[0].path.with_name(name))
@@ -174,6 +190,8 @@ def test_other_settings_or_rows_are_refused_by_name(tmp_path, rows, refused, is_
     for change in ({'box': Box(31, 8, 50, 24)}, {'label': 0}):
         changed = [*rows[:-1], rows[-1]._replace(**change)]
         refused('with other rows: labels, boxes or', changed, sources=[source])
+    options = {'reader_options': {'aligned': True}}  # which often is why the rows are others
+    refused(r'with another reader_options \(.* now\); delete', changed, sources=[source], **options)
     source.write_text('b')
     refused('another sources', sources=[source])
 
@@ -200,6 +218,8 @@ def test_too_many_unusable_rows_are_refused_until_mended(tmp_path, rows, refused
     refused(message, [*rows, *skipped], 'reader')  # counted before any picture is opened
     for path, data in good.items():
         path.write_bytes(data)
+    # A shard is made anew where an earlier version of the program wrote the note on it.
+    write(tmp_path / 'out/.parts/train-00001.json', '{"num_bytes": 0, "ids": []}')
     assert run(rows, tmp_path / 'out', max_skipped_share=0.1).rows.skipped == 0
 
 
@@ -232,9 +252,11 @@ def test_argument_out_of_range_is_named(tmp_path, refused, options, message):
     assert not (tmp_path / 'out').exists()
 
 
-def test_label_out_of_range_is_named(rows, refused):
+def test_label_or_split_out_of_range_is_named(rows, refused):
     rows[3] = rows[3]._replace(label=3)
-    refused("row 003.png: split 'train', label 3: expected 0 to 2", rows)
+    refused('row 003.png: label 3: expected 0 to 2', rows)
+    rows[3] = rows[3]._replace(split='dev')
+    refused("row 003.png: split 'dev': expected train, validation, test", rows)
 
 
 def test_sources_may_be_relative_beside_absolute_ones(tmp_path, rows, monkeypatch):

@@ -60,17 +60,26 @@ def test_killed_tool_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 def test_tool_summarises_what_it_did(tmp_path):
-    write_csv(tmp_path / 'own', 9, 3, 'gone.png,red,train,1,2,3,4')
-    command = tmp_path / 'own', tmp_path / 'out', '--processes=1', '--max_skipped_share=0.2'
+    lines = 'gone.png,red,train,1,2,3,4', '000.png,odd,train,1,2,3,4'
+    write_csv(tmp_path / 'own', 9, 3, *lines)
+    flags = '--processes=1', '--max_skipped_share=0.2', '--classes=green=Sea,blue=Sea,odd='
+    command = tmp_path / 'own', tmp_path / 'out', *flags
     first = call(*command)
     assert first.returncode == 0, first.stderr
     words = [line.split() for line in first.stdout.splitlines()]
     assert ['red', '3', '1'] in words
     assert ['all', '9', '3'] in words
-    for text in ('13 rows: 12 written', '1 unusable: missing picture', 'rows per second'):
+    for text in (
+        "  classes: 'blue', 'green' are now 'Sea'; 'odd' is dropped\n",
+        '14 rows: 12 written',
+        '1 unusable: missing picture',
+        'rows per second',
+    ):
         assert text in first.stdout
+    assert 'rows/s]' in first.stderr
     content = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
-    assert (content['name'], content['reader_options']) == ('out', {})
+    assert content['name'] == 'out'
+    assert content['reader_options'] == {'classes': 'green=Sea,blue=Sea,odd='}
     second = call(*command)
     assert second.returncode == 0
     assert 'already prepared' in second.stderr
