@@ -47,10 +47,13 @@ def class_counts(weights: np.ndarray, total: int, smallest: int = 0) -> np.ndarr
     """Shares `total` faces out over the classes by largest remainder; `smallest` is the least."""
     weights = np.asarray(weights, float)
     lifted = np.zeros(len(weights), bool)
-    for _ in weights:  # each time but the last, at least one more may have to be lifted
+    while True:
         rest = total - smallest * int(lifted.sum())
         quota = np.where(lifted, smallest, weights * rest / weights[~lifted].sum())
-        lifted |= quota < smallest
+        too_small = quota < smallest
+        if not too_small.any():
+            break
+        lifted |= too_small
     counts = np.floor(quota).astype(np.int64)
     order = np.argsort(counts - quota, kind='stable')
     counts[order[: total - counts.sum()]] += 1
