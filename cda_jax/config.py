@@ -219,11 +219,14 @@ def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
             yield field, f', but init_from is empty; expected {off!r}, or weights to start from'
     if config.alignment != 'none' and num_sites < 2:
         yield 'alignment', " with one site; expected several to bring together, or 'none'"
-    if names_sites and not (config.shared_head and {*config.test_sites} <= {*config.sites}):
-        yield 'target', '; expected shared_head to be True and every test site among the sites'
+    if names_sites and not config.shared_head:
+        yield 'target', '; expected shared_head to be True beside it'
+    if names_sites and not {*config.test_sites} <= {*config.sites}:
+        yield 'test_sites', f"; expected some of {config.sites}, because target is 'site'"
     if names_sites and config.batch_norm != 'shared':
         yield 'batch_norm', ", but target is 'site', which it would be told; expected 'shared'"
-    try:
-        msgspec.convert(config.lambda2_schedule or ('linear', 0.0), tuple[Text, Share])
-    except msgspec.ValidationError:
-        yield 'lambda2_schedule', f', expected {_expected(OwnSchedule)}'
+    if config.lambda2_schedule:
+        try:
+            msgspec.convert(config.lambda2_schedule, tuple[Text, Share])
+        except msgspec.ValidationError:
+            yield 'lambda2_schedule', f', expected {_expected(OwnSchedule)}'

@@ -107,9 +107,13 @@ def build_optimizer(
 ) -> optax.GradientTransformation:
     """The named optimizer; weight decay acts on kernels, not on biases or batch norm.
 
-    It is a function of Optax, or has a dotted path, and gets the learning rate, of the momentum and
-    the weight decay what it names, and `optimizer_args`. The factors are times the learning rate;
-    `pretrained_rate_factor` is that of the ResNet without its last layer.
+    Args:
+        optimizer: A function of Optax, or a dotted path; it gets the learning rate, of the momentum
+            and the weight decay what it names, and `optimizer_args`.
+        gradient_clip: The largest norm of the whole gradient; 0 for none.
+        dataset_classifier_rate_factor: Of the dataset classifier's learning rate.
+        pretrained_rate_factor: Of that of the ResNet without its last layer.
+        freeze: As of `is_frozen`.
 
     Raises InputError if there is none of this name, or it does not take its arguments.
     """

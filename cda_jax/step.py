@@ -30,8 +30,8 @@ class Recipe(NamedTuple):
     """Everything of a step that does not change over training.
 
     Attributes:
-        lambda_1: By step, like lambda_2 and progress, which `objective` takes as well.
-        learning_rate: By step; only reported, the optimizer has its own.
+        lambda_1: A schedule by step, like lambda_2 and progress; `objective` takes their values.
+        learning_rate: A schedule that is only reported; the optimizer has its own.
         image_size: Side of the network's input in pixels.
         sites: Names of the sites that metrics are named after; none where the label is the site.
         weight_average: Decay of the average of the weights that is evaluated; 0: there is none.
@@ -199,8 +199,8 @@ def train_step(
         'parameter_norm': optax.tree.norm(params),
     }
     # The first fault stays on the device until someone looks.
-    terms = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
-    faults = ~jnp.isfinite(jnp.stack(terms))
+    watched = [metrics.get(name, jnp.float32(0)) for name in WATCHED_TERMS]
+    faults = ~jnp.isfinite(jnp.stack(watched))
     is_first = (state.fault_step < 0) & faults.any()
     next_state = state.replace(
         step=state.step + 1,

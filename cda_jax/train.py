@@ -21,6 +21,7 @@ from cda_jax.errors import DivergenceError, InputError
 from cda_jax.experiment import Experiment, data_position
 from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
+from cda_jax.runtime.files import writing
 from cda_jax.runtime.logs import Clock, Logs, console_line
 from cda_jax.runtime.multihost import check_agreement, together
 from cda_jax.runtime.results import Results, format_results, read_results, write_results
@@ -90,6 +91,9 @@ def _train_and_evaluate(config, workdir, stop):
             if is_writer:
                 claim(workdir, as_fields(config))
                 stack.enter_context(occupied(workdir))
+                # One that cannot be used has to show before the log is cut.
+                with writing(workdir / CHECKPOINTS):
+                    (workdir / CHECKPOINTS).mkdir(exist_ok=True)
             checkpoints = stack.enter_context(
                 Checkpoints(workdir / CHECKPOINTS, keep=config.keep_checkpoints)
             )

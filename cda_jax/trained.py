@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import msgspec
@@ -16,6 +16,9 @@ from cda_jax.models import CDA
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.workdir import CHECKPOINTS, read_fields
 from cda_jax.step import init_weights
+
+if TYPE_CHECKING:
+    from cda_jax.use.predict import Prediction
 
 
 class Trained(NamedTuple):
@@ -43,7 +46,7 @@ class Trained(NamedTuple):
     training: DataPosition
     faults: dict[int, str]
 
-    def predict(self, pictures: Iterable, **options: Any) -> Iterator:
+    def predict(self, pictures: Iterable, **options: Any) -> Iterator['Prediction']:
         """The class of every face on pictures, as of `cda_jax.use.predict.predict_pictures`."""
         from cda_jax.use.predict import predict_pictures  # which itself needs this module
 

@@ -49,6 +49,7 @@ NAMES_SITES = {'target': 'site', 'shared_head': True}  # a network that learns w
         ({'site_weights': (1.0, 0.0, 1.0)}, 'expected a tuple of positive numbers'),
         ({'group_dro': 0.01, 'site_size_power': 0.5}, 'site_size_power is 0.5 beside group_dro'),
         ({'target': 'site'}, "target is 'site'; expected shared_head"),
+        (NAMES_SITES | {'test_sites': ('typo',)}, "test_sites is ('typo',); expected some of"),
         (NAMES_SITES | {'batch_norm': 'site'}, "batch_norm is 'site', but target is 'site'"),
         ({'emotion_loss': ''}, 'emotion_loss'),
         ({'dataset_classifier': True}, "a field 'dataset_classifier' that nothing reads"),

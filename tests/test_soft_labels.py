@@ -8,9 +8,11 @@ import pytest
 from helpers.other_classes import rows_of
 from helpers.programs import small_config
 from helpers.runs import assert_same_bits, metrics
+from helpers.three_steps import make_batch, make_recipe, mapped_step
 
 from cda_jax.data.examples import PADDING, Examples
 from cda_jax.data.manifest import read_index, write_index
+from cda_jax.data.pipeline import Reading, train_batches
 from cda_jax.data.sites import open_part, open_sites
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Dataset, Example, without_labels
@@ -80,6 +82,19 @@ def test_only_runs_with_votes_have_soft_labels(folder):
     np.testing.assert_array_equal(bare['soft_label'].any(axis=1), [True] * 4 + [False] * 2)
 
 
+def test_processes_and_later_starts_read_the_same(folder):
+    def read(first=0, **place):
+        examples = examples_of(folder, 'voted', 'plain')
+        options = {'seed': 3, 'first_step': first, 'total_steps': 6}
+        batches = train_batches(examples, examples.sizes, Reading(4, 2, **place), **options)
+        return [batch['soft_label'] for batch in batches]
+
+    whole = read()
+    assert_same_bits(read(first=2), whole[2:])
+    halves = [read(process_index=index, process_count=2) for index in (0, 1)]
+    assert_same_bits([np.concatenate(pair) for pair in zip(*halves, strict=True)], whole)
+
+
 def test_a_record_with_other_votes_than_the_index_says_is_named(folder, tmp_path):
     shutil.copytree(folder / 'voted', tmp_path / 'voted')
     index = read_index(tmp_path / 'voted', 'train')
@@ -87,6 +102,21 @@ def test_a_record_with_other_votes_than_the_index_says_is_named(folder, tmp_path
         write_index(tmp_path / 'voted', 'train', index._replace(votes=votes))
         with pytest.raises(InputError, match=r'record 1 \(train-1\) has other votes than the in'):
             examples_of(tmp_path, 'voted').batch(np.array([1]))
+
+
+@pytest.mark.slow  # compiles two steps
+def test_hit_rates_are_of_the_hard_label_on_any_number_of_devices():
+    batch, results = make_batch(0), []
+    shares = np.random.default_rng(1).dirichlet(np.ones(4), len(batch['mask']))
+    for devices in (1, 4):
+        state, step = mapped_step(make_recipe(), devices)
+        results.append(step(state, batch | {'soft_label': np.float32(shares)})[1])
+        if devices == 1:
+            plain = step(state, batch)[1]
+    for name, value in results[0].items():
+        np.testing.assert_allclose(value, results[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
+    assert plain['accuracy_emotion'] == results[0]['accuracy_emotion']
+    assert abs(plain['loss_label'] - results[0]['loss_label']) > 1e-3
 
 
 @pytest.mark.slow

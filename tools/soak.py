@@ -88,16 +88,23 @@ def differences(expected: Path, run: Path) -> list[str]:
 
 def _live(run: Path, arguments: list[str], how: signal.Signals, life: float) -> bool:
     """Lets a run live for so many seconds; says whether it finished."""
+    before = _log(run)
     process = _start(run, arguments)
     try:
         process.wait(life)
     except subprocess.TimeoutExpired:
         process.send_signal(how)
     code = process.wait(_SECONDS_TO_SAVE)
-    early = [1] * (how == signal.SIGINT and not run.exists())  # Python itself was starting
-    if code not in (0, EXIT_CODE, -how, *early):
+    # Python itself was starting: it has a traceback to say, the program has not.
+    was_early = code == 1 and how == signal.SIGINT and '\nerror: ' not in _log(run)[len(before) :]
+    if code not in (0, EXIT_CODE, -how) and not was_early:
         sys.exit(f'{run}: exit code {code}; its output is in {run}.log')
     return code == 0
+
+
+def _log(run: Path) -> str:
+    log = Path(f'{run}.log')
+    return log.read_text('utf-8', 'replace') if log.exists() else '\n'
 
 
 def _finish(run: Path, arguments: list[str]) -> None:

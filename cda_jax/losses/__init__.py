@@ -2,9 +2,9 @@
 
     loss(logits, targets, mask=None, *, ...) -> float32[B]
 
-docs/losses.md says what these are, which keywords the program fills in, and what holds for all
-losses. They compute in float32, whatever they are given; a hyper-parameter outside its range is a
-ValueError.
+docs/losses.md has a table of the losses, the keywords that the program fills in, and what holds for
+all of them. Losses compute in float32, whatever they are given. A hyper-parameter outside its range
+is a ValueError, and so are class counts that are not one finite number of 0 or more a class.
 
 The formulas are those of one sample with label y: p = softmax(logits), n_j training examples of
 class j and n of all, b_j samples of class j in the batch, of which h_j are recognised.

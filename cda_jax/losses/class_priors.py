@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
 from cda_jax.losses.adaptive import ratio
@@ -39,7 +40,7 @@ def class_balanced_cross_entropy(
     >>> print(class_balanced_cross_entropy(logits, targets, class_counts=jnp.array([90, 10])))
     [0.139... 1.247...]
     """
-    weights = effective_number_weights(class_counts, beta=beta)
+    weights = effective_number_weights(_checked(class_counts, logits), beta=beta)
     return cross_entropy(logits, weights * targets, mask)
 
 
@@ -64,7 +65,7 @@ def class_balanced_focal_loss(
     >>> print(class_balanced_focal_loss(logits, targets, class_counts=jnp.array([90, 10])))
     [0.034... 0.311...]
     """
-    weights = effective_number_weights(class_counts, beta=beta)
+    weights = effective_number_weights(_checked(class_counts, logits), beta=beta)
     return focal_loss(logits, weights * targets, mask, gamma=gamma)
 
 
@@ -127,7 +128,7 @@ def ldam_loss(
         raise ValueError(f'scale of LDAM is {scale}, expected above 0')
     if not 0 <= reweight_from <= 1:
         raise ValueError(f'reweight_from of LDAM is {reweight_from}, expected 0 to 1')
-    counts = jnp.asarray(class_counts, jnp.float32)
+    counts = _checked(class_counts, logits)
     fewest = jnp.min(counts, initial=jnp.inf, where=counts > 0)
     margins = max_margin * jnp.where(counts > 0, fewest / counts, 1) ** 0.25
     weights = effective_number_weights(counts, beta=beta)
@@ -156,7 +157,7 @@ def logit_adjusted_cross_entropy(
     >>> print(logit_adjusted_cross_entropy(logits, targets, class_counts=jnp.array([3, 1])))
     [0.287... 1.386...]
     """
-    raised = logits.astype(jnp.float32) + _log_priors(class_counts, tau)
+    raised = logits.astype(jnp.float32) + _log_priors(_checked(class_counts, logits), tau)
     return cross_entropy(raised, targets, mask)
 
 
@@ -192,7 +193,7 @@ def adjust_logits(
     >>> print(adjust_logits(jnp.zeros(2), jnp.array([3, 1])))  # -log 3/4 and -log 1/4
     [0.287... 1.386...]
     """
-    return logits.astype(jnp.float32) - _log_priors(class_counts, tau)
+    return logits.astype(jnp.float32) - _log_priors(_checked(class_counts, logits), tau)
 
 
 def seesaw_loss(
@@ -224,7 +225,7 @@ def seesaw_loss(
         if not exponent >= 0:
             raise ValueError(f'{name} of the seesaw loss is {exponent}, expected 0 or more')
     logits = keep_rows(logits, mask)
-    mitigation = p * jnp.minimum(_differences(_log(class_counts)), 0)
+    mitigation = p * jnp.minimum(_differences(_log(_checked(class_counts, logits))), 0)
     # The ratio of two probabilities is that of the exponentials of their logits.
     compensation = q * jnp.maximum(_differences(jax.lax.stop_gradient(logits)), 0)
     label_logits = logits[:, None, :] + mitigation + compensation
@@ -239,16 +240,29 @@ def _cross_entropy_by_label(
     return -jnp.sum(keep_rows(targets, mask) * log_p, axis=-1)
 
 
-def _log_priors(class_counts: Counts, tau: float) -> Float[Array, ' C']:
+def _checked(class_counts: Counts, logits: Float[Array, '*B C']) -> Float[Array, ' C']:
+    """The counts in float32, if there is one for each class and none is bad."""
+    is_good = np.shape(class_counts) == logits.shape[-1:]
+    if is_good and not isinstance(class_counts, jax.core.Tracer):
+        known = np.asarray(class_counts)
+        is_good = np.all(np.isfinite(known) & (known >= 0))
+    if not is_good:
+        raise ValueError(
+            f'class_counts is {class_counts}, expected the training examples of each of the '
+            f'{logits.shape[-1]} classes, finite and 0 or more'
+        )
+    return jnp.asarray(class_counts, jnp.float32)
+
+
+def _log_priors(counts: Float[Array, ' C'], tau: float) -> Float[Array, ' C']:
     """What the logits of class j are raised by: tau log(n_j / n)."""
     if not tau >= 0:
         raise ValueError(f'tau of logit adjustment is {tau}, expected 0 or more')
-    return tau * jax.nn.log_softmax(_log(class_counts))
+    return tau * jax.nn.log_softmax(_log(counts))
 
 
-def _log(class_counts: Counts) -> Float[Array, ' C']:
+def _log(counts: Float[Array, ' C']) -> Float[Array, ' C']:
     """Of 0 it would make the loss of every sample with a pseudo label of such a class infinite."""
-    counts = jnp.asarray(class_counts, jnp.float32)
     return jnp.log(jnp.where(counts > 0, counts, 1))
 
 

@@ -19,9 +19,9 @@ def find_loss(
 ) -> Callable:
     """Finds a loss and binds its hyper-parameters, and the class counts if it names them.
 
-    It is a function of `cda_jax.losses`, or of the dotted path ('my_lab.losses.my_loss'), and is
-    then called with `(logits, targets, mask, axis_name=..., progress=...)` whichever of these two
-    it names; it is handed no other.
+    The name is that of a function of `cda_jax.losses`, or a dotted path ('my_lab.losses.my_loss').
+    What is found is called with `(logits, targets, mask, axis_name=..., progress=...)`; the loss is
+    handed those of the last two that it names.
 
     Raises InputError if there is no such loss, or it does not take these arguments.
 
@@ -41,7 +41,9 @@ def find_loss(
     for arg in ('logits', 'targets', 'mask', *args):
         if arg not in taken and not takes_any:
             raise InputError(
-                f'loss {name!r} takes no argument {arg!r}; it takes: {", ".join(taken)}'
+                f'loss {name!r} takes no argument {arg!r}; it takes: {", ".join(taken)}; expected '
+                f'the form loss(logits, targets, mask=None, *, ...), and no argument that the '
+                f'program gives ({", ".join(_FROM_THE_PROGRAM)})'
             )
     bound = dict(args)
     if class_counts is not None and 'class_counts' in parameters:

@@ -36,7 +36,7 @@ def from_timm(
         lacks = 'lacks' if missing[0] in ours else 'also has'
         raise InputError(
             f'{lacks} {missing[0]}; expected the arrays of timm.models.resnetv2 with batch norm, '
-            'of the depth that config field resnet_depth has'
+            'of the same depth'
         )
     return unflatten_dict(
         {path: _as_ours(name, arrays[name], leaf.shape) for name, (path, leaf) in ours.items()}

@@ -16,8 +16,8 @@ def average_weights(average: dict, weights: dict, step: Int[Array, ''], decay: f
     Source: Polyak & Juditsky (1992), https://doi.org/10.1137/0330046, for averaging; the rise of d
     is that of `num_updates` in TensorFlow's `tf.train.ExponentialMovingAverage`.
 
-    The `weights` are those after this step, batch norm's running statistics included; the `average`
-    is at step 0 those of the untrained network.
+    The `weights` are those after this step, batch norm's running statistics included. At step 0 the
+    `average` holds those of the untrained network.
 
     >>> weights = {'params': jnp.float32(1), 'batch_stats': jnp.float32(2)}
     >>> average = {'params': jnp.float32(0), 'batch_stats': jnp.float32(0)}

@@ -43,10 +43,10 @@ def lift_rows(step: Callable) -> Callable:
 
 
 def lift(step: Callable, **options: int) -> Callable:
-    """Lifts `step(state, batch) -> sums`, which sums over `AXIS`, over all devices.
+    """Lifts `step(state, batch)`, whose results are the same on all devices, over all of them.
 
-    The lifted step takes a replicated state, or weights, and a placed batch. With the option
-    `donate_argnums=0` it uses the memory of the state again.
+    It sums over `AXIS`. The lifted step takes a replicated state, or weights, and a placed batch.
+    With the option `donate_argnums=0` it uses the memory of the state again.
     """
     if jax.process_count() == 1:
         return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, **options)
@@ -76,7 +76,10 @@ def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
 
 
 class AnyProcess:
-    """Whether any process says yes, some steps ago, so that none has to wait for the answer."""
+    """Whether any process says yes; all get the same answer at the same step.
+
+    With several processes the answer is some steps old, so that none of them waits for it.
+    """
 
     def __init__(self):
         self._answers = collections.deque()

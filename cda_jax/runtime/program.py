@@ -104,11 +104,11 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
-        words = ' '.join(argv)
         with contextlib.suppress(Exception):  # it is run once more, to see which fields it has
-            file, *arguments = re.search(r'--config[= ](\S+)', words)[1].split(':')
-            config = runpy.run_path(file)['get_config'](*arguments)
-            for field in re.findall(r'--config\.([\w.]+)', words):
+            path = re.search(r'(?:^|\n)--?config[=\n](.*)', '\n'.join(argv))[1]
+            file, *argument = path.split(':', 1)
+            config = runpy.run_path(file)['get_config'](*argument)
+            for field in re.findall(r'--config\.([\w.]+)', ' '.join(argv)):
                 fields = config
                 for name in field.split('.'):
                     if name not in fields:

@@ -87,7 +87,8 @@ def _of_file(config, path, model):
         found = from_timm(arrays, like)
     except InputError as error:
         text = str(error).removeprefix(f'{path}: ')
-        raise InputError(f'config field init_from: {path}: {text}') from error
+        depth = f'config field resnet_depth is {config.resnet_depth}'
+        raise InputError(f'config field init_from: {path}: {text}; {depth}') from error
     return {kind: {_EXTRACTOR: tree} for kind, tree in found.items()}
 
 

@@ -139,13 +139,17 @@ def test_the_site_can_be_the_label(parts):
     assert batch['mask'].tolist() == [True, True, True, False]
 
 
-def test_closing_half_way_ends_the_threads(all_examples):
+@pytest.mark.parametrize('total_steps', [3, 10**6])
+def test_threads_end_with_the_batches_or_when_they_are_closed(all_examples, total_steps):
     before = set(threading.enumerate())
-    options = {'seed': 0, 'first_step': 0, 'total_steps': 10**6}
+    options = {'seed': 0, 'first_step': 0, 'total_steps': total_steps}
     batches = train_batches(all_examples, [1, 1, 1], Reading(20, 3), **options)
     next(batches)
     assert len(set(threading.enumerate()) - before) > 1
-    batches.close()
+    if total_steps == 3:
+        assert len(list(batches)) == 2
+    else:
+        batches.close()
     deadline = time.monotonic() + 30
     while set(threading.enumerate()) - before:
         assert time.monotonic() < deadline

@@ -108,6 +108,13 @@ def test_post_hoc_adjustment_equals_its_equation():
     close(balanced_softmax(lowered, targets, class_counts=counts), cross_entropy(logits, targets))
 
 
+@pytest.mark.parametrize('counts', [[5, np.nan, 2], [5, -1, 2], [5, np.inf, 2]])
+def test_class_counts_that_are_none(counts):
+    for loss in (class_balanced_cross_entropy, balanced_softmax, seesaw_loss):
+        with pytest.raises(ValueError, match=r'class_counts is .* each of the 3 classes'):
+            loss(jnp.zeros((2, 3)), jnp.eye(3)[:2], class_counts=np.array(counts))
+
+
 @pytest.mark.parametrize(
     ('loss', 'name', 'values'),
     [

@@ -73,7 +73,7 @@ def test_a_loss_gets_from_the_program_what_it_names(tmp_path, monkeypatch):
         (
             'recall_loss',
             {'alpha': 1},
-            "takes no argument 'alpha'; it takes: logits, targets, mask$",
+            r"takes no argument 'alpha'; it takes: logits, targets, mask; expected the form loss\(",
         ),
         (
             'adaptive_cross_entropy',

@@ -75,7 +75,7 @@ def test_without_a_classifier_the_last_layer_is_left_out():
 @pytest.mark.parametrize(
     ('change', 'options', 'message'),
     [
-        ({}, {'depth': 34}, r'^lacks stages\.0\.blocks\.2\..*; expected .* field resnet_depth'),
+        ({}, {'depth': 34}, r'^lacks stages\.0\.blocks\.2\..*; expected .* of the same depth'),
         ({}, {'width': 16}, r'layer of shape \(64,\), expected \(128,\), as .* field resnet_width'),
         ({}, {'features': 5}, r'holds head\.fc\.bias .* \(10,\), expected \(5,\), .* feature_size'),
         ({'norm.running_var': None}, {}, r'^lacks norm\.running_var; expected the arrays of timm'),
