@@ -80,7 +80,7 @@ def test_a_loss_gets_from_the_program_what_it_names(tmp_path, monkeypatch):
             {'beta': 1},
             "takes no argument 'beta'; it takes: logits, targets, mask, alpha",
         ),
-        ('ldam_loss', {'gamma': 1}, 'mask, max_margin, scale, reweight_from, beta$'),
+        ('ldam_loss', {'gamma': 1}, 'mask, max_margin, scale, reweight_from, beta; expected'),
         ('cross_entropy', {'class_counts': 1}, "takes no argument 'class_counts'"),
         ('seesaw_loss', {'class_counts': (1, 2)}, "takes no argument 'class_counts'"),
         ('ldam_loss', {'progress': 1.0}, "takes no argument 'progress'"),
