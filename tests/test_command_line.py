@@ -6,6 +6,7 @@ import pytest
 from helpers.programs import outputs, small_run_flags, start_program
 
 
+@pytest.mark.slow  # needs a finished run
 @pytest.mark.parametrize('flags', [[], ['--config={run}/config.json']])
 def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     words = [f'--workdir={finished[0]}', *(flag.format(run=finished[0]) for flag in flags)]

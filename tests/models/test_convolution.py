@@ -70,6 +70,7 @@ def test_pooling_is_flaxs_where_values_are_equal_too(sides, padding):
     assert_same_with_gradients(ours, flaxs, whole(0, 2, *sides, 3, scale=2))
 
 
+@pytest.mark.slow  # compiles whole networks
 @pytest.mark.parametrize('depth', [10, 50])
 def test_a_network_has_the_gradients_of_plain_convolutions(depth, monkeypatch):
     monkeypatch.setitem(resnet.RESNET_DEPTHS, 50, (1, 1, 1, 1))  # bottlenecks, fewer

@@ -30,6 +30,7 @@ def apply(model, variables, images):
     return jax.jit(functools.partial(model.apply, train=False))(variables, images)
 
 
+@pytest.mark.slow  # compiles whole networks
 @pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize('depth', NARROW)
 def test_outputs_are_those_that_timm_gave(depth, size):

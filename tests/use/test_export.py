@@ -47,6 +47,7 @@ def test_a_file_agrees_with_evaluation_on_the_test_sets(finished, tmp_path, kind
         export_network(trained, path, kind, 'common')
 
 
+@pytest.mark.slow  # compiles whole networks
 @pytest.mark.parametrize(
     ('depth', 'image_size', 'site_heads', 'head', 'network', 'site_classes'),
     [
