@@ -96,8 +96,8 @@ def _check(place: Place) -> None:
     if None in place or not has_port or not 0 <= place.process_id < place.num_processes:
         found = ', '.join(f'--{name} is {value}' for name, value in place._asdict().items())
         raise InputError(
-            f'{found}; expected HOST:PORT with a port from 1 to 65535, and 0 <= --process_id < '
-            '--num_processes, or none of the three'
+            f'{found}; expected --coordinator=HOST:PORT with a port from 1 to 65535 and '
+            '0 <= --process_id < --num_processes, or none of the three'
         )
 
 
