@@ -20,7 +20,7 @@ class Perceptron(nn.Module):
         outputs: How many numbers it gives for a row.
         widths: Of the hidden layers.
         dropout: Share of the hidden units that is dropped where there are keys.
-        first_layer: The number of the first hidden layer in the draws of dropout. Layers of the same
+        first_layer: The first hidden layer's number in the draws of dropout. Layers of the same
             number drop the same units under the same keys, so perceptrons must not share numbers.
     """
 
