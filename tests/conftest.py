@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 from pathlib import Path
@@ -28,6 +29,9 @@ os.environ['XLA_FLAGS'] = f'{FAST_COMPILE} --xla_force_host_platform_device_coun
 # compiles networks, at the top of tests/.
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (item.get_closest_marker('slow') is None, len(item.path.parents)))
+
+
+gc.set_threshold(50_000, 20, 20)
 
 
 # Grain starts workers only in a program whose flags are parsed.

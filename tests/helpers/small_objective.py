@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from helpers.coarse_pixels import CoarsePixels
+from helpers.weights import draw_weights
 
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA
@@ -22,9 +23,8 @@ def network(**options):
     widths = {'classifier_widths': (6,), 'label_extractor_widths': (6, 5)}
     model = CDA(CoarsePixels(), num_classes=CLASSES, **widths, **options)
     keys, images = jax.random.split(jax.random.key(1), ROWS), jnp.zeros((ROWS, 32, 32, 3))
-    init = jax.jit(model.init)
     labels, sites = jnp.zeros((ROWS, CLASSES)), jnp.zeros(ROWS, int)
-    return model, init(jax.random.key(0), images, labels, 0.0, 0.0, keys, sites), keys
+    return model, draw_weights(model.init, images, labels, 0.0, 0.0, keys, sites), keys
 
 
 def make(**options):

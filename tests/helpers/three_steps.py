@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import optax
 from helpers.coarse_pixels import CoarsePixels
+from helpers.weights import draw_weights
 
 from cda_jax.losses import find_loss
 from cda_jax.models import CDA, ResNet
@@ -18,7 +19,7 @@ from cda_jax.optimization import reversal_strength, share_done
 from cda_jax.runtime import devices
 from cda_jax.runtime.devices import AXIS
 from cda_jax.runtime.launch import Place, joined
-from cda_jax.step import Recipe, eval_step, init_state, train_step
+from cda_jax.step import Recipe, eval_step, init_state, init_weights, train_step
 
 ROWS, STEPS = 16, 3
 RESNET = ResNet(6, 4, 8, axis_name=AXIS)
@@ -67,7 +68,8 @@ def mapped_step(recipe: Recipe, devices: int = 1):
         shares = {name: x.reshape(devices, -1, *x.shape[1:]) for name, x in batch.items()}
         return jax.tree.map(lambda x: x[0], mapped(state, shares))
 
-    return jax.jit(functools.partial(init_state, recipe, 0))(), take_step
+    init = functools.partial(init_weights, recipe.model, recipe.image_size)
+    return jax.jit(functools.partial(init_state, recipe, 0))(draw_weights(init)), take_step
 
 
 def put_share(batch: dict) -> dict:

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.weights import draw_weights
 from jax import lax
 
 from cda_jax.models import ResNet, convolution, resnet
@@ -76,7 +77,7 @@ def test_a_network_has_the_gradients_of_plain_convolutions(depth, monkeypatch):
     monkeypatch.setitem(resnet.RESNET_DEPTHS, 50, (1, 1, 1, 1))  # bottlenecks, fewer
     images = normal(0, 8, 40, 40, 3)
     model = ResNet(depth=depth, width=4, feature_size=8)
-    variables = jax.jit(functools.partial(model.init, train=True))(jax.random.key(1), images)
+    variables = draw_weights(functools.partial(model.init, train=True), images)
 
     def gradients(variables):
         def loss(params):

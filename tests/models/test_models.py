@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.weights import draw_weights
 
 from cda_jax.models import CDA, Perceptron, ResNet
 from cda_jax.models.cda import pseudo_labels
@@ -21,7 +22,7 @@ def pictures(num):
 
 
 def init(model, images):
-    return jax.jit(functools.partial(model.init, train=True))(jax.random.key(0), images)
+    return draw_weights(functools.partial(model.init, train=True), images)
 
 
 def apply(model, variables, images):
@@ -88,7 +89,8 @@ def test_batch_norm_sees_the_whole_mapped_batch():
 def test_a_perceptron_is_its_layers_and_leaky_relus():
     model = Perceptron(3, widths=(5, 4), negative_slope=0.2)
     x = np.random.default_rng(1).normal(size=(6, 7)).astype(np.float32)
-    values, params = jax.jit(model.init_with_output)(jax.random.key(0), x)
+    params = draw_weights(model.init, x)
+    values = jax.jit(model.apply)(params, x)
     by_hand = np.asarray(x, np.float64)
     for name in ('dense1', 'dense2', 'logits'):
         layer = jax.device_get(params['params'][name])
@@ -103,7 +105,7 @@ def test_dropout_draws_by_row_and_layer_and_keeps_the_mean():
     plain, other = model.clone(dropout=0.0), model.clone(first_layer=1)
     x, keys = jnp.eye(4), jax.random.split(jax.random.key(3), 4)
     apply = jax.jit(model.apply)
-    params = jax.jit(model.init)(jax.random.key(0), x)
+    params = draw_weights(model.init, x)
     scores, without = apply(params, x, keys), jax.jit(plain.apply)(params, x, keys)
     alone = [apply(params, x[i : i + 1], keys[i : i + 1])[0] for i in range(4)]
     np.testing.assert_allclose(scores, alone, rtol=1e-5, atol=1e-6)
@@ -164,7 +166,7 @@ def test_the_conditional_adversary_sees_features_times_the_sites_own_prediction(
     images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
     labels, keys = jnp.eye(5)[:4], jax.random.split(jax.random.key(0), 4)
     sites, direction = jnp.array([0, 1, 1, 0]), jax.random.normal(jax.random.key(2), (4, 2))
-    variables = jax.jit(model.init)(jax.random.key(0), images, labels, 0.0, 0.0, keys, sites)
+    variables = draw_weights(model.init, images, labels, 0.0, 0.0, keys, sites)
 
     def dataset_logits(params, strength):
         inputs = images, labels, strength, 0.7, keys, sites

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.weights import draw_weights
 
 from cda_jax.models import CDA, ResNet
 from cda_jax.models.site_batch_norm import SiteBatchNorm, site_shares
@@ -107,7 +108,7 @@ def test_evaluation_uses_the_sites_running_statistics_and_their_mean_elsewhere(o
 def test_a_network_that_recomputes_sees_each_site_as_if_alone():
     images, rows = jnp.asarray(normal(8, 32, 32, 3)), ROWS[2]
     by_site = ResNet(6, 4, 8, remat=True, batch_norm='site_statistics', num_sites=SITES)
-    variables = jax.jit(functools.partial(by_site.init, train=True))(jax.random.key(0), images)
+    variables = draw_weights(functools.partial(by_site.init, train=True), images)
 
     def run(model, variables, *inputs):
         apply = functools.partial(model.apply, train=True, mutable=['batch_stats'])
