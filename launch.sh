@@ -60,7 +60,8 @@ install_packages() {
   [[ -z ${PYTHONDONTWRITEBYTECODE:-} ]] || compile=--compile
   if ! "${pip[@]}" config list | grep -Eq '[.](no-index|index-url)=' &&
     "${pip[@]}" install --quiet --constraint "$root/constraints.txt" uv &&
-    "$venv/bin/uv" pip install --python "$venv/bin/python" $compile "${what[@]}"; then
+    "$venv/bin/uv" pip install --system-certs --python "$venv/bin/python" $compile "${what[@]}"
+  then
     return
   fi
   "${pip[@]}" install --use-pep517 $compile "${what[@]}"
