@@ -31,9 +31,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (item.get_closest_marker('slow') is None, len(item.path.parents)))
 
 
+# Tracing makes many objects of which few are garbage.
 gc.set_threshold(50_000, 20, 20)
-
-
 # Grain starts workers only in a program whose flags are parsed.
 flags.FLAGS.mark_as_parsed()
 
