@@ -5,8 +5,9 @@ import re
 import pytest
 from helpers.programs import outputs, small_run_flags, start_program
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow  # needs a finished run
+
 @pytest.mark.parametrize('flags', [[], ['--config={run}/config.json']])
 def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     words = [f'--workdir={finished[0]}', *(flag.format(run=finished[0]) for flag in flags)]

@@ -129,6 +129,7 @@ def is_norm(path):
     return any(name.startswith('norm') for name in path)
 
 
+@pytest.mark.slow  # trains
 @pytest.mark.parametrize(
     ('freeze', 'stays'),
     [('batch_norm', is_norm), ('stage1', lambda path: path[0] in ('stem', 'stage1_block1'))],

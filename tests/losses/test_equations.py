@@ -49,9 +49,14 @@ def oracle_smoothed(z, y, frozen, batch, counts):
     return -0.9 * np.log(probability(z, y)) - 0.1 / len(z) * others
 
 
+_weights = {}  # of batches that were seen: a loss is asked for row by row
+
+
 def oracle_adaptive(z, y, frozen, batch, counts, **options):
-    everyone = np.ones(len(batch[0]), bool)
-    return -oracle_weights(*batch, everyone, **options)[y] * np.log(probability(z, y))
+    key = *(array.tobytes() for array in batch), *options.items()
+    if key not in _weights:
+        _weights[key] = oracle_weights(*batch, np.ones(len(batch[0]), bool), **options)
+    return -_weights[key][y] * np.log(probability(z, y))
 
 
 def oracle_focal(z, y, frozen, batch, counts, gamma=2.0):

@@ -44,7 +44,8 @@ def test_it_is_algorithm_1(devices):
     np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize('devices', [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow  # trains
+@pytest.mark.parametrize('devices', [1, 4])
 def test_a_step_weighs_the_sites_by_it(devices):
     cross_entropy = find_loss('cross_entropy', {})
     losses = Losses([cross_entropy] * 3, cross_entropy)

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import numpy as np
+import pytest
 from helpers.runs import assert_same_bits
 from helpers.three_steps import make_batch, make_recipe, mapped_step
 
@@ -17,6 +18,7 @@ def steps_of(recipe, devices=1):
     return states
 
 
+@pytest.mark.slow  # trains
 def test_it_is_the_moving_average_and_training_does_not_feel_it():
     decay, devices = 0.15, 4  # which acts from the second step on
     states = steps_of(make_recipe()._replace(weight_average=decay), devices)
