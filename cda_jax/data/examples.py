@@ -166,15 +166,20 @@ def usable_memory() -> int:
 
 
 def _check(record: Record, part: Part, row: int) -> None:
-    name = record.id if record.id.isprintable() else ascii(record.id)
-    where = f'{part.site.folder}: record {part.records[row]} ({name})'
+    index = part.index
     pixel_hash = int.from_bytes(record.pixel_hash[:8], 'big')
-    found, expected = (record.label, record.photo_hash, pixel_hash), part.index.take(row)[:3]
-    if found != expected:
-        raise InputError(
-            f'{where} has another label, photo or picture than the index says; expected the shards '
-            'in the order in which they were written'
+    found = record.label, record.photo_hash, pixel_hash
+    problem = None
+    if found != (index.label[row], index.photo_hash[row], index.pixel_hash[row]):
+        problem = (
+            'another label, photo or picture than the index says; expected the shards in the order '
+            'in which they were written'
         )
-    votes = () if part.index.votes is None else part.index.votes[row]
-    if not np.array_equal(np.float32(record.votes or ()), votes):
-        raise InputError(f'{where} has other votes than the index says; expected the same')
+    elif record.votes is not None or index.votes is not None:
+        votes = () if index.votes is None else index.votes[row]
+        if not np.array_equal(np.float32(record.votes or ()), votes):
+            problem = 'other votes than the index says; expected the same'
+    if problem:
+        name = record.id if record.id.isprintable() else ascii(record.id)
+        where = f'{part.site.folder}: record {part.records[row]} ({name})'
+        raise InputError(f'{where} has {problem}')
