@@ -17,6 +17,12 @@ def metrics(workdir):
     return [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
 
 
+def saved_steps(workdir):
+    """The steps of the checkpoints that are there, in order; not those that are being written."""
+    names = [path.name for path in workdir.glob('checkpoints/*')]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def final_parameters(workdir):
     """Step and parameters of the newest checkpoint."""
     step, state = saved_state(workdir)
