@@ -67,7 +67,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     common_head: bool
     transition_matrices: bool
     pseudo_label: Literal['hard', 'soft', 'none']
-    alignment: Literal['adversary', 'conditional_adversary', 'coral', 'mmd', 'none']
+    alignment: Literal['adversary', 'conditional_adversary', 'none']
     classifier_widths: Widths
     label_extractor_widths: Widths
     dropout: Share
@@ -91,6 +91,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     lambda1_max: Number
     lambda2_max: Number
+    site_distance: Literal['none', 'means', 'coral', 'mmd']
+    site_distance_weight: Number
     lambda_schedule: Text
     lambda_warmup_fraction: Share
     lambda2_schedule: OwnSchedule
@@ -217,8 +219,9 @@ def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
     for field, off in (('freeze', 'nothing'), ('pretrained_rate_factor', 1)):
         if not config.init_from and getattr(config, field) != off:
             yield field, f', but init_from is empty; expected {off!r}, or weights to start from'
-    if config.alignment != 'none' and num_sites < 2:
-        yield 'alignment', " with one site; expected several to bring together, or 'none'"
+    for field in ('alignment', 'site_distance'):
+        if getattr(config, field) != 'none' and num_sites < 2:
+            yield field, " with one site; expected several to bring together, or 'none'"
     if names_sites and not config.shared_head:
         yield 'target', '; expected shared_head to be True beside it'
     if names_sites and not {*config.test_sites} <= {*config.sites}:

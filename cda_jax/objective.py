@@ -9,7 +9,7 @@ With x_i a picture, y_i its one-hot label, z_i its site and n the samples of the
     L_d = 1/n  sum_i  ACE( d( R(f(x_i), lambda_1), R(g(y_i), lambda_2) ),  z_i )
 
 R is the gradient reversal: d descends L_d, while f and g feel it times -lambda_1 and -lambda_2.
-Without d, lambda_1 times a distance between the sites' features may stand in the place of L_d.
+Beside L_d or in its place, E may have lambda_1 times a distance between the sites' features.
 
 Samples without a label count in L_d alone, with what the network predicts in the place of y_i.
 """
@@ -23,19 +23,20 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Key
 
-from cda_jax.losses.alignment import coral, mmd
+from cda_jax.losses.alignment import coral, means, mmd
 from cda_jax.models.cda import CDA, Outputs, own_logits, pseudo_labels
 from cda_jax.rivals.group_dro import group_dro_loss
 
-_DISTANCES = {'coral': coral, 'mmd': mmd}
+_DISTANCES = {'means': means, 'coral': coral, 'mmd': mmd}
 
 
 class Terms(NamedTuple):
-    """The three terms of E, each this device's share: summed over the devices they are the term."""
+    """The terms of E, each this device's share: summed over the devices they are the term."""
 
     emotion: Float[Array, '']
     label: Float[Array, '']
-    alignment: Float[Array, '']  # L_d, or lambda_1 times a distance
+    dataset: Float[Array, '']
+    distance: Float[Array, '']  # between the sites, times its weight and lambda_1
 
 
 class Losses(NamedTuple):
@@ -56,6 +57,8 @@ class Losses(NamedTuple):
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
         group_dro: Step size of GroupDRO, by which L_e weighs the sites where it has their weights.
+        site_distance: The distance between the sites' features, of `losses.alignment`, that counts
+            lambda_1 times `site_distance_weight`: 'means', 'coral' or 'mmd'; or 'none'.
     """
 
     emotion: Sequence[Callable]
@@ -65,6 +68,8 @@ class Losses(NamedTuple):
     shared_statistics: float = 0.0
     site_smoothing: float = 0.0
     group_dro: float = 0.0
+    site_distance: str = 'none'
+    site_distance_weight: float = 1.0
 
 
 def objective(
@@ -91,7 +96,7 @@ def objective(
         batch: `image` float[B, S, S, 3], `label` int32[B] (-1: none), `site` int32[B], `mask`
             bool[B]; perhaps `soft_label` float[B, C], and after mixup `soft_site` float[B, K], in
             the place of their one-hot forms.
-        lambda_1: Strength of the reversal between d and f, or weight of the distance between sites.
+        lambda_1: Strength of the reversal between d and f, and of the distance between sites.
         lambda_2: Strength of the reversal between d and g.
         progress: The share of training that is done, for losses that change over it.
         group_weights: Of the sites, as `group_dro_loss` left them; None without GroupDRO.
@@ -129,18 +134,21 @@ def objective(
         distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
         label = jnp.where(labelled['mask'], distances, 0).sum() / n_labelled
 
-    # L_d: how badly the dataset classifier names the sites; or how far the sites lie apart.
-    alignment = jnp.float32(0)
+    # L_d: how badly the dataset classifier names the sites.
+    dataset = jnp.float32(0)
     if model.has_dataset_classifier:
         targets = optax.smooth_labels(sites, losses.site_smoothing)
         error = loss_of_rows(losses.dataset, outputs.dataset_logits, targets, mask, **context)
-        alignment = error.sum() / n
-    elif model.alignment != 'none':
-        distance = _DISTANCES[model.alignment]
-        apart = distance(outputs.features, site, mask, model.num_sites, axis_name)
-        alignment = lambda_1 * apart
+        dataset = error.sum() / n
 
-    terms = Terms(emotion, label, alignment)
+    # Not the paper's: how far the sites' features lie apart.
+    distance = jnp.float32(0)
+    if losses.site_distance != 'none':
+        between = _DISTANCES[losses.site_distance]
+        distance = between(outputs.features, site, mask, model.num_sites, axis_name)
+        distance *= lambda_1 * losses.site_distance_weight
+
+    terms = Terms(emotion, label, dataset, distance)
     changes = {'batch_stats': updates['batch_stats'], 'group_weights': group_weights}
     return sum(terms), (terms, outputs, changes)
 

@@ -181,7 +181,7 @@ def train_step(
         average = average_weights(state.average, weights, state.step, recipe.weight_average)
 
     # [step 4] Say how it went.
-    metrics = step_metrics.loss_metrics(terms, model, axis_name)
+    metrics = step_metrics.loss_metrics(terms, model, recipe.losses, axis_name)
     labelled = with_labels(batch, model)
     metrics |= step_metrics.hit_rates(outputs, labelled, model, recipe.sites, axis_name)
     metrics |= step_metrics.gradient_shares(
@@ -189,7 +189,7 @@ def train_step(
     )
     if model.has_dataset_classifier:
         metrics |= step_metrics.adversary_metrics(outputs, batch, at_features, axis_name)
-    if model.alignment != 'none':
+    if model.has_dataset_classifier or recipe.losses.site_distance != 'none':
         metrics['lambda_1'] = lambda_1
     if model.alignment == 'adversary' and model.has_label_extractor:
         metrics['lambda_2'] = lambda_2

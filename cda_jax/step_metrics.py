@@ -10,29 +10,29 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cda_jax.models.cda import CDA, Outputs
-from cda_jax.objective import Terms, head_masks
+from cda_jax.objective import Losses, Terms, head_masks
 
 # What is looked at for NaN and infinity, in the order of `TrainState.fault_terms`.
 WATCHED_TERMS = (
     'loss_emotion',
     'loss_label',
     'loss_dataset',
-    'loss_alignment',
+    'loss_distance',
     'gradient_norm',
     'parameter_norm',
 )
 
 
-def loss_metrics(terms: Terms, model: CDA, axis_name: str) -> dict[str, Array]:
-    """E and the terms of the parts that the network has."""
+def loss_metrics(terms: Terms, model: CDA, losses: Losses, axis_name: str) -> dict[str, Array]:
+    """E and the terms that it has."""
     terms = jax.lax.psum(terms, axis_name)
     metrics = {'loss': sum(terms), 'loss_emotion': terms.emotion}
     if model.has_label_extractor:
         metrics['loss_label'] = terms.label
     if model.has_dataset_classifier:
-        metrics['loss_dataset'] = terms.alignment
-    elif model.alignment != 'none':
-        metrics['loss_alignment'] = terms.alignment
+        metrics['loss_dataset'] = terms.dataset
+    if losses.site_distance != 'none':
+        metrics['loss_distance'] = terms.distance
     return metrics
 
 

@@ -49,7 +49,7 @@ def get_config() -> ConfigDict:
     config.common_head = False  # a further one, trained on all; answers for sites not trained on
     config.transition_matrices = False  # LTNet: a site's classifier is the common one x a matrix
     config.pseudo_label = 'hard'  # of the label extractor: 'hard', 'soft'; 'none' leaves it out
-    # 'adversary', the paper's dataset classifier; 'conditional_adversary', 'coral', 'mmd'; 'none'
+    # 'adversary', the paper's dataset classifier; 'conditional_adversary', CDAN's; 'none'
     config.alignment = 'adversary'
     config.classifier_widths = (512, 256)  # hidden layers of emotion and dataset classifiers
     config.label_extractor_widths = (512, 512, 512, 512, 256)
@@ -75,11 +75,15 @@ def get_config() -> ConfigDict:
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 
     # Reversed gradients
-    config.lambda1_max = 1.0  # from the dataset classifier to the ResNet; weight of coral and mmd
+    config.lambda1_max = 1.0  # from the dataset classifier to the ResNet
     config.lambda2_max = 1.0  # from the dataset classifier to the label extractor
     config.lambda_schedule = 'linear'  # from 0 to the maximum; or 'dann', or 'constant'
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
     config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
+
+    # A distance between the sites' features that counts besides; not in the paper
+    config.site_distance = 'none'  # or 'means', 'coral', 'mmd'
+    config.site_distance_weight = 1.0  # times lambda_1
 
     # Options to stabilise the dataset classifier; not in the paper
     config.site_smoothing = 0.0  # environment label smoothing (Zhang et al., 2023)

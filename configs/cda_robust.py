@@ -29,4 +29,8 @@ def get_config() -> ConfigDict:
     config.lambda_warmup_fraction = 0.3
     config.dataset_classifier_rate_factor = 3.0
     config.gradient_clip = 5.0  # or the game diverges where sites are easy to tell apart
+
+    # And what a classifier that learns step by step is slow to find
+    config.site_distance = 'means'
+    config.site_distance_weight = 5.0
     return config

@@ -44,7 +44,11 @@ NAMES_SITES = {'target': 'site', 'shared_head': True}  # a network that learns w
         ({'sites': ()}, 'sites is (), expected a tuple of names'),
         ({'sites': ('rafdb', 'rafdb')}, 'which names a site twice'),
         ({'sites': ('rafdb',)}, "alignment is 'adversary' with one site"),
-        ({'alignment': True}, "one of 'adversary', 'conditional_adversary', 'coral', 'mmd'"),
+        (
+            {'sites': ('rafdb',), 'alignment': 'none', 'site_distance': 'means'},
+            "site_distance is 'means' with one site",
+        ),
+        ({'alignment': True}, "one of 'adversary', 'conditional_adversary', 'none'"),
         ({'site_weights': (1.0, 2.0)}, 'expected none or one for each of the 3 sites'),
         ({'site_weights': (1.0, 0.0, 1.0)}, 'expected a tuple of positive numbers'),
         ({'group_dro': 0.01, 'site_size_power': 0.5}, 'site_size_power is 0.5 beside group_dro'),

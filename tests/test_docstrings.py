@@ -12,7 +12,8 @@ import cda_jax.losses
 
 FUNCTIONS = [f'losses:{name}' for name in cda_jax.losses.__all__]
 FUNCTIONS += ['errors:did_you_mean', 'gradient_reversal:reverse_gradient', 'metrics:score']
-FUNCTIONS += ['losses.alignment:coral', 'losses.alignment:mmd', 'optimization:reversal_strength']
+FUNCTIONS += [f'losses.alignment:{name}' for name in ('means', 'coral', 'mmd')]
+FUNCTIONS += ['optimization:reversal_strength']
 FUNCTIONS += ['models.transition:site_log_probabilities', 'rivals.group_dro:group_dro_loss']
 FUNCTIONS += ['rivals.weight_average:average_weights']
 

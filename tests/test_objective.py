@@ -21,7 +21,7 @@ from helpers.small_objective import (
     make,
 )
 
-from cda_jax.losses.alignment import coral, mmd
+from cda_jax.losses.alignment import coral, means, mmd
 from cda_jax.models.cda import pseudo_labels
 from cda_jax.objective import Losses, loss_of_rows
 
@@ -103,7 +103,7 @@ def test_terms_add_up_and_gradients_are_those_of_equations_5_to_7(pseudo_label):
         values, from_emotion, from_label, from_dataset = separate(params, power)
         of_objective = value_and_gradient(power, lambda_1, lambda_2)
         (total, (terms, outputs, changes)), got, ways = jax.device_get(of_objective)
-        np.testing.assert_allclose(terms, values, rtol=1e-5)
+        np.testing.assert_allclose(terms, [*values, 0], rtol=1e-5)
         np.testing.assert_allclose(total, sum(values), rtol=1e-5)
         expected = {
             'feature_extractor': less(from_emotion, lambda_1, 'feature_extractor'),  # equation 5
@@ -157,7 +157,7 @@ def test_each_head_learns_from_its_own_samples_in_its_own_or_shared_statistics(
             if own.any():
                 expected += errors[own].mean() * (own.sum() / mask.sum()) ** power
         np.testing.assert_allclose(terms.emotion, expected, rtol=1e-5)
-        assert (terms.label, terms.alignment, total) == (0, 0, terms.emotion)
+        assert (*terms[1:], total) == (0, 0, 0, terms.emotion)
 
 
 def ignores_mask(logits, targets, mask, **context):
@@ -209,18 +209,25 @@ def test_labels_and_sites_may_be_soft_while_the_site_itself_names_the_head(
     codes, mask = np.array(outputs.label_codes, np.float64), np.array(batch['mask'])
     site = (1 - smoothing) * site + smoothing / SITES
     errors = -(codes * log_p).sum(1), ((codes - label) ** 2).sum(1), -(site * log_d).sum(1)
-    np.testing.assert_allclose(terms, [x[mask].mean() for x in errors], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(terms[:3], [x[mask].mean() for x in errors], rtol=1e-5, atol=1e-7)
     if pseudo_label == 'none':
         np.testing.assert_array_equal(codes, np.float32(label))  # what d sees
     if one_hot:
         assert_same_bits(found, run(batch))
 
 
-@pytest.mark.parametrize('distance', [coral, mmd])
-def test_a_distance_takes_the_place_of_the_dataset_classifier(distance):
-    model, variables, batch, keys = make(alignment=distance.__name__)
-    differentiate = jax.value_and_grad(compute(model, variables, batch, keys), has_aux=True)
-    run = jax.jit(lambda lambda_1: differentiate(variables['params'], lambda_1=lambda_1))
+@pytest.mark.parametrize(
+    ('distance', 'alignment'), [(means, 'adversary'), (coral, 'none'), (mmd, 'none')]
+)
+def test_a_distance_counts_beside_the_dataset_classifier_or_without(distance, alignment):
+    model, variables, batch, keys = make(alignment=alignment)
+    losses = LOSSES._replace(site_distance=distance.__name__)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def run(weight):
+        of_weight = losses._replace(site_distance_weight=weight)
+        share = compute(model, variables, batch, keys, losses=of_weight)  # lambda_1 is 0.3
+        return jax.value_and_grad(share, has_aux=True)(variables['params'])
 
     def alone(extractor):
         features = features_of(model, variables, batch, extractor)
@@ -228,29 +235,34 @@ def test_a_distance_takes_the_place_of_the_dataset_classifier(distance):
 
     extractor = variables['params']['feature_extractor']
     expected, of_distance = jax.jit(jax.value_and_grad(alone))(extractor)
-    (total, (terms, _, _)), got = run(3.0)
+    (total, (terms, _, _)), got = run(10.0)
     (less, _), without = run(0.0)
-    np.testing.assert_allclose([terms.alignment, total - less], [3 * expected] * 2, rtol=1e-4)
+    np.testing.assert_allclose([terms.distance, total - less], [3 * expected] * 2, rtol=1e-4)
     both = jax.tree.map(lambda g, d: g + 3 * d, without['feature_extractor'], of_distance)
     assert_trees_close(got, without | {'feature_extractor': both})
 
 
 @pytest.mark.parametrize(
-    ('alignment', 'power', 'unlabelled'),
+    ('alignment', 'distance', 'power', 'unlabelled'),
     [
-        *[('adversary', 1, False), ('adversary', 0, False), ('adversary', 0.3, True)],
-        *[('conditional_adversary', 1, False), ('conditional_adversary', 0.3, True)],
-        *[('coral', 1, False), ('mmd', 1, False)],
+        ('adversary', 'none', 1, False),
+        ('adversary', 'means', 0, False),
+        ('adversary', 'none', 0.3, True),
+        ('conditional_adversary', 'none', 1, False),
+        ('conditional_adversary', 'means', 0.3, True),
+        ('none', 'coral', 1, False),
+        ('none', 'mmd', 1, False),
     ],
 )
-def test_shares_over_an_axis_sum_to_the_whole(alignment, power, unlabelled):
+def test_shares_over_an_axis_sum_to_the_whole(alignment, distance, power, unlabelled):
     every = tuple(range(CLASSES))
     classes = (every, (), every) if unlabelled else ()
     alone, variables, batch, keys = make(alignment=alignment, site_classes=classes)
     if unlabelled:
         batch['label'] = jnp.where(batch['site'] == 1, -1, batch['label'])
     mapped = alone.clone(feature_extractor=CoarsePixels(axis_name='data'))
-    options = {'losses': LOSSES._replace(site_size_power=power), 'lambdas': (3.0, 0.7)}
+    losses = LOSSES._replace(site_size_power=power, site_distance=distance)
+    options = {'losses': losses, 'lambdas': (3.0, 0.7)}
 
     def share_and_gradient(batch, keys):
         share = compute(mapped, variables, batch, keys, axis_name='data', **options)

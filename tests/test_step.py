@@ -50,13 +50,20 @@ def test_devices_and_processes_compute_the_same(tmp_path):
 
 @pytest.mark.slow  # compiles two steps each
 @pytest.mark.parametrize(
-    ('alignment', 'term'),
-    [('conditional_adversary', 'dataset'), ('coral', 'alignment'), ('mmd', 'alignment')],
+    ('alignment', 'distance', 'terms'),
+    [
+        ('conditional_adversary', 'none', {'dataset'}),
+        ('adversary', 'means', {'dataset', 'distance'}),
+        ('none', 'coral', {'distance'}),
+        ('none', 'mmd', {'distance'}),
+    ],
 )
-def test_every_alignment_computes_the_same_on_four_devices(alignment, term):
+def test_every_alignment_computes_the_same_on_four_devices(alignment, distance, terms):
     recipe = make_recipe()
     model, strength = recipe.model.clone(alignment=alignment), lambda step: jnp.float32(20)
-    recipe = recipe._replace(model=model, lambda_1=strength, optimizer=optax.sgd(0.05))
+    losses = recipe.losses._replace(site_distance=distance)
+    parts = {'model': model, 'losses': losses, 'lambda_1': strength}
+    recipe = recipe._replace(optimizer=optax.sgd(0.05), **parts)
     (state, take_step), batch = mapped_step(recipe), make_batch(0)
     alone, metrics_alone = take_step(state, batch)
     step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
@@ -64,10 +71,10 @@ def test_every_alignment_computes_the_same_on_four_devices(alignment, term):
     after, metrics = lifted(devices.replicate(state), devices.put_batch(batch))
     close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
     jax.tree.map(close, (after.params, metrics), (alone.params, metrics_alone))
-    assert metrics[f'loss_{term}'] != 0
-    shown = {'lambda_1', 'lambda_2', 'loss_dataset', 'loss_alignment', 'accuracy_dataset'}
-    of_d = {'accuracy_dataset'} if term == 'dataset' else set()
-    assert shown & metrics.keys() == {'lambda_1', f'loss_{term}'} | of_d
+    assert all(metrics[f'loss_{term}'] != 0 for term in terms)
+    shown = {'lambda_1', 'loss_dataset', 'loss_distance', 'accuracy_dataset'}
+    of_d = {'accuracy_dataset'} & {f'accuracy_{term}' for term in terms}
+    assert shown & metrics.keys() == {'lambda_1'} | {f'loss_{term}' for term in terms} | of_d
 
 
 def test_metrics_of_a_step(start):

@@ -56,7 +56,7 @@ def test_l_e_and_l_2_are_those_of_the_labelled_samples_alone(losses):
     # L_d is of all samples.
     log_d = np.array(jax.nn.log_softmax(outputs.dataset_logits), np.float64)
     error = -log_d[np.arange(ROWS), batch['site']][np.array(batch['mask'])].mean()
-    close(terms.alignment, error)
+    close(terms.dataset, error)
 
 
 @pytest.mark.parametrize(('pseudo_label', 'shared'), [('none', True), ('soft', False)])

@@ -1,6 +1,6 @@
-"""Distances between the features of sites, which a network can descend in place of an adversary.
+"""Distances between the features of sites, to descend beside an adversary or without one.
 
-Both give this device's share: summed over the devices, shares are the distance. Differentiate the
+All give this device's share: summed over the devices, shares are the distance. Differentiate the
 share, then sum the gradients. The distance is the mean over all pairs of sites that have at least
 two samples in the batch of all devices, and 0 where there is no pair. A sample outside the mask
 counts nowhere and gets no gradient, even if it holds NaN. Everything is computed in float32.
@@ -50,6 +50,51 @@ def coral(
     return distance / jax.lax.axis_size(axis_name) if axis_name else distance
 
 
+def means(
+    features: Float[Array, 'B D'],
+    site: Int[Array, ' B'],
+    mask: Bool[Array, ' B'],
+    num_sites: int,
+    axis_name: str | None = None,
+) -> Float[Array, '']:
+    """Squared distance between the means of two sites' standardised features, by feature.
+
+        mean over the features of  (mean a - mean b)^2 / variance
+
+    The variance is that of the batch, a constant to differentiation. It is estimated from pairs of
+    different samples, as in `mmd`, so that it is unbiased and may fall a little below 0. Where it
+    is 0, no linear classifier can tell the sites apart.
+
+    Source: Tzeng et al. (2014), Deep Domain Confusion, equation 1, https://arxiv.org/abs/1412.3474,
+    of standardised features; what equal means do to a linear classifier is theorem 3.1 of Belrose
+    et al. (2023), https://arxiv.org/abs/2306.03819
+
+    >>> features = jnp.array([[1.0], [1.0], [3.0], [3.0]])  # variance 1
+    >>> print(means(features, jnp.array([0, 0, 1, 1]), jnp.ones(4, bool), 2))
+    4.0
+    """
+    total = functools.partial(jax.lax.psum, axis_name=axis_name) if axis_name else lambda x: x
+    features, members = keep_rows(features, mask), _members(site, mask, num_sites)
+    counts, sums = total((members.sum(axis=0), _einsum('bk,bd->kd', members, features)))
+
+    # Standardised, but for features that vary by no more than rounding.
+    mean = jax.lax.stop_gradient(ratio(sums.sum(axis=0), counts.sum()))
+    centred = jnp.where(mask[:, None], features - mean, 0)
+    squares = total((jnp.square(centred).sum(axis=0), jnp.square(features).sum(axis=0)))
+    variance, rounding = (ratio(square, counts.sum()) for square in squares)
+    variance = jnp.maximum(variance, jnp.finfo(jnp.float32).eps * rounding)
+    standardised = ratio(centred, jnp.sqrt(jax.lax.stop_gradient(variance)))
+
+    # The mean product of two different samples of each pair of sites.
+    lengths = jnp.square(standardised).sum(axis=1)
+    of_sites = _einsum('bk,bd->kd', members, standardised), _einsum('bk,b->k', members, lengths)
+    sums, lengths = total(of_sites)
+    products = _einsum('ad,bd->ab', sums, sums) - jnp.diag(lengths)
+    similarity = ratio(products, _num_pairs(counts))
+    distance = _mean_over_pairs(_apart(similarity), counts) / features.shape[1]
+    return distance / jax.lax.axis_size(axis_name) if axis_name else distance
+
+
 def mmd(
     features: Float[Array, 'B D'],
     site: Int[Array, ' B'],
@@ -79,7 +124,7 @@ def mmd(
         rows += jax.lax.axis_index(axis_name) * len(site)
         others, their_members = jax.lax.all_gather((features, members), axis_name, tiled=True)
     counts = their_members.sum(axis=0)
-    size, pairs = counts.sum(), counts[:, None] * counts - jnp.diag(counts)
+    size = counts.sum()
 
     # Squared distances depend on no centre; the mean keeps rounding small.
     centre = jax.lax.stop_gradient(ratio(others.sum(axis=0), size))
@@ -96,14 +141,23 @@ def mmd(
 
     # This device's share of the mean of each pair of sites, without a sample's pair with itself.
     kernel = jnp.where(rows[:, None] == jnp.arange(len(others)), 0, kernel)
-    similarity = ratio(_einsum('ia,ij,jb->ab', members, kernel, their_members), pairs)
-    within = jnp.diagonal(similarity)
-    return _mean_over_pairs(within[:, None] + within - similarity - similarity.T, counts)
+    similarity = _einsum('ia,ij,jb->ab', members, kernel, their_members)
+    return _mean_over_pairs(_apart(ratio(similarity, _num_pairs(counts))), counts)
 
 
 def _members(site: Int[Array, ' B'], mask: Bool[Array, ' B'], num_sites: int) -> Array:
     """float32[B, K]: 1 where a sample counts and is of the site."""
     return jax.nn.one_hot(site, num_sites) * mask[:, None]
+
+
+def _num_pairs(counts: Float[Array, ' K']) -> Float[Array, 'K K']:
+    """The ordered pairs of two different samples, one of each site."""
+    return counts[:, None] * counts - jnp.diag(counts)
+
+
+def _apart(similarity: Float[Array, 'K K']) -> Float[Array, 'K K']:
+    within = jnp.diagonal(similarity)
+    return within[:, None] + within - similarity - similarity.T
 
 
 def _mean_over_pairs(distances: Float[Array, 'K K'], counts: Float[Array, ' K']) -> Array:

@@ -50,12 +50,12 @@ class CDA(nn.Module):
             whose sites share it, or a further one beside theirs. It is the last of the H heads.
         transition_matrices: Whether the sites' classifiers are the common one, then followed by a
             matrix for each site; the common one learns from these alone.
-        num_sites: K, the sites that d tells apart, or whose features are brought together.
+        num_sites: K, the sites that d tells apart.
         pseudo_label: How g takes part: 'hard' or 'soft'; 'none' leaves g out.
-        alignment: What makes the sites' features alike: the paper's d ('adversary'); the d of CDAN,
-            Long et al. (2018), https://arxiv.org/abs/1705.10667, whose reversed gradient reaches
-            the emotion classifiers as well, through p, as in that paper's minimax game
-            ('conditional_adversary'); or no d: a distance ('coral', 'mmd'), or nothing ('none').
+        alignment: Whose reversed gradient makes the sites' features alike: that of the paper's d
+            ('adversary'); of CDAN's, Long et al. (2018), https://arxiv.org/abs/1705.10667, which
+            reaches the emotion classifiers as well, through p, as in that paper's minimax game
+            ('conditional_adversary'); or that of none, without d ('none').
         classifier_widths: Hidden layers of the emotion and dataset classifiers.
         dataset_classifier_dropout: Of d, which the paper has not.
         site_classes: The classes that each site has, and its own classifier answers for: none where

@@ -22,7 +22,7 @@ _CONSOLE = {
     'loss_emotion': 'L_e',
     'loss_label': 'L_2',
     'loss_dataset': 'L_d',
-    'loss_alignment': 'L_a',
+    'loss_distance': 'distance',
     'accuracy_emotion': 'acc e',
     'accuracy_dataset': 'acc d',
     'lambda_1': 'lambda',

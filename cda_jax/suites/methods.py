@@ -95,8 +95,9 @@ _RIVALS = {
     'heads': ABLATION['heads'],
     'baseline-d': ABLATION['baseline-d'],
     'cdan': _merged('CDAN', alignment='conditional_adversary', **_PLAIN_D),
-    'coral': _merged('Deep CORAL', alignment='coral'),
-    'mmd': _merged('Multi-kernel MMD', alignment='mmd'),
+    'means': _merged('Distance of means', site_distance='means', site_distance_weight=5.0),
+    'coral': _merged('Deep CORAL', site_distance='coral'),
+    'mmd': _merged('Multi-kernel MMD', site_distance='mmd'),
     'ltnet': _merged('Transition matrices (LTNet)', **_LTNET),
     'site-statistics': _merged('Batch norm statistics by site', batch_norm='site_statistics'),
     'dsbn': _merged('A batch norm per site (DSBN)', batch_norm='site'),
@@ -112,6 +113,9 @@ _DANN_ROBUST = _DANN | {name: _ROBUST[name] for name in _REVERSED}
 _OWN_HEADS, _AVERAGE = _ROBUST | {'common_head': False}, _ROBUST | {'weight_average': 0.999}
 _ONE_HEAD = _OWN_HEADS | {'shared_head': True, 'shared_statistics': 0.0}
 _OF_ROBUST = {
+    'cda-robust-without-distance': Method(
+        'CDA + ACE, robust, without the distance of means', _ROBUST | {'site_distance': 'none'}
+    ),
     'cda-robust-own-heads': Method('CDA + ACE, robust, without the common head', _OWN_HEADS),
     'cda-robust-shared-head': Method('CDA + ACE, robust, one head for all sites', _ONE_HEAD),
     'cda-robust-average': Method('CDA + ACE, robust, averaged weights', _AVERAGE),

@@ -1,4 +1,4 @@
-"""CORAL and MMD against float64 NumPy, one sample and one pair of sites at a time."""
+"""Means, CORAL and MMD against float64 NumPy, one sample and one pair of sites at a time."""
 
 import functools
 import itertools
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cda_jax.losses.alignment import WIDTHS, coral, mmd
+from cda_jax.losses.alignment import WIDTHS, coral, means, mmd
 
 ROWS, SIZE, SITES = 16, 3, 5
 
@@ -27,6 +27,20 @@ def oracle_pairs(distance, features, site, mask):
     rows = [features[mask & (site == k)] for k in range(SITES)]
     enough = [x for x in rows if len(x) >= 2]
     return np.mean([distance(a, b) for a, b in itertools.combinations(enough, 2)])
+
+
+def oracle_means(features, site, mask, frozen):
+    deviations = frozen[mask].std(axis=0)
+
+    def similarity(pairs):
+        return np.mean([x @ y for x, y in pairs])
+
+    def distance(a, b):
+        a, b = a / deviations, b / deviations
+        within = sum(similarity(itertools.combinations(x, 2)) for x in (a, b))
+        return (within - 2 * similarity(itertools.product(a, b))) / SIZE
+
+    return oracle_pairs(distance, features, site, mask)
 
 
 def oracle_coral(features, site, mask, frozen):
@@ -73,7 +87,9 @@ def evaluate(distance, batch, devices):
 
 
 @pytest.mark.parametrize('devices', [1, 4])
-@pytest.mark.parametrize(('distance', 'oracle'), [(coral, oracle_coral), (mmd, oracle_mmd)])
+@pytest.mark.parametrize(
+    ('distance', 'oracle'), [(means, oracle_means), (coral, oracle_coral), (mmd, oracle_mmd)]
+)
 @pytest.mark.parametrize('offset', [0.0, 300.0])
 def test_a_distance_and_its_gradient_are_the_oracles(distance, oracle, devices, offset):
     features, site, mask = make_batch(offset)
@@ -89,7 +105,7 @@ def test_a_distance_and_its_gradient_are_the_oracles(distance, oracle, devices, 
 
 
 @pytest.mark.parametrize('devices', [1, 4])
-@pytest.mark.parametrize('distance', [coral, mmd])
+@pytest.mark.parametrize('distance', [means, coral, mmd])
 @pytest.mark.parametrize('case', ['no pair', 'no sample', 'all the same'])
 def test_where_there_is_nothing_to_compare_the_distance_is_0(distance, case, devices):
     features, site, mask = make_batch()
@@ -101,9 +117,10 @@ def test_where_there_is_nothing_to_compare_the_distance_is_0(distance, case, dev
     np.testing.assert_allclose(gradient, 0, atol=1e-5)
 
 
-def test_mmd_is_0_on_average_where_sites_are_alike():
+@pytest.mark.parametrize('distance', [means, mmd])
+def test_a_distance_is_0_on_average_where_sites_are_alike(distance):
     rng = np.random.default_rng(1)
     features = jnp.asarray(rng.normal(size=(4000, 6, SIZE)), jnp.float32)
     site, mask = jnp.array([0, 0, 0, 0, 1, 1]), jnp.ones(6, bool)
-    values = jax.jit(jax.vmap(lambda x: mmd(x, site, mask, 2)))(features)
+    values = jax.jit(jax.vmap(lambda x: distance(x, site, mask, 2)))(features)
     assert abs(values.mean()) < 4 * values.std() / np.sqrt(len(values))

@@ -138,7 +138,7 @@ FIRST_HEAD, SECOND_HEAD = 'emotion_classifiers_0', 'emotion_classifiers_1'
         (SHARED | {'alignment': 'none', 'pseudo_label': 'none'}, {FIRST_HEAD}),
         (SHARED | {'pseudo_label': 'none'}, {FIRST_HEAD, 'dataset_classifier'}),
         (
-            {'common_head': True, 'alignment': 'coral'},
+            {'common_head': True, 'alignment': 'none'},
             {FIRST_HEAD, SECOND_HEAD, 'emotion_classifiers_2', 'label_extractor'},
         ),
     ],

@@ -31,7 +31,7 @@ _LOSSES = (
     Curve('loss_emotion', 'emotion, $L_e$', EMOTION),
     Curve('loss_label', 'label, $L_2$', LABEL, '--'),
     Curve('loss_dataset', 'dataset, $L_d$', DATASET, '-.'),
-    Curve('loss_alignment', 'alignment', DATASET, '-.'),
+    Curve('loss_distance', 'between sites', DATASET, ':'),
 )
 _ACCURACIES = (
     Curve('accuracy_emotion', 'emotion, e', EMOTION),
