@@ -3,8 +3,9 @@
     python -m cda_jax.main --config=configs/cda_robust.py --workdir=runs/cda_robust
 
 The paper's method, steadied where a batch has few samples of a site or of a class, of which
-configs/cda.py makes class weights that are noise, and with a dataset classifier that keeps up with
-the features. docs/method.md has the causes, docs/results.md the comparison.
+configs/cda.py makes class weights that are noise, with a dataset classifier that keeps up with
+the features, and with the sites' mean features drawn together. docs/method.md has the causes,
+docs/results.md the comparison.
 """
 
 import runpy

@@ -113,8 +113,8 @@ _DANN_ROBUST = _DANN | {name: _ROBUST[name] for name in _REVERSED}
 _OWN_HEADS, _AVERAGE = _ROBUST | {'common_head': False}, _ROBUST | {'weight_average': 0.999}
 _ONE_HEAD = _OWN_HEADS | {'shared_head': True, 'shared_statistics': 0.0}
 _OF_ROBUST = {
-    'cda-robust-without-distance': Method(
-        'CDA + ACE, robust, without the distance of means', _ROBUST | {'site_distance': 'none'}
+    'cda-robust-adversary-only': Method(
+        'CDA + ACE, robust, the adversary alone', _ROBUST | {'site_distance': 'none'}
     ),
     'cda-robust-own-heads': Method('CDA + ACE, robust, without the common head', _OWN_HEADS),
     'cda-robust-shared-head': Method('CDA + ACE, robust, one head for all sites', _ONE_HEAD),
