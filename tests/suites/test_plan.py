@@ -34,6 +34,7 @@ def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp
     assert {name for name in robust if robust[name] != paper.get(name)} == {
         'emotion_loss_args', 'dataset_loss_args', 'shared_statistics', 'common_head',
         'lambda1_max', 'lambda_schedule', 'dataset_classifier_rate_factor', 'gradient_clip',
+        'site_distance', 'site_distance_weight',
     }  # fmt: skip
 
 
