@@ -62,8 +62,8 @@ def means(
         mean over the features of  (mean a - mean b)^2 / variance
 
     The variance is that of the batch, a constant to differentiation. It is estimated from pairs of
-    different samples, as in `mmd`, so that it is unbiased and may fall a little below 0. Where it
-    is 0, no linear classifier can tell the sites apart.
+    different samples, as in `mmd`, so that it is unbiased and may fall a little below 0. Where the
+    means are equal, a linear classifier names the sites no better than without the features.
 
     Source: Tzeng et al. (2014), Deep Domain Confusion, equation 1, https://arxiv.org/abs/1412.3474,
     of standardised features; what equal means do to a linear classifier is theorem 3.1 of Belrose
