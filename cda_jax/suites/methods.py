@@ -95,7 +95,6 @@ _RIVALS = {
     'heads': ABLATION['heads'],
     'baseline-d': ABLATION['baseline-d'],
     'cdan': _merged('CDAN', alignment='conditional_adversary', **_PLAIN_D),
-    'means': _merged('Distance of means', site_distance='means', site_distance_weight=5.0),
     'coral': _merged('Deep CORAL', site_distance='coral'),
     'mmd': _merged('Multi-kernel MMD', site_distance='mmd'),
     'ltnet': _merged('Transition matrices (LTNet)', **_LTNET),
