@@ -45,7 +45,7 @@ def test_a_run_leaves_results_logs_and_checkpoints(finished):
     figures += ' pseudo_label_agreement lambda_1 lambda_2 learning_rate gradient_norm'
     figures += ' balanced_accuracy_dataset largest_share_dataset reversed_gradient_ratio'
     assert set(lines[0]) >= set(figures.split())
-    assert saved_steps(workdir) == [30, 36]
+    assert sorted(p.name for p in (workdir / 'checkpoints').iterdir()) == ['30', '36']
     assert 'step 36/36' in out
 
 
@@ -122,7 +122,7 @@ def test_a_run_as_the_readme_shows_it_keeps_the_best_checkpoint_by_validation(ot
     stored = (other / 'checkpoints' / str(chosen) / 'metrics' / 'metrics').read_text()
     assert json.loads(stored)['validation_score'] == scores[chosen]
     assert chosen != last
-    assert saved_steps(other) == sorted([chosen, last])
+    assert {int(path.name) for path in (other / 'checkpoints').iterdir()} == {chosen, last}
 
 
 def test_a_checkpoint_is_evaluated_on_validation_data(other, run_main):

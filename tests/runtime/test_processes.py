@@ -66,6 +66,7 @@ def test_one_killed_ends_the_other_and_the_rerun_has_the_same_bits(both, start_m
     assert code not in (0, 75)
     assert killed == -signal.SIGKILL
     step = saved_steps(tmp_path)[-1]
+    assert step in (10, 18)
 
     codes, outs, errors = ends(start_several(start_main, tmp_path, num_epochs=1))
     assert codes == [0, 0], errors
