@@ -53,23 +53,28 @@ find_device() {
 
 # Installs with uv, which needs a fifth of pip's time; with pip where pip is set up for an index of
 # its own, which uv would not know, or where uv fails. Neither compiles what it installs: Python
-# does that when it first imports a module, and keeps it unless it is told not to.
+# does that when it first imports a module.
 install_packages() {
-  local what=(--quiet --constraint "$root/constraints.txt" --editable "$1") compile=--no-compile
+  local what=(--quiet --constraint "$root/constraints.txt" --editable "$1")
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-  [[ -z ${PYTHONDONTWRITEBYTECODE:-} ]] || compile=--compile
   if ! "${pip[@]}" config list | grep -Eq '[.](no-index|index-url)=' &&
     "${pip[@]}" install --quiet --constraint "$root/constraints.txt" uv &&
-    "$venv/bin/uv" pip install --system-certs --python "$venv/bin/python" $compile "${what[@]}"
+    "$venv/bin/uv" pip install --system-certs --python "$venv/bin/python" "${what[@]}"
   then
     return
   fi
-  "${pip[@]}" install --use-pep517 $compile "${what[@]}"
+  "${pip[@]}" install --use-pep517 --no-compile "${what[@]}"
 }
 
 # Installs the package with the extras given, unless that was done for the same versions before.
 install() {
   local extras=$1 stamp want spec
+  # Where Python is told to keep no compiled modules beside the sources, it keeps them in .venv:
+  # compiling them again takes seconds of every start.
+  if [[ -n ${PYTHONDONTWRITEBYTECODE:-} ]]; then
+    unset PYTHONDONTWRITEBYTECODE
+    export PYTHONPYCACHEPREFIX=$venv/compiled
+  fi
   stamp=$venv/installed-$extras
   extras=${extras#cpu} extras=${extras#,} # a CPU needs no extra
   spec=$root${extras:+[$extras]}

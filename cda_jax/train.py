@@ -133,9 +133,10 @@ def _pretrained(experiment, workdir, names) -> dict:
 def _first_state(experiment, checkpoints, pretrained) -> tuple[TrainState, int]:
     """The state of the newest whole checkpoint, or a new one, and the steps it has done."""
     make_state = functools.partial(init_state, experiment.recipe, experiment.config.seed)
-    found = checkpoints.resume(jax.eval_shape(make_state))
+    make_state = devices.on_every_device(make_state)
+    found = checkpoints.resume(jax.eval_shape(make_state, pretrained))
     if found is None:
-        return devices.replicate(jax.jit(make_state)(pretrained)), 0
+        return make_state(pretrained), 0
     state, position, step = found
     position, expected = read_position(position), data_position(experiment, step)
     for name in expected.__struct_fields__:

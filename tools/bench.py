@@ -65,7 +65,7 @@ def bench(config: Config, steps: int, repeats: int, with_profile: bool) -> Speed
     step = functools.partial(train_step, recipe=run.recipe, axis_name=devices.AXIS)
     make_state = functools.partial(init_state, run.recipe, config.seed)
     train = devices.lift(step, donate_argnums=0)
-    state = devices.replicate(jax.jit(make_state)())
+    state = devices.on_every_device(make_state)()
     counts = experiment.head_class_counts(config, run.parts)
     evaluation = evaluate.over_devices(run.recipe.model, config, counts)
     sets = []

@@ -10,9 +10,8 @@ import numpy as np
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.dataset import Box
-from cda_jax.prepare.readers import row_checks
 from cda_jax.prepare.readers.class_folders import PICTURE_SUFFIXES
-from cda_jax.prepare.readers.csv_manifest import BOX_HEADER
+from cda_jax.prepare.readers.csv_manifest import box_of
 from cda_jax.prepare.readers.label_files import csv_table
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')
@@ -66,11 +65,7 @@ def _below(folder: Path) -> Iterator[Picture]:
 
 def _listed(path: Path) -> Iterator[Picture]:
     for number, row in csv_table(path, ['path'])[1]:
-        edges = [row.get(name, '') for name in BOX_HEADER]
-        box = None
-        if any(edges):
-            expected = f'{path}, line {number}: expected numbers for {",".join(BOX_HEADER)}'
-            box = Box(*row_checks.numbers(edges, expected))
+        box = box_of(row, f'{path}, line {number}')
         yield Picture(str(path.parent / row['path']), None, box, row.get('label') or None)
 
 

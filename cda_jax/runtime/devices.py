@@ -57,10 +57,15 @@ def lift(step: Callable, **options: int) -> Callable:
     return jax.jit(per_device, **options)
 
 
+def on_every_device(make: Callable) -> Callable:
+    """Compiles a function whose results, the same in every process, go to every device."""
+    return jax.jit(make, out_shardings=NamedSharding(_mesh(), P()))
+
+
 def replicate(tree):
     """Places a tree of arrays, the same in every process, on every device."""
-    # Through jit, because device_put refuses random keys where several processes take part.
-    return jax.jit(lambda x: x, out_shardings=NamedSharding(_mesh(), P()))(tree)
+    # Not by device_put, which refuses random keys where several processes take part.
+    return on_every_device(lambda x: x)(tree)
 
 
 def put_batch(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
@@ -89,7 +94,7 @@ class AnyProcess:
         if jax.process_count() == 1:
             return flag
         of_all = put_batch({'flags': np.full(jax.local_device_count(), flag)})['flags']
-        self._answers.append(jax.jit(jnp.any, out_shardings=NamedSharding(_mesh(), P()))(of_all))
+        self._answers.append(on_every_device(jnp.any)(of_all))
         return len(self._answers) > _BATCHES_AHEAD and bool(self._answers.popleft())
 
 

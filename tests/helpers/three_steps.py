@@ -82,7 +82,7 @@ def put_share(batch: dict) -> dict:
 def compute() -> dict[str, np.ndarray]:
     """Parameters, statistics, metrics and confusion counts."""
     recipe = make_recipe(RESNET)
-    state = devices.replicate(jax.jit(functools.partial(init_state, recipe, seed=0))())
+    state = devices.on_every_device(functools.partial(init_state, recipe, seed=0))()
     step = functools.partial(train_step, recipe=recipe, axis_name=AXIS)
     step = devices.lift(step, donate_argnums=0)
     for number in range(STEPS):

@@ -7,14 +7,14 @@ from helpers.checkpoints import assert_same_state, names, save
 from helpers.three_steps import RESNET, make_batch, make_recipe
 
 from cda_jax.runtime.checkpoint import Checkpoints
-from cda_jax.runtime.devices import AXIS, replicate
+from cda_jax.runtime.devices import AXIS, on_every_device
 from cda_jax.runtime.integrity import kinds
 from cda_jax.step import init_state, train_step
 
 
 @pytest.mark.slow
 def test_a_state_of_training_comes_back_whole(tmp_path):
-    state = replicate(jax.jit(functools.partial(init_state, make_recipe(), seed=0))())
+    state = on_every_device(functools.partial(init_state, make_recipe(), seed=0))()
     save(tmp_path, {3: None}, state=state)
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest_step() == 3

@@ -48,11 +48,8 @@ def read(
     def example(row_id: str, number: int, row: dict[str, str]) -> Example:
         picture = PurePosixPath(row['path']).as_posix()  # one spelling of './a.jpg' and 'a.jpg'
         check_picture(picture)
-        box, edges = None, [row[name] for name in BOX_HEADER if name in row]
-        if any(edges):
-            expected = f'{path}, line {number}: expected numbers for {",".join(BOX_HEADER)}'
-            box = Box(*row_checks.numbers(edges, expected))
-            box = row_checks.usable_box(box, ','.join(edges))
+        if box := box_of(row, f'{path}, line {number}'):
+            row_checks.usable_box(box, ','.join(row[name] for name in BOX_HEADER))
         split = 'test' if is_validation_test and row['split'] == 'validation' else row['split']
         photo = row.get(group, picture)
         return Example(row_id, photo, path.parent / picture, box, labels[row['label']], split)
@@ -63,6 +60,14 @@ def read(
     by_name = group is not None and group not in header
     rows = draw_test(rows, test_fraction, group_by_name(group) if by_name else None)
     return Dataset(tuple(names), (path,), rows, layout=layout)
+
+
+def box_of(row: dict[str, str], where: str) -> Box | None:
+    """The box that a row of the file states, of whatever numbers; None for the whole picture."""
+    edges = [row.get(name, '') for name in BOX_HEADER]
+    if not any(edges):
+        return None
+    return Box(*row_checks.numbers(edges, f'{where}: expected numbers for {",".join(BOX_HEADER)}'))
 
 
 def _check_header(path: Path, header: list[str], test_fraction: float | None) -> None:
