@@ -4,9 +4,11 @@ A file of `configs/` gives a `ConfigDict`; `read_config` turns it into a frozen 
 what the rest of the program sees.
 """
 
+import runpy
 import sys
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,9 +32,11 @@ Widths = _limited(tuple[Count, ...], 'a tuple of positive whole numbers, which m
 _Positive = _limited(float, 'a positive number', gt=0, le=sys.float_info.max)
 Weights = _limited(tuple[_Positive, ...], 'a tuple of positive numbers, which may be empty')
 Arguments = _limited(dict[str, Any], 'a dict of keyword arguments')
+Schedule = Literal['linear', 'dann', 'constant']
 OwnSchedule = _limited(
     tuple[Any, ...],
-    "an empty tuple, or a schedule and its warm-up fraction, such as ('constant', 0.5)",
+    "an empty tuple, or 'linear', 'dann' or 'constant' and its warm-up fraction, such as "
+    "('constant', 0.5)",
 )
 
 
@@ -93,7 +97,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lambda2_max: Number
     site_distance: Literal['none', 'means', 'coral', 'mmd']
     site_distance_weight: Number
-    lambda_schedule: Text
+    lambda_schedule: Schedule
     lambda_warmup_fraction: Share
     lambda2_schedule: OwnSchedule
 
@@ -156,6 +160,12 @@ NETWORK = frozenset(
 _KINDS = typing.get_type_hints(Config, include_extras=True)
 
 
+def load_config(name: str):
+    """The ConfigDict of a file in `configs/`, by its name there."""
+    path = Path(__file__).parents[1] / 'configs' / f'{name}.py'
+    return runpy.run_path(str(path))['get_config']()
+
+
 def read_config(fields: Mapping[str, Any]) -> Config:
     """Checks that every field is there and can be used, and that there is no other.
 
@@ -167,9 +177,8 @@ def read_config(fields: Mapping[str, Any]) -> Config:
     """
     for name in fields:
         if name not in _KINDS:
-            raise InputError(
-                f'the config has a field {name!r} that nothing reads{did_you_mean(name, _KINDS)}'
-            )
+            alike = did_you_mean(name, _KINDS)
+            raise InputError(f'there is no config field {name!r} (configs/cda.py shows all){alike}')
     values = {}
     for name, kind in _KINDS.items():
         if name not in fields:
@@ -230,6 +239,6 @@ def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
         yield 'batch_norm', ", but target is 'site', which it would be told; expected 'shared'"
     if config.lambda2_schedule:
         try:
-            msgspec.convert(config.lambda2_schedule, tuple[Text, Share])
+            msgspec.convert(config.lambda2_schedule, tuple[Schedule, Share])
         except msgspec.ValidationError:
             yield 'lambda2_schedule', f', expected {_expected(OwnSchedule)}'

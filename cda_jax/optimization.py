@@ -44,16 +44,10 @@ def reversal_strength(
         warmup_fraction: Share of training, 0 to below 1, in which lambda is 0; the schedule then
             runs over the rest.
 
-    Raises InputError if `kind` or `warmup_fraction` is none of these.
-
     >>> strength = reversal_strength('linear', maximum=0.3, warmup_fraction=0.5, total_steps=5)
     >>> print([round(float(strength(step)), 2) for step in range(5)])
     [0.0, 0.0, 0.0, 0.15, 0.3]
     """
-    if kind not in _SHAPES:
-        raise InputError(f'lambda_schedule is {kind!r}, expected one of {", ".join(_SHAPES)}')
-    if not 0 <= warmup_fraction < 1:
-        raise InputError(f'lambda_warmup_fraction is {warmup_fraction}, expected 0 to below 1')
 
     def schedule(step):
         progress = share_done(total_steps)(step)
@@ -122,7 +116,8 @@ def build_optimizer(
         return part == 'feature_extractor' and path[0] != 'feature'
 
     kernels = _each(lambda *path: path[-1] == 'kernel')
-    given = {'momentum': momentum, 'weight_decay': weight_decay, 'mask': kernels}
+    given = {'momentum': momentum, 'weight_decay': weight_decay}
+    given |= {'mask': kernels, 'weight_decay_mask': kernels}
     named, decays = _named(optimizer, optimizer_args, learning_rate, given)
     parts = [(lambda part, *path: part == 'dataset_classifier', dataset_classifier_rate_factor)]
     if pretrained_rate_factor != 1:

@@ -9,15 +9,14 @@ one site each, table 2). Data and hardware as for configs/cda.py.
 Source: Han et al. (2020), sections III-D and III-E.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/cda.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('cda.py')))['get_config']()
+    config = load_config('cda')
     config.shared_head = True  # one emotion classifier for all sites
     config.pseudo_label = 'none'  # no label extractor
     config.alignment = 'none'  # no adversary

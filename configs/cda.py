@@ -7,8 +7,9 @@ Hardware: the batch is spread over all devices, and the ResNet computes in bfloa
 is short, `--config.remat=True` saves memory at the cost of time. The paper used one TITAN RTX.
 Source: Han et al. (2020), section III; what the paper leaves open is decided in docs/method.md.
 
-It fails where a batch has few samples of a site or of a class: class weights made of so few are
-noise, and cost more accuracy than they even out recall. configs/cda_robust.py is for such data.
+It does poorly where a batch has few samples of a site or of a class: class weights estimated from
+so few are noise, and cost more accuracy than they gain in even recall. Use configs/cda_robust.py
+for such data.
 """
 
 from ml_collections import ConfigDict
@@ -22,12 +23,12 @@ def get_config() -> ConfigDict:
     # Data
     config.data_dir = 'data'  # a folder for each site, made by tools/prepare.py
     config.sites = ('rafdb', 'expw', 'affectnet')  # trained on; the dataset classifier's classes
-    config.test_sites = ()  # evaluated on at the end, also sites not trained on; empty: the sites
+    config.test_sites = ()  # evaluated at the end; may name sites not trained on; empty: sites
     config.site_weights = ()  # share of each site in a batch; empty: in proportion to its size
-    config.class_balance = 0.0  # of each site's draws; 0: as they are, 1: every class as often
+    config.class_balance = 0.0  # draws within a site: 0: as classes are, 1: all equally often
     config.soft_labels = True  # learn shares of votes where a site has them; False: the top class
     config.target = 'label'  # what to learn: 'label', or 'site' to tell the datasets apart
-    config.validation_fraction = 0.0  # of training photos, to select on; where no split is for it
+    config.validation_fraction = 0.0  # of training photos, to select on, without a split for it
     config.select_by = 'accuracy'  # score of the best checkpoint; or 'mean_recall', 'macro_f1'
     config.image_size = 100  # pixels; cut from records of 112
     config.random_crop = True
@@ -81,7 +82,7 @@ def get_config() -> ConfigDict:
     config.lambda_warmup_fraction = 0.0  # share of training before the schedule begins
     config.lambda2_schedule = ()  # lambda_2's own, as ('constant', 0.5), with its warm-up
 
-    # A distance between the sites' features that counts besides; not in the paper
+    # A distance between the sites' features, added to the objective; not in the paper
     config.site_distance = 'none'  # or 'means', 'coral', 'mmd'
     config.site_distance_weight = 1.0  # times lambda_1
 

@@ -1,4 +1,4 @@
-"""Cross-dataset adaptation for small or uneven sites; configs/small.py is it for few pictures.
+"""Cross-dataset adaptation for small or uneven sites; configs/small.py is for few pictures.
 
     python -m cda_jax.main --config=configs/cda_robust.py --workdir=runs/cda_robust
 
@@ -8,16 +8,15 @@ the features, and with the sites' mean features drawn together. docs/method.md h
 docs/results.md the comparison.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/cda.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('cda.py')))['get_config']()
-    config.common_head = True  # the features learn from all samples at once, besides
+    config = load_config('cda')
+    config.common_head = True  # besides the sites' own, so that the features learn from all samples
     steady = {'alpha': 0.5, 'prior': 7.0, 'unit_mean': True}
     config.emotion_loss_args = steady
     config.dataset_loss_args = steady

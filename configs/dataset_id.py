@@ -7,14 +7,13 @@ The better it does, the more biased are the sites. The confusion matrix of figur
 Source: Han et al. (2020), section III-D.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/baseline.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('baseline.py')))['get_config']()
+    config = load_config('baseline')
     config.target = 'site'  # what to learn: the site that a picture is from
     return config

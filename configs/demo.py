@@ -5,15 +5,14 @@
 Data: data/standin, drawn by `./launch.sh`, which trains this and the merged baseline.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/cda_robust.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('cda_robust.py')))['get_config']()
+    config = load_config('cda_robust')
 
     # Data
     config.data_dir = 'data/standin'  # made by tools/make_standin.py

@@ -5,15 +5,14 @@
 Data: data/mine and data/theirs, made by tools/prepare.py; --config.sites="('a', 'b')" names others.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/cda_robust.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('cda_robust.py')))['get_config']()
+    config = load_config('cda_robust')
     config.sites = ('mine', 'theirs')
     config.validation_fraction = 0.1  # so that the best checkpoint is chosen, not the last
 

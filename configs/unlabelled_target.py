@@ -10,15 +10,14 @@ not the benchmark's. For other targets: `--config.sites="('rafdb', 'ckplus_unlab
 Source: Chen et al. (2021), https://arxiv.org/abs/2008.00923, section 3.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from cda_jax.config import load_config
 
 
 def get_config() -> ConfigDict:
     """As configs/cda.py, but for these fields."""
-    config = runpy.run_path(str(Path(__file__).with_name('cda.py')))['get_config']()
+    config = load_config('cda')
     config.sites = ('rafdb', 'fer2013_unlabelled')  # the source and the target
     config.site_weights = (1.0, 1.0)  # as many pictures of each in a batch
     config.shared_head = True  # the target has no labels for a classifier of its own

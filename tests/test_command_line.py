@@ -28,7 +28,7 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
         (['--config.sites=a,b'], {}, "sites is ('a,b',); expected names, as \"('a', 'b')\""),
         ([], {'JAX_PLATFORMS': 'cuda'}, 'JAX finds no device of JAX_PLATFORMS=cuda'),
         (['--config.dataset_loss_args={"alpha": 2.0}'], {}, 'alpha of adaptive cross entropy is 2'),
-        (['--config.btch_size=3'], {}, "'btch_size' (its file shows all); did you mean 'batch_siz"),
+        (['--config.btch_size=3'], {}, "'btch_size' (configs/cda.py shows all); did you mean 'bat"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_written(

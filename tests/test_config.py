@@ -1,7 +1,7 @@
 import pytest
-from helpers.programs import REPOSITORY, load_config
+from helpers.programs import REPOSITORY
 
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.errors import InputError
 
 
@@ -56,9 +56,9 @@ NAMES_SITES = {'target': 'site', 'shared_head': True}  # a network that learns w
         (NAMES_SITES | {'test_sites': ('typo',)}, "test_sites is ('typo',); expected some of"),
         (NAMES_SITES | {'batch_norm': 'site'}, "batch_norm is 'site', but target is 'site'"),
         ({'emotion_loss': ''}, 'emotion_loss'),
-        ({'dataset_classifier': True}, "a field 'dataset_classifier' that nothing reads"),
-        ({'batchsize': 3}, "'batchsize' that nothing reads; did you mean 'batch_size'"),
-        ({'lr': 0.1}, "'lr' that nothing reads; did you mean 'learning_rate'"),
+        ({'dataset_classifier': True}, "no config field 'dataset_classifier'"),
+        ({'batchsize': 3}, "'batchsize' (configs/cda.py shows all); did you mean 'batch_size'"),
+        ({'lr': 0.1}, "'lr' (configs/cda.py shows all); did you mean 'learning_rate'"),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named(fields, message):

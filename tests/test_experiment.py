@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.programs import SMALL_RUN, load_config
+from helpers.programs import SMALL_RUN
 
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.errors import InputError
 from cda_jax.experiment import build_experiment, build_model, data_position
 from cda_jax.losses import effective_number_weights
@@ -132,7 +132,12 @@ def test_the_position_names_the_stream(fields):
         ({'batch_size': 33}, '^batch_size is 33, expected a multiple of the 4 devices'),
         ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
         ({'image_size': 64}, 'image_size is 64, but the records'),
-        ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic'"),
+        ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic', expected one of 'linear'"),
+        ({'lambda_warmup_fraction': 1.0}, 'lambda_warmup_fraction is 1.0, expected a number from'),
+        (
+            {'lambda2_schedule': ('cubic', 0.5)},
+            r"lambda2_schedule is \('cubic', 0.5\), expected an",
+        ),
         ({'validation_fraction': 1e-9}, 'no records in the validation split'),
     ],
 )

@@ -39,12 +39,6 @@ def test_lambda(kind, maximum, warmup, expected):
     np.testing.assert_allclose(values(schedule, steps), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(('kind', 'warmup'), [('cubic', 0), ('linear', 1), ('linear', -0.1)])
-def test_what_is_no_schedule(kind, warmup):
-    with pytest.raises(InputError, match='lambda_'):
-        reversal_strength(kind, maximum=1, warmup_fraction=warmup, total_steps=5)
-
-
 def test_learning_rate_warms_up_and_falls_by_a_cosine():
     rates = values(warmup_cosine(peak=0.8, warmup_steps=4, total_steps=12), 12)
     np.testing.assert_allclose(rates[:5], [0.2, 0.35, 0.5, 0.65, 0.8], rtol=1e-6)

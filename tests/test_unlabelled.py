@@ -9,11 +9,11 @@ import pytest
 from helpers.coloured_photos import make_rows, prepare_toys
 from helpers.metrics import position_of_two_sites
 from helpers.other_classes import rows_of
-from helpers.programs import load_config, small_config
+from helpers.programs import small_config
 from helpers.small_objective import CLASSES, PLAIN, ROWS, SITES, compute, make
 
 from cda_jax.analysis.health import Setup
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.data.manifest import read_index
 from cda_jax.errors import InputError
 from cda_jax.evaluate import evaluate

@@ -28,8 +28,8 @@ from tabulate import tabulate
 from cda_jax import evaluate, experiment
 from cda_jax.config import Config, as_fields, read_config
 from cda_jax.data.examples import Examples, is_kept
-from cda_jax.data.pipeline import num_processors
 from cda_jax.runtime import devices, program
+from cda_jax.runtime.children import num_processors
 from cda_jax.runtime.files import read_json, write_json
 from cda_jax.runtime.profile import profile
 from cda_jax.step import init_state, train_step

@@ -7,7 +7,6 @@ It may be stopped at any moment; the same command then continues. Training finds
 name of the --out folder.
 """
 
-import os
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cda_jax.prepare.audit import audit_and_report, audit_flags
 from cda_jax.prepare.dataset import without_labels
 from cda_jax.prepare.readers.classes import parse_classes
 from cda_jax.prepare.run import prepare
+from cda_jax.runtime.children import num_processors
 from cda_jax.runtime.program import run
 
 _DATASET = flags.DEFINE_string(
@@ -122,7 +122,7 @@ def main() -> None:
             name=_NAME.value or out.resolve().name,
             reader=_DATASET.value,
             reader_options=options,
-            num_processes=os.cpu_count() or 1 if _PROCESSES.value is None else _PROCESSES.value,
+            num_processes=num_processors() if _PROCESSES.value is None else _PROCESSES.value,
             **settings,
         )
         print(summarise(manifest))

@@ -4,7 +4,6 @@ A batch depends only on the sites, their shares, the batch size and the seed: no
 processes or threads, nor on the step at which reading began.
 """
 
-import os
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ import numpy as np
 
 from cda_jax.data.examples import PADDING, Batch, Examples
 from cda_jax.data.order import Order
+from cda_jax.runtime.children import num_processors
 
 _MAX_THREADS = 16
 _BATCHES_AHEAD = 2
@@ -115,10 +115,3 @@ def _watched(stream: Iterator[Batch], source: str, patience: float) -> Iterator[
             yield batch
     finally:
         ended.set()
-
-
-def num_processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, 'sched_getaffinity'):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from cda_jax.data.examples import Examples
 from cda_jax.data.manifest import MANIFEST, Dropped, Split
-from cda_jax.data.pipeline import num_processors
 from cda_jax.data.sites import Site, open_part, open_sites, union_of_classes
 from cda_jax.errors import InputError
 from cda_jax.prepare.copies import LIKENESS, Looks, find_copies, look_at
+from cda_jax.runtime.children import num_processors
 from cda_jax.runtime.files import write_json
 from cda_jax.runtime.program import progress_seconds
 

@@ -9,6 +9,13 @@ import threading
 from collections.abc import Sequence
 
 
+def num_processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def end_with_parent() -> None:
     """Makes this child of `multiprocessing` end when its parent does.
 

@@ -11,7 +11,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
 
-from cda_jax.runtime.files import after, write_text, writing
+from cda_jax.runtime.files import after, replacing, writing
 from cda_jax.runtime.workdir import METRICS
 
 # Figures of the machine and not of the training: they may differ where all else is the same.
@@ -122,12 +122,13 @@ def _cut(path: Path, last_step: int) -> None:
         return
     kind = msgspec.defstruct('Line', [('step', int)])
 
-    def is_kept(line: str) -> bool:
+    def is_kept(line: bytes) -> bool:
         try:
             step = msgspec.json.decode(line, type=kind).step
-        except (msgspec.MsgspecError, UnicodeError):
+        except msgspec.MsgspecError:
             return False
-        return step <= last_step and line.endswith('\n')
+        return step <= last_step and line.endswith(b'\n')
 
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
-    write_text(path, ''.join(itertools.takewhile(is_kept, lines)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(b''.join(itertools.takewhile(is_kept, lines)))

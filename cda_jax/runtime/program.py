@@ -1,10 +1,8 @@
 """One frame for every command: its flags, its errors, its exit codes."""
 
-import contextlib
 import itertools
 import os
 import re
-import runpy
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -13,7 +11,7 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from cda_jax.errors import DivergenceError, InputError, did_you_mean
+from cda_jax.errors import DivergenceError, InputError
 from cda_jax.runtime.signals import EXIT_CODE, Preempted
 from cda_jax.runtime.workdir import CONFIG
 
@@ -53,7 +51,10 @@ def run(command: Callable[..., None], *, passes_on: bool = False) -> None:
 def config_flag() -> flags.FlagHolder:
     """Defines --config and the flags that change its fields; `config_fields` reads them."""
     holder = config_flags.DEFINE_config_file(
-        'config', help_string='Config file; change a field with --config.FIELD=VALUE.'
+        'config',
+        lock_config=False,  # who reads the fields refuses those that he does not know
+        accept_new_attributes=True,
+        help_string='Config file; change a field with --config.FIELD=VALUE.',
     )
     flags.mark_flag_as_required('config')
     return holder
@@ -104,19 +105,6 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
-        with contextlib.suppress(Exception):  # it is run once more, to see which fields it has
-            path = re.search(r'(?:^|\n)--?config[=\n](.*)', '\n'.join(argv))[1]
-            file, *argument = path.split(':', 1)
-            config = runpy.run_path(file)['get_config'](*argument)
-            for field in re.findall(r'--config\.([\w.]+)', ' '.join(argv)):
-                fields = config
-                for name in field.split('.'):
-                    if name not in fields:
-                        alike = did_you_mean(name, fields)
-                        sys.exit(
-                            f'error: the config has no field {name!r} (its file shows all){alike}'
-                        )
-                    fields = fields[name]
         sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
 
 

@@ -14,6 +14,7 @@ from cda_jax.prepare import readers
 from cda_jax.prepare.pool import work_off
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
 from cda_jax.prepare.run import prepare
+from cda_jax.runtime.children import num_processors
 from cda_jax.runtime.files import making, read_json, write_text
 from cda_jax.standin.layouts import LAYOUTS, write_csv
 from cda_jax.standin.photos import Annotation, Photo, draw_photo
@@ -75,7 +76,7 @@ def make_standin(
         report(f'{out}: this stand-in is there already')
         return
     with making(out, {_ARGUMENTS_FILE, *LAYOUTS}) as partial:
-        _make_sites(partial, arguments, num_processes or min(os.cpu_count() or 1, 8), report)
+        _make_sites(partial, arguments, num_processes or min(num_processors(), 8), report)
         text = msgspec.json.format(msgspec.json.encode(arguments), indent=0)
         (partial / _ARGUMENTS_FILE).write_bytes(text + b'\n')
 
@@ -114,7 +115,7 @@ def prepare_standin(
             reader_options=options,
             face_size=face_size,
             shard_size=_SHARD_SIZE,
-            num_processes=num_processes or os.cpu_count() or 1,
+            num_processes=num_processes or num_processors(),
         )
         if not was_complete:
             rows = csv.DictReader((raw / name / _TRUTH_FILE).read_text('ascii').splitlines())

@@ -1,12 +1,11 @@
 """The runs of a suite: their configs, their workdirs, and the commands that they still need."""
 
 import ast
-import runpy
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.runtime.results import read_results
 from cda_jax.runtime.workdir import BIAS, REPORT
 
@@ -64,7 +63,7 @@ def plan(
     says already. `fields` differ in every run; InputError if one is unknown, or has a value that
     cannot be used.
     """
-    base = load_config('cda')
+    base = load_config('cda').to_dict()
     runs, seen = [], []
     for seed in range(num_seeds):
         for name, method in methods.items():
@@ -87,15 +86,10 @@ def as_value(text: str | float) -> Any:
         return text
 
 
-def load_config(name: str) -> Fields:
-    """The fields of a config in `configs/`."""
-    return runpy.run_path(str(_ROOT / 'configs' / f'{name}.py'))['get_config']().to_dict()
-
-
 def differences(name: str, from_config: str = 'cda') -> Fields:
     """The fields in which a config of `configs/` differs from another, by default the paper's."""
-    other = load_config(from_config)
-    return {field: x for field, x in load_config(name).items() if x != other[field]}
+    other = load_config(from_config).to_dict()
+    return {field: x for field, x in load_config(name).to_dict().items() if x != other[field]}
 
 
 # The network and the training of the demonstration, without its method. The reversal is milder than

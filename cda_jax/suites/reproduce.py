@@ -1,6 +1,5 @@
 """A suite from its data to its report."""
 
-import os
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from cda_jax.analysis.report import Page, write_report
 from cda_jax.analysis.tables import as_text
 from cda_jax.errors import InputError
+from cda_jax.runtime.children import num_processors
 from cda_jax.standin import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
 from cda_jax.suites.figures import trade_off
@@ -57,9 +57,8 @@ class Request(NamedTuple):
             flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
         words = [f'--{name}={value}' for name, value in flags.items()]
         words += [f'--set={text}' for text in self.set]
-        return shlex.join(
-            ['python', 'tools/reproduce.py', *words, f'--methods={",".join(methods)}']
-        )
+        words.append(f'--methods={",".join(methods)}')
+        return shlex.join(['./launch.sh', 'reproduce', *words])
 
 
 def reproduce(request: Request) -> dict[str, Path]:
@@ -69,7 +68,7 @@ def reproduce(request: Request) -> dict[str, Path]:
     cannot be used.
     """
     suite, sites = request.suite, tuple(request.sites)
-    jobs, processors = request.jobs, os.cpu_count() or 1
+    jobs, processors = request.jobs, num_processors()
     if not 1 <= jobs <= processors:
         raise InputError(f'jobs is {jobs}, expected 1 to the {processors} processors there are')
     methods = methods_of(suite, sites, papers_scale=request.scale == 'full')

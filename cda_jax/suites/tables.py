@@ -153,7 +153,7 @@ def side_by_side(titles: Titles, outcomes: Outcomes, sites: Sites) -> Table:
     return Table(
         'side-by-side',
         'What adaptation did',
-        (Column('Figure'), *(Column(title, 'percent') for title in titles.values())),
+        (Column('Measure'), *(Column(title, 'percent') for title in titles.values())),
         [row for row in rows if any(row[1:])],
         'Of the classifier that answers for the site, on its test set. Spread: standard deviation '
         "over the classes. Truth: what was drawn, instead of the annotators' labels. A probe is a "

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from cda_jax.config import Config
-from cda_jax.data.pipeline import num_processors
 from cda_jax.data.position import SiteIdentity
 from cda_jax.data.records import Record, decode_record, encode_record
 from cda_jax.errors import InputError
@@ -24,6 +23,7 @@ from cda_jax.prepare.pictures import Picture, find_pictures
 from cda_jax.prepare.readers.row_checks import UnusableRowError
 from cda_jax.prepare.shards import load_picture
 from cda_jax.runtime import devices
+from cda_jax.runtime.children import num_processors
 from cda_jax.trained import Trained
 
 # Of evaluation's batches those of the paper are the largest; here a few pictures may be all.

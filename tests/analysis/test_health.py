@@ -7,10 +7,9 @@ import re
 import numpy as np
 import pytest
 from helpers.metrics import lines_of_run, position_of_two_sites
-from helpers.programs import load_config
 
 from cda_jax.analysis.health import Setup, Watch, column, epochs_of, health_warnings, read_metrics
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.errors import InputError
 from cda_jax.runtime.logs import Logs
 from cda_jax.runtime.workdir import METRICS
@@ -167,6 +166,8 @@ def test_each_of_two_sites_is_named_whatever_its_name():
         ({'sites': ('emotion', 'b')}, {'accuracy_b': 0.7}),
         ({'shared_head': True}, {'accuracy_emotion': 0.6}),
         ({'shared_head': True, 'site_weights': (3.0, 1.0)}, {}),
+        ({'class_balance': 1.0}, {'accuracy_a': 0.5, 'accuracy_b': 0.5}),
+        ({'shared_head': True, 'class_balance': 0.5}, {}),
         ({'shared_head': True, 'target': 'site'}, {'accuracy_emotion': 0.75}),
     ],
 )

@@ -1,13 +1,12 @@
 """Starts programs of this repository the way a user would, with a small run's settings."""
 
 import os
-import runpy
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from cda_jax.config import Config, read_config
+from cda_jax.config import Config, load_config, read_config
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -76,11 +75,6 @@ def small_run_flags(data_dir, config: str = 'cda', **fields) -> list[str]:
     fields = SMALL_RUN | {'data_dir': data_dir} | fields
     overrides = [f'--config.{name}={value}' for name, value in fields.items()]
     return [f'--config={REPOSITORY / "configs" / config}.py', *overrides]
-
-
-def load_config(name: str):
-    """The config of a file in configs/."""
-    return runpy.run_path(str(REPOSITORY / 'configs' / f'{name}.py'))['get_config']()
 
 
 def small_config(data_dir, name: str = 'cda', **fields) -> Config:

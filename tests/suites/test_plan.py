@@ -3,10 +3,10 @@
 import pytest
 from helpers.suites import SITES, runs_of
 
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.suites import SUITES
 from cda_jax.suites.methods import ABLATION
-from cda_jax.suites.plan import SCALES, load_config, plan
+from cda_jax.suites.plan import SCALES, plan
 
 
 @pytest.mark.parametrize('scale', SCALES)
@@ -21,7 +21,9 @@ def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
 @pytest.mark.parametrize('method', ['baseline', 'cda', 'cda-robust'])
 def test_a_method_at_the_papers_scale_is_its_config(method, tmp_path):
     run = plan({method: ABLATION[method]}, 1, tmp_path, 'full', {})[0]
-    assert load_config('cda') | run.fields == load_config(method.replace('-', '_'))
+    assert (
+        load_config('cda').to_dict() | run.fields == load_config(method.replace('-', '_')).to_dict()
+    )
 
 
 def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp_path):
@@ -30,7 +32,7 @@ def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp
         for name in ('cda-robust', 'cda')
     )
     logs = {'log_every_steps': 39}
-    assert load_config('cda') | robust == load_config('demo') | logs
+    assert load_config('cda').to_dict() | robust == load_config('demo').to_dict() | logs
     assert {name for name in robust if robust[name] != paper.get(name)} == {
         'emotion_loss_args', 'dataset_loss_args', 'shared_statistics', 'common_head',
         'lambda1_max', 'lambda_schedule', 'dataset_classifier_rate_factor', 'gradient_clip',
@@ -50,6 +52,6 @@ def test_seeds_come_one_after_the_other(tmp_path):
 def test_leaving_a_site_out_trains_on_the_others_and_tests_on_all(tmp_path):
     _, runs = runs_of('leave-one-site-out', tmp_path)
     run = next(run for run in runs if run.method == 'cda-without-expw')
-    config = read_config(load_config('cda') | run.fields)
+    config = read_config(load_config('cda').to_dict() | run.fields)
     assert config.sites == ('rafdb', 'affectnet')
     assert config.test_sites == SITES

@@ -7,14 +7,13 @@ import pytest
 from helpers.programs import (
     REPOSITORY,
     SMALL_RUN,
-    load_config,
     outputs,
     small_run_flags,
     start_program,
 )
 from helpers.suites import SITES, kill_once
 
-from cda_jax.config import read_config
+from cda_jax.config import load_config, read_config
 from cda_jax.errors import InputError
 from cda_jax.evaluate import score_confusions
 from cda_jax.runtime.results import write_results

@@ -30,6 +30,7 @@ def test_a_file_agrees_with_evaluation_on_the_test_sets(finished, tmp_path, kind
     assert found.num_pictures == 60
     assert found.largest_difference < TOLERANCE
     assert found.other_classes == 0
+    assert compare(run, exported, 'mean', 1).num_pictures == 3
     assert compare(lambda x: run(x)[:, ::-1], exported, 'mean', 20).other_classes > 0
     if kind == 'stablehlo':
         about = json.loads(zipfile.ZipFile(path).read('about.json'))

@@ -75,13 +75,16 @@ class Setup(NamedTuple):
     @classmethod
     def of_run(cls, config: Config, training: DataPosition) -> 'Setup':
         """That of a run, by its config and what it was trained on."""
-        shares, counts = training.site_shares, training.head_class_counts
+        shares, power = training.site_shares, 1 - config.class_balance
+        # As many of a class as draws are made of it.
+        counts = [[n**power if n else 0 for n in of] for of in training.head_class_counts]
         own = training.site_classes or shares  # none of an unlabelled site
         labelled = [share if each else 0.0 for share, each in zip(shares, own, strict=True)]
         if config.target == 'site':
             heads = {'emotion': shares}
-        elif config.shared_head:  # with site_weights, batches are not as the data
-            heads = {} if config.site_weights else {'emotion': counts[0]}
+        elif config.shared_head:  # of all sites, which site_weights and class_balance mix anew
+            is_mixed_anew = config.site_weights or config.class_balance
+            heads = {} if is_mixed_anew else {'emotion': counts[0]}
         else:  # the metrics of these two names are those of e and d, not of a site
             heads = dict(zip(config.sites, counts, strict=False))
             heads = {k: of for k, of in heads.items() if k not in ('emotion', 'dataset')}
