@@ -141,29 +141,17 @@ case ${1:-} in
     install "$device,dev,report,embedding,pretrained,sweep,detect,stablehlo,onnx"
     run_tests "${@:2}"
     ;;
-  prepare | audit)
-    install "$device"
+  prepare | audit | reproduce | report | bench | sweep | predict | export)
+    extras=
+    case $1 in
+      prepare | predict) extras=,detect ;;
+      reproduce | report | bench) extras=,report,embedding ;;
+      sweep) extras=,report,sweep ;;
+      export) extras=,stablehlo,onnx ;;
+    esac
+    [[ $1 == prepare || $1 == audit ]] || require "$@"
+    install "$device$extras"
     exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
-    ;;
-  reproduce | report | bench)
-    require "$@"
-    install "$device,report,embedding"
-    exec "$venv/bin/python" "$root/tools/$1.py" "${@:2}"
-    ;;
-  sweep)
-    require "$@"
-    install "$device,report,sweep"
-    exec "$venv/bin/python" "$root/tools/sweep.py" "${@:2}"
-    ;;
-  predict)
-    require "$@"
-    install "$device,detect"
-    exec "$venv/bin/python" "$root/tools/predict.py" "${@:2}"
-    ;;
-  export)
-    require "$@"
-    install "$device,stablehlo,onnx"
-    exec "$venv/bin/python" "$root/tools/export.py" "${@:2}"
     ;;
   -*)
     require train "$@"

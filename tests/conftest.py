@@ -55,7 +55,7 @@ def shared(tmp_path_factory, worker_id):
 @pytest.fixture(scope='session')
 def standin(shared) -> Path:
     """Three small dataset folders in their own layouts."""
-    from cda_jax.standin import make_standin
+    from cda_jax.standin.build import make_standin
 
     sizes = {'train_faces': (160, 200, 240), 'test_faces': 70}
     with shared() as root:
@@ -66,7 +66,7 @@ def standin(shared) -> Path:
 @pytest.fixture(scope='session')
 def data_dir(standin, shared) -> Path:
     """The same three, prepared at 32 pixels."""
-    from cda_jax.standin import prepare_standin
+    from cda_jax.standin.build import prepare_standin
 
     with shared() as root:
         prepare_standin(standin, root / 'prepared', face_size=32, num_processes=1)

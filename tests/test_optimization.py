@@ -8,12 +8,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from helpers.three_steps import RESNET, make_batch, make_recipe, mapped_step
 
 from cda_jax.errors import InputError
-from cda_jax.optimization import (
-    build_optimizer,
-    reversal_strength,
-    steps_per_epoch,
-    warmup_cosine,
-)
+from cda_jax.optimization import build_optimizer, reversal_strength, steps_per_epoch, warmup_cosine
 
 RATE = 0.1
 

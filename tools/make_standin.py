@@ -9,7 +9,7 @@ from absl import flags
 
 from cda_jax.errors import InputError
 from cda_jax.runtime.program import run
-from cda_jax.standin import make_standin, prepare_standin
+from cda_jax.standin.build import make_standin, prepare_standin
 
 _OUT = flags.DEFINE_string(
     'out', None, 'Folder to make; rafdb, expw and affectnet go below it.', required=True
@@ -34,15 +34,9 @@ def main() -> None:
             f'--train_faces: expected whole numbers; found {_TRAIN_FACES.value}'
         ) from error
     raw = Path(_OUT.value)
-    make_standin(
-        raw,
-        seed=_SEED.value,
-        train_faces=train_faces,
-        test_faces=_TEST_FACES.value,
-        report=print,
-    )
+    make_standin(raw, seed=_SEED.value, train_faces=train_faces, test_faces=_TEST_FACES.value)
     if _PREPARE.value is not None:
-        prepare_standin(raw, Path(_PREPARE.value), face_size=_FACE_SIZE.value, report=print)
+        prepare_standin(raw, Path(_PREPARE.value), face_size=_FACE_SIZE.value)
 
 
 if __name__ == '__main__':

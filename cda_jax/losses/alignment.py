@@ -15,6 +15,10 @@ from jaxtyping import Array, Bool, Float, Int
 from cda_jax.losses.adaptive import ratio
 from cda_jax.losses.cross_entropy import keep_rows
 
+Features = Float[Array, 'B D']
+Sites = Int[Array, ' B']
+Mask = Bool[Array, ' B']
+
 # Widths of the kernels, in mean squared distances.
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -23,11 +27,7 @@ _einsum = functools.partial(jnp.einsum, precision='highest')
 
 
 def coral(
-    features: Float[Array, 'B D'],
-    site: Int[Array, ' B'],
-    mask: Bool[Array, ' B'],
-    num_sites: int,
-    axis_name: str | None = None,
+    features: Features, site: Sites, mask: Mask, num_sites: int, axis_name: str | None = None
 ) -> Float[Array, '']:
     """Correlation alignment: how far the covariances C of two sites' features lie apart.
 
@@ -51,11 +51,7 @@ def coral(
 
 
 def means(
-    features: Float[Array, 'B D'],
-    site: Int[Array, ' B'],
-    mask: Bool[Array, ' B'],
-    num_sites: int,
-    axis_name: str | None = None,
+    features: Features, site: Sites, mask: Mask, num_sites: int, axis_name: str | None = None
 ) -> Float[Array, '']:
     """Squared distance between the means of two sites' standardised features, by feature.
 
@@ -96,11 +92,7 @@ def means(
 
 
 def mmd(
-    features: Float[Array, 'B D'],
-    site: Int[Array, ' B'],
-    mask: Bool[Array, ' B'],
-    num_sites: int,
-    axis_name: str | None = None,
+    features: Features, site: Sites, mask: Mask, num_sites: int, axis_name: str | None = None
 ) -> Float[Array, '']:
     """Squared maximum mean discrepancy between two sites' features, with several kernels.
 
@@ -145,7 +137,7 @@ def mmd(
     return _mean_over_pairs(_apart(ratio(similarity, _num_pairs(counts))), counts)
 
 
-def _members(site: Int[Array, ' B'], mask: Bool[Array, ' B'], num_sites: int) -> Array:
+def _members(site: Sites, mask: Mask, num_sites: int) -> Array:
     """float32[B, K]: 1 where a sample counts and is of the site."""
     return jax.nn.one_hot(site, num_sites) * mask[:, None]
 

@@ -2,7 +2,3 @@
 
 `styles.py` says what the biases are; `build.py` makes the data.
 """
-
-from cda_jax.standin.build import make_standin, prepare_standin
-
-__all__ = ['make_standin', 'prepare_standin']

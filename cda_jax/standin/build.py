@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,7 +43,6 @@ def make_standin(
     train_faces: Sequence[int] = (2000, 3500, 4500),
     test_faces: int = 1000,
     num_processes: int | None = None,
-    report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Draws the stand-in datasets into out/rafdb, out/expw and out/affectnet.
 
@@ -51,7 +50,7 @@ def make_standin(
     expression of every face beside its annotated label. The same arguments give the same bytes.
     `out` is complete wherever it exists: a run that is stopped leaves `<out>.partial` only, which
     the next one begins again. If `out` is there already and of other arguments, or if one is out of
-    range, an `InputError` says so. `report` gets a line of text for each site.
+    range, an `InputError` says so.
 
     Args:
         train_faces: Of each site, at least 7; from 280 on, every label occurs at least 20 times.
@@ -73,10 +72,10 @@ def make_standin(
                 f'{out}: asked for was a stand-in of {arguments}, but the folder holds one of '
                 f'{found}; remove it or give another folder'
             )
-        report(f'{out}: this stand-in is there already')
+        print(f'{out}: this stand-in is there already')
         return
     with making(out, {_ARGUMENTS_FILE, *LAYOUTS}) as partial:
-        _make_sites(partial, arguments, num_processes or min(num_processors(), 8), report)
+        _make_sites(partial, arguments, num_processes or min(num_processors(), 8))
         text = msgspec.json.format(msgspec.json.encode(arguments), indent=0)
         (partial / _ARGUMENTS_FILE).write_bytes(text + b'\n')
 
@@ -94,7 +93,6 @@ def prepare_standin(
     *,
     face_size: int,
     num_processes: int | None = None,
-    report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Prepares what `make_standin` drew, and writes the true label of every example beside it.
 
@@ -121,12 +119,10 @@ def prepare_standin(
             rows = csv.DictReader((raw / name / _TRUTH_FILE).read_text('ascii').splitlines())
             lines = (f'{row["id"]},{row["expression"]}\n' for row in rows)
             write_text(true_labels, ''.join(['id,true_label\n', *lines]))
-            report(f'{name}: prepared')
+            print(f'{name}: prepared')
 
 
-def _make_sites(
-    root: Path, arguments: Arguments, num_processes: int, report: Callable[[str], None]
-) -> None:
+def _make_sites(root: Path, arguments: Arguments, num_processes: int) -> None:
     sites, tasks = [], []
     for index, (style, faces) in enumerate(zip(SITE_STYLES, arguments.train_faces, strict=True)):
         photos = plan_site(arguments.seed, index, faces, arguments.test_faces)
@@ -147,7 +143,7 @@ def _make_sites(
         labels = [EXPRESSIONS[label] for photo in photos for label in photo.labels]
         table = zip(ids, truths, labels, strict=True)
         write_csv(root / name / _TRUTH_FILE, [('id', 'expression', 'label'), *table])
-        report(f'{name}: {faces:,} training and {arguments.test_faces:,} test faces drawn')
+        print(f'{name}: {faces:,} training and {arguments.test_faces:,} test faces drawn')
 
 
 def _draw(

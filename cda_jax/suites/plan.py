@@ -98,8 +98,4 @@ _REVERSAL = {'lambda1_max': 0.3, 'lambda2_max': 0.3, 'lambda_warmup_fraction': 0
 _DEMO = differences('demo', from_config='cda_robust') | _REVERSAL | {'log_every_steps': 39}
 
 # What is different from configs/cda.py in every run.
-SCALES = {
-    'demo': _DEMO,
-    'small': _DEMO | {'image_size': 32, 'num_epochs': 12},
-    'full': {},
-}
+SCALES = {'demo': _DEMO, 'small': _DEMO | {'image_size': 32, 'num_epochs': 12}, 'full': {}}

@@ -10,7 +10,7 @@ from cda_jax.analysis.report import Page, write_report
 from cda_jax.analysis.tables import as_text
 from cda_jax.errors import InputError
 from cda_jax.runtime.children import num_processors
-from cda_jax.standin import make_standin, prepare_standin
+from cda_jax.standin.build import make_standin, prepare_standin
 from cda_jax.standin.styles import SITE_STYLES
 from cda_jax.suites.figures import trade_off
 from cda_jax.suites.markdown import write_section
@@ -119,8 +119,8 @@ def _make_standin_data(scale: str, sites: tuple[str, ...]) -> str:
         )
     size = SCALES[scale]['image_size']
     out = _STANDIN if scale == 'demo' else _STANDIN / f'faces-{size}'
-    make_standin(_STANDIN / 'raw', report=print)
-    prepare_standin(_STANDIN / 'raw', out, face_size=size, report=print)
+    make_standin(_STANDIN / 'raw')
+    prepare_standin(_STANDIN / 'raw', out, face_size=size)
     return str(out)
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 
-import pandas as pd
-
-from cda_jax.analysis.health import column, read_metrics
+from cda_jax.analysis.health import read_metrics
+from cda_jax.analysis.health.lines import median
 from cda_jax.analysis.seeds import Measured, difference
 from cda_jax.analysis.tables import Column, Table
 from cda_jax.suites import outcomes as out
@@ -167,7 +166,7 @@ def gradient_table(titles: Titles, outcomes: Outcomes, site: str) -> Table:
     for name, runs in outcomes.items():
         lines = read_metrics(runs[0].run.workdir)
         shares = f'gradient_share_{site}', 'largest_gradient_share'
-        medians = (float(pd.Series(column(lines, share)).median()) for share in shares)
+        medians = (median(lines, share) for share in shares)
         figures = f'accuracy, {site}', 'accuracy', 'mean_recall'
         rows.append((titles[name], *medians, *(out.over_seeds(runs, f) for f in figures)))
     columns = [f'gradient of {site}', 'of one sample', f'accuracy, {site}', 'accuracy', 'recall']

@@ -53,6 +53,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     Raises InputError if there is no such head, or the package that the kind needs is not installed.
     """
     number, side = head_number(trained.config, head), prepared_as(trained).image_size
+    adjust = logit_adjustment(trained.config.posthoc_tau, trained.training.head_class_counts)
     if kind == 'onnx':
         config = msgspec.structs.replace(trained.config, compute_dtype='float32')
         network = trained.model.feature_extractor.clone(dtype=jnp.float32)
@@ -62,7 +63,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
             model,
             trained.weights,
             number,
-            logit_adjustment(config.posthoc_tau, trained.training.head_class_counts),
+            adjust,
             _describe(trained, head),
             record_size=side,
             image_size=config.image_size,
@@ -73,7 +74,7 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
 
     import_extra('flatbuffers', 'stablehlo')
     pictures = jax.ShapeDtypeStruct((*jax.export.symbolic_shape('b'), side, side, 3), jnp.uint8)
-    exported = jax.export.export(_answer(trained, number), platforms=_PLATFORMS)(pictures)
+    exported = jax.export.export(_answer(trained, number, adjust), platforms=_PLATFORMS)(pictures)
     serialized = exported.serialize()
     with replacing(path) as temporary, zipfile.ZipFile(temporary, 'w') as file:
         file.writestr('about.json', json.dumps(_describe(trained, head), indent=2))
@@ -81,11 +82,12 @@ def export_network(trained: Trained, path: Path, kind: str, head: str | None = N
     return trained
 
 
-def _answer(trained: Trained, head: int) -> Callable[[np.ndarray], jax.Array]:
+def _answer(
+    trained: Trained, head: int, adjust: Callable | None
+) -> Callable[[np.ndarray], jax.Array]:
     """What evaluation computes of pictures, uint8[b, S, S, 3]: a head's probabilities."""
-    config, counts = trained.config, trained.training.head_class_counts
-    adjust = logit_adjustment(config.posthoc_tau, counts)
-    settings = {'model': trained.model, 'image_size': config.image_size, 'adjust': adjust}
+    image_size = trained.config.image_size
+    settings = {'model': trained.model, 'image_size': image_size, 'adjust': adjust}
 
     def answer(pictures):
         rows = {'image': pictures, 'site': jnp.full(pictures.shape[:1], of_site(trained, head))}

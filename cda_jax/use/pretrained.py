@@ -25,8 +25,6 @@ def read_pretrained(config: Config, model: CDA, class_names: tuple[str, ...]) ->
 
     An `InputError` names the field if there are none there, or they are of another network.
     """
-    if not config.init_from:
-        return {}
     path = Path(config.init_from)
     if path.is_dir():
         return _of_run(config, path, class_names)

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -131,9 +128,3 @@ def test_bad_input(change, message):
     arguments = {'features': features, 'sites': sites, 'labels': labels} | NAMES | change
     with pytest.raises(InputError, match=message):
         measure_bias(**arguments)
-
-
-@pytest.mark.slow
-def test_the_program_does_not_need_scikit_learn():
-    code = 'import sys, cda_jax.main; sys.exit("sklearn" in sys.modules)'
-    subprocess.run([sys.executable, '-c', code], check=True, timeout=60)

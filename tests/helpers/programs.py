@@ -55,6 +55,13 @@ def start_program(
     )
 
 
+def run_tool(name: str, *flags: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """Runs `tools/NAME.py` to its end, by the command `before` if there is one."""
+    command = [*before, sys.executable, REPOSITORY / 'tools' / f'{name}.py', *flags]
+    options = {'capture_output': True, 'text': True, 'timeout': 120, 'check': False}
+    return subprocess.run(command, env=os.environ | {'PYTHONPATH': str(REPOSITORY)}, **options)
+
+
 def wait_for(process: subprocess.Popen, start: str) -> None:
     """Reads the output of a program up to the line that starts so."""
     for line in process.stdout:

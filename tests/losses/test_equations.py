@@ -21,10 +21,7 @@ from cda_jax.losses import find_loss
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
 
 ROWS, CLASSES = 24, 5
-COUNTS = {
-    'skewed': np.array([5000, 3, 700, 41, 1]),
-    'absent': np.array([5000, 3, 0, 41, 0]),
-}
+COUNTS = {'skewed': np.array([5000, 3, 700, 41, 1]), 'absent': np.array([5000, 3, 0, 41, 0])}
 
 
 def probability(z, y):
@@ -122,11 +119,7 @@ ADAPTIVE += [{'alpha': 0.4, 'prior': 0.5, 'unit_mean': True}]
 
 # The loss, its hyper-parameters, its oracle. Training is half done.
 LOSSES = {
-    f'adaptive {args}': (
-        'adaptive_cross_entropy',
-        args,
-        functools.partial(oracle_adaptive, **args),
-    )
+    f'adaptive {args}': ('adaptive_cross_entropy', args, functools.partial(oracle_adaptive, **args))
     for args in ADAPTIVE
 } | {
     'plain': ('cross_entropy', {}, oracle_cross_entropy),

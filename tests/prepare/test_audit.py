@@ -4,7 +4,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from helpers.tools import run_tool
+from helpers.programs import run_tool
 from prepare.test_copies import photographs
 
 from cda_jax.data.doubts import doubts

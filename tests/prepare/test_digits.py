@@ -14,7 +14,7 @@ from helpers.digits import (
     write_mnist,
     write_optdigits,
 )
-from helpers.tools import run_tool
+from helpers.programs import run_tool
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.digits import (

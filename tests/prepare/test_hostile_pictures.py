@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.files import encode, records_of
-from helpers.tools import run_tool
+from helpers.programs import run_tool
 from PIL import Image
 
 from cda_jax.data.manifest import read_manifest

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.coloured_photos import CLASSES, files_of, make_rows
-from helpers.programs import REPOSITORY, start_program
-from helpers.tools import run_tool
+from helpers.programs import REPOSITORY, run_tool, start_program
 
 from cda_jax.prepare import readers
 from cda_jax.prepare.run import prepare

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.files import write
-from helpers.tools import run_tool
+from helpers.programs import run_tool
 
 pytestmark = pytest.mark.slow
 

@@ -26,12 +26,7 @@ def draw(seed=0):
 def mixed(batch, devices, within, alpha=0.4):
     keys, batch_key = jax.random.split(jax.random.key(1), ROWS), jax.random.key(2)
     run = functools.partial(
-        mix,
-        alpha=alpha,
-        within=within,
-        num_classes=CLASSES,
-        num_sites=SITES,
-        axis_name='data',
+        mix, alpha=alpha, within=within, num_classes=CLASSES, num_sites=SITES, axis_name='data'
     )
     shares = jax.tree.map(lambda x: x.reshape(devices, -1, *x.shape[1:]), (batch, keys))
     out = jax.jit(jax.vmap(run, (0, 0, None), axis_name='data'))(*shares, batch_key)

@@ -34,8 +34,7 @@ def test_a_place_that_is_none(place):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('process', 'why'),
-    [(0, 'expected 2 processes to come there'), (1, 'nothing answers at')],
+    ('process', 'why'), [(0, 'expected 2 processes to come there'), (1, 'nothing answers at')]
 )
 def test_waiting_for_the_others_has_an_end(process, why):
     code = (

@@ -11,13 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from helpers.coloured_photos import files_of
-from helpers.programs import REPOSITORY, start_program
-from helpers.tools import run_tool
+from helpers.programs import REPOSITORY, run_tool, start_program
 
 from cda_jax.errors import InputError
 from cda_jax.prepare.readers import read
 from cda_jax.prepare.readers.expressions import EXPRESSIONS
-from cda_jax.standin import make_standin, prepare_standin
+from cda_jax.standin.build import make_standin, prepare_standin
 from cda_jax.standin.drawing import draw_face
 from cda_jax.standin.faces import FULL_EXPRESSIONS, Face, Muscles, random_person
 from cda_jax.standin.plan import class_counts, plan_site, true_given_label
@@ -66,11 +65,10 @@ def test_the_reader_of_each_site_uses_every_face_with_its_label_and_box(made, in
     assert np.mean(x1 - x0 != y1 - y0) > 0.8
 
 
-def test_a_finished_stand_in_is_kept_and_anything_else_refused(made, tmp_path):
-    before, said = files_of(made), []
-    make_standin(made, num_processes=1, report=said.append, **SMALL)
-    assert len(said) == 1
-    assert 'already' in said[0]
+def test_a_finished_stand_in_is_kept_and_anything_else_refused(made, tmp_path, capsys):
+    before = files_of(made)
+    make_standin(made, num_processes=1, **SMALL)
+    assert capsys.readouterr().out == f'{made}: this stand-in is there already\n'
     with pytest.raises(InputError, match=r'asked for was .*seed=9.* holds one of .*seed=3'):
         make_standin(made, num_processes=1, **SMALL | {'seed': 9})
     assert files_of(made) == before

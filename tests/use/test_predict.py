@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.files import write
-from helpers.tools import run_tool
+from helpers.programs import run_tool
 
 from cda_jax.analysis.features import read_features
 from cda_jax.data.manifest import read_manifest

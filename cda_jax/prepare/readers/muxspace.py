@@ -17,10 +17,7 @@ COLUMNS = ['user.id', 'image', 'emotion']
 
 
 def read(
-    root: Path,
-    annotator: str | None = None,
-    test_fraction: float = 0.2,
-    follow_links: bool = False,
+    root: Path, annotator: str | None = None, test_fraction: float = 0.2, follow_links: bool = False
 ) -> Dataset:
     """Lists the pictures that an annotator labelled, with the labels in lower case.
 
