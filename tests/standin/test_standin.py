@@ -101,11 +101,10 @@ def test_a_killed_run_leaves_no_stand_in_and_two_processes_then_make_the_same_by
     assert not partial.exists()
 
 
-def test_prepared_sites_have_the_true_labels_beside_them(made, tmp_path):
-    said = []
-    options = {'face_size': 16, 'num_processes': 1, 'report': said.append}
+def test_prepared_sites_have_the_true_labels_beside_them(made, tmp_path, capsys):
+    options = {'face_size': 16, 'num_processes': 1}
     prepare_standin(made, tmp_path, **options)
-    assert said == [f'{name}: prepared' for name in NAMES]
+    assert capsys.readouterr().out.splitlines() == [f'{name}: prepared' for name in NAMES]
     for name in NAMES:
         lines = (tmp_path / name / 'true_labels.csv').read_text().splitlines()
         expected = [f'{row["id"]},{row["expression"]}' for row in truth(made / name)]
@@ -113,7 +112,7 @@ def test_prepared_sites_have_the_true_labels_beside_them(made, tmp_path):
     before = files_of(tmp_path)
     prepare_standin(made, tmp_path, **options)
     assert files_of(tmp_path) == before
-    assert len(said) == 3
+    assert not capsys.readouterr().out
 
 
 def test_class_counts_and_label_noise_by_hand():

@@ -133,7 +133,7 @@ def test_a_section_of_a_markdown_file_is_replaced_and_the_rest_stays(tmp_path):
     assert text.startswith('Reading.\n\n<!-- generated: ablation my data -->\n\n```sh\n')
     assert text.endswith('\n\n<!-- end -->\nafter\n')
     assert 'old' not in text
-    commands = [shlex.split(line) for line in text.splitlines() if line.startswith('python ')]
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith('./launch.sh ')]
     assert [(flags[4], flags[-1]) for flags in commands] == [
         ('--seeds=2', '--methods=baseline'), ('--seeds=1', '--methods=baseline-ace')
     ]  # fmt: skip
