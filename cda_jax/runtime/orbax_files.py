@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,8 +90,9 @@ def _report_errors_once() -> None:
     """Keeps errors that are raised anyway from being printed, too.
 
     Where one array fails, Orbax logs it in each of its threads and abandons the others; Python
-    would report every one of these when it ends.
+    would report every one of these when it ends, those that had not begun by a warning.
     """
+    warnings.filterwarnings('ignore', "coroutine '.*' was never awaited", RuntimeWarning)
     for name in ('absl', 'asyncio'):
         logging.getLogger(name).addFilter(lambda record: not record.exc_info)
     report = sys.unraisablehook
