@@ -28,6 +28,11 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
         (['--config.sites=a,b'], {}, "sites is ('a,b',); expected names, as \"('a', 'b')\""),
         ([], {'JAX_PLATFORMS': 'cuda'}, 'JAX finds no device of JAX_PLATFORMS=cuda'),
         (['--config.dataset_loss_args={"alpha": 2.0}'], {}, 'alpha of adaptive cross entropy is 2'),
+        (
+            ['--config.loss.alpha=1'],
+            {},
+            '--config.loss.alpha: expected an entry of a field that is',
+        ),
         (['--config.btch_size=3'], {}, "'btch_size' (configs/cda.py shows all); did you mean 'bat"),
     ],
 )

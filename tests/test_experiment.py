@@ -133,6 +133,7 @@ def test_the_position_names_the_stream(fields):
         ({'batch_size': 2048}, 'batch_size is 2048, but there are only 600'),
         ({'image_size': 64}, 'image_size is 64, but the records'),
         ({'lambda_schedule': 'cubic'}, "lambda_schedule is 'cubic', expected one of 'linear'"),
+        ({'lambda_warmup_fraction': -0.1}, 'lambda_warmup_fraction is -0.1, expected a number fro'),
         ({'lambda_warmup_fraction': 1.0}, 'lambda_warmup_fraction is 1.0, expected a number from'),
         (
             {'lambda2_schedule': ('cubic', 0.5)},

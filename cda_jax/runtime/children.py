@@ -1,4 +1,4 @@
-"""Child processes that end when their parent does, however that ends, and no sooner."""
+"""Child processes, which end when their parent does, and the processors that they share."""
 
 import ctypes
 import multiprocessing

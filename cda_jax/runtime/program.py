@@ -105,7 +105,12 @@ def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:  # the config file is run here: anything may come out of it
-        sys.exit(f'error: --config: {type(error).__name__}: {" ".join(str(error).split())}')
+        reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+        entries = re.findall(r'--?config\.\w+\.[\w.]+', ' '.join(argv))
+        if entries and isinstance(error, KeyError | TypeError):
+            expected = 'expected an entry of a field that is there (configs/cda.py shows all)'
+            sys.exit(f'error: {", ".join(entries)}: {expected}: {reason}')
+        sys.exit(f'error: --config: {reason}')
 
 
 def _with_config(argv: list[str]) -> list[str]:

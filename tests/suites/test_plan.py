@@ -21,9 +21,8 @@ def test_every_run_of_every_suite_has_a_sound_config(suite, scale, tmp_path):
 @pytest.mark.parametrize('method', ['baseline', 'cda', 'cda-robust'])
 def test_a_method_at_the_papers_scale_is_its_config(method, tmp_path):
     run = plan({method: ABLATION[method]}, 1, tmp_path, 'full', {})[0]
-    assert (
-        load_config('cda').to_dict() | run.fields == load_config(method.replace('-', '_')).to_dict()
-    )
+    expected = load_config(method.replace('-', '_')).to_dict()
+    assert load_config('cda').to_dict() | run.fields == expected
 
 
 def test_the_demonstration_is_its_config_and_the_paper_differs_in_the_method(tmp_path):

@@ -76,7 +76,7 @@ class Setup(NamedTuple):
     def of_run(cls, config: Config, training: DataPosition) -> 'Setup':
         """That of a run, by its config and what it was trained on."""
         shares, power = training.site_shares, 1 - config.class_balance
-        # As many of a class as draws are made of it.
+        # In proportion to how often each class is drawn.
         counts = [[n**power if n else 0 for n in of] for of in training.head_class_counts]
         own = training.site_classes or shares  # none of an unlabelled site
         labelled = [share if each else 0.0 for share, each in zip(shares, own, strict=True)]
