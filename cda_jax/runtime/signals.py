@@ -59,13 +59,14 @@ class StopSignals:
                     self._take(signal.Signals(data[0]))
 
     def _take(self, number: signal.Signals) -> None:
-        if self._deferring and not self.requested:
+        is_deferred = self._deferring  # may change before the process ends
+        if is_deferred and not self.requested:
             self.requested = True
             _say(f'{number.name}: saving and stopping; once more stops at once')
             return
         _say(f'{number.name}: stopped; the same command goes on from the last checkpoint')
         # A run that was asked to stop before may not have saved yet.
-        os._exit(128 + number if self._deferring else EXIT_CODE)
+        os._exit(128 + number if is_deferred else EXIT_CODE)
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,6 @@
 """Runs that are asked to stop, by real signals."""
 
+import contextlib
 import os
 import signal
 import time
@@ -10,6 +11,8 @@ from helpers.runs import assert_same_end
 from helpers.several import ends, start_several
 
 from cda_jax.errors import InputError
+from cda_jax.runtime import signals
+from cda_jax.runtime.signals import EXIT_CODE, StopSignals
 from cda_jax.runtime.workdir import occupied
 from cda_jax.train import train
 
@@ -50,6 +53,20 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
     assert process.returncode == (0 if (tmp_path / 'results.json').exists() else 75)
     run_main(tmp_path)
     assert_same_end(tmp_path, finished[0])
+
+
+def test_a_signal_just_before_training_counts_as_before_it(monkeypatch):
+    codes, stop, training = [], StopSignals(), contextlib.ExitStack()
+    # Training begins between the two things that the signal does.
+    monkeypatch.setattr(signals, '_say', lambda text: training.enter_context(stop.deferred()))
+    monkeypatch.setattr(os, '_exit', codes.append)
+    with stop, training:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            if codes:
+                break
+            time.sleep(0.01)
+    assert codes == [EXIT_CODE]
 
 
 def test_a_second_signal_stops_at_once(start_main, tmp_path):
