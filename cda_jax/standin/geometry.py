@@ -4,6 +4,7 @@ Curves are f64[n, 2] in the frame of the face: x to the right and y down as seen
 in the middle of the head, 1 half the height of a typical head. They run from left to right.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -25,22 +26,33 @@ def to_picture(face: Face, points: np.ndarray, flat: bool = False) -> np.ndarray
     They lie on the front of an ellipsoid and turn with it, or, if `flat`, are like the outline of
     the head, which only rolls.
     """
-    cos, sin = face.scale * math.cos(face.roll), face.scale * math.sin(face.roll)
-    roll = np.array([[cos, sin], [-sin, cos]])
+    roll, from_xy, from_z = _turns(face.yaw, face.pitch, face.roll, face.scale)
     if flat:
         return points @ roll + face.centre
     x2, y2 = ((points / (face.person.half_width, face.person.half_height)) ** 2).T
     z = _HEAD_DEPTH * np.sqrt(np.maximum(1.0 - x2 - y2, 0.0))
-    yaw_cos, yaw_sin = math.cos(face.yaw), math.sin(face.yaw)
-    pitch_cos, pitch_sin = math.cos(face.pitch), math.sin(face.pitch)
+    return points @ from_xy + z[:, None] * from_z + face.centre
+
+
+@functools.lru_cache(maxsize=8)  # a face has some forty curves
+def _turns(
+    yaw: float, pitch: float, roll: float, scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What maps x and y of a flat face, x and y of one that turns, and its depth, to pixels."""
+    cos, sin = scale * math.cos(roll), scale * math.sin(roll)
+    flat = np.array([[cos, sin], [-sin, cos]])
+    yaw_cos, yaw_sin = math.cos(yaw), math.sin(yaw)
+    pitch_cos, pitch_sin = math.cos(pitch), math.sin(pitch)
     from_xy = np.array([[yaw_cos, -yaw_sin * pitch_sin], [0.0, pitch_cos]])
     from_z = np.array([yaw_sin, yaw_cos * pitch_sin])
-    return points @ (from_xy @ roll) + z[:, None] * (from_z @ roll) + face.centre
+    return flat, from_xy @ flat, from_z @ flat
 
 
 def curve(x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray:
     """Joins two coordinates, one of which may be a single number."""
-    return np.column_stack(np.broadcast_arrays(x, y))
+    points = np.empty((max(np.size(x), np.size(y)), 2))
+    points[:, 0], points[:, 1] = x, y
+    return points
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> np.ndarray:
