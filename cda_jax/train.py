@@ -23,7 +23,7 @@ from cda_jax.runtime import devices
 from cda_jax.runtime.checkpoint import Checkpoints
 from cda_jax.runtime.files import writing
 from cda_jax.runtime.logs import Clock, Logs, console_line
-from cda_jax.runtime.multihost import check_agreement, together
+from cda_jax.runtime.multihost import all_processes, check_agreement, together
 from cda_jax.runtime.results import Results, format_results, read_results, write_results
 from cda_jax.runtime.signals import Preempted, StopSignals
 from cda_jax.runtime.workdir import CHECKPOINTS, check_owner, claim, occupied
@@ -89,8 +89,8 @@ def _train_and_evaluate(config, workdir, stop):
     with contextlib.ExitStack() as stack:
         with together():
             if is_writer:
-                claim(workdir, as_fields(config))
                 stack.enter_context(occupied(workdir))
+                claim(workdir, as_fields(config), changeable=CHANGEABLE)
                 # One that cannot be used has to show before the log is cut.
                 with writing(workdir / CHECKPOINTS):
                     (workdir / CHECKPOINTS).mkdir(exist_ok=True)
@@ -107,7 +107,8 @@ def _train_and_evaluate(config, workdir, stop):
             run = _Run(config, experiment, held_out, evaluation, checkpoints, logs, stop, health)
             state, step = _train(run, state, step)
             checkpoints.finish()
-        if step < experiment.total_steps:
+        # Asked to stop in training, or in any process while the last step was saved.
+        if step < experiment.total_steps or not all(all_processes([not stop.requested])):
             raise Preempted(
                 f'saved after step {step} of {experiment.total_steps}; the same command goes on'
             )

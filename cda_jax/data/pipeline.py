@@ -96,8 +96,8 @@ def _watched(stream: Iterator[Batch], source: str, patience: float) -> Iterator[
     def watch():
         reports = 0  # during the current wait
         while not ended.wait(patience / 10):
-            begun = since
-            seconds = time.monotonic() - begun if begun is not None else 0.0
+            now, begun = time.monotonic(), since  # in this order, or a wait that is over goes on
+            seconds = now - begun if begun is not None else 0.0
             reports = min(reports, int(seconds / patience))
             if seconds >= (reports + 1) * patience:
                 reports += 1

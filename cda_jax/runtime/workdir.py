@@ -55,24 +55,28 @@ def check_network(workdir: Path, fields: dict, *, network: Collection[str]) -> N
         )
 
 
-def claim(workdir: Path, fields: dict) -> None:
-    """Makes the directory for a run with these config fields, unless it is there already."""
-    if (workdir / CONFIG).exists():
-        if not os.access(workdir, os.W_OK):
-            raise InputError(f'workdir {workdir} cannot be written: no permission')
-        return
-    with writing(workdir):
-        workdir.mkdir(parents=True, exist_ok=True)
-    write_json(workdir / CONFIG, fields)
+def claim(workdir: Path, fields: dict, *, changeable: Collection[str]) -> None:
+    """Makes the directory, which is `occupied`, that of a run with these config fields.
+
+    It may be already, as of `check_owner`: another run may have begun and ended since that looked.
+    """
+    check_owner(workdir, fields, changeable=changeable)
+    if not (workdir / CONFIG).exists():
+        write_json(workdir / CONFIG, fields)
+    elif not os.access(workdir, os.W_OK):
+        raise InputError(f'workdir {workdir} cannot be written: no permission')
 
 
 @contextlib.contextmanager
 def occupied(workdir: Path) -> Iterator[None]:
-    """Keeps other trainings out of the directory; an `InputError` if there is one already.
+    """Makes the directory and keeps other trainings out; an `InputError` if there is one already.
 
     The lock ends with its process, however that ends.
     """
-    with (workdir / _LOCK).open('a+', encoding='utf-8') as file:
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = (workdir / _LOCK).open('a+', encoding='utf-8')
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -21,7 +21,7 @@ from cda_jax.config import CHANGEABLE, Config, as_fields, read_config
 from cda_jax.data.sites import open_part, open_sites, with_validation
 from cda_jax.errors import InputError
 from cda_jax.runtime.results import read_results
-from cda_jax.runtime.workdir import RESULTS, check_owner, claim, occupied
+from cda_jax.runtime.workdir import RESULTS, claim, occupied
 from cda_jax.suites.methods import left_out_name
 from cda_jax.suites.plan import Fields, as_value
 from cda_jax.suites.runner import Task, run_tasks
@@ -104,10 +104,8 @@ def sweep(request: Request) -> list[str]:
     spaces = {field: read_space(field, texts[field]) for field in sorted(texts)}
     _check(request, spaces)
     own = {'select': request.select, 'sweep_seed': request.seed, 'search': texts}
-    fields = as_fields(request.config) | own
-    check_owner(request.folder, fields, changeable=CHANGEABLE)
-    claim(request.folder, fields)
     with occupied(request.folder):
+        claim(request.folder, as_fields(request.config) | own, changeable=CHANGEABLE)
         study = _draw(request, spaces)
         trials = study.trials[: request.trials]
         tasks = [_task(request, each) for each in trials if each.state == TrialState.RUNNING]

@@ -191,33 +191,44 @@ def test_validation_is_held_out_by_photo(data_dir):
 
 
 class Slow:
-    """Examples that take so many seconds to read."""
+    """Twenty examples; reading number 1 takes until `end` says that it may."""
 
     folders = ('one', 'two')
 
-    def __init__(self, seconds):
-        self._seconds = seconds
+    def __init__(self, end):
+        self._end = end
 
     def __len__(self):
-        return len(self._seconds)
+        return 20
 
     def batch(self, numbers):
-        time.sleep(self._seconds[numbers[0]])
+        while numbers[0] == 1 and not self._end():
+            time.sleep(0.01)
         return numbers
 
 
 def test_a_stall_is_reported_while_it_lasts_and_outlived(monkeypatch, capfd):
     monkeypatch.setattr(pipeline, '_PATIENCE_SECONDS', 0.2)
-    assert list(eval_batches(Slow([0, 0.7, 0]), Reading(1, 1))) == [[0], [1], [2]]
-    lines = capfd.readouterr().err.splitlines()
-    assert len(lines) >= 2
+    said, end = '', time.monotonic() + 60
+
+    def is_reported_twice():
+        nonlocal said
+        said += capfd.readouterr().err
+        return said.count('\n') >= 2 or time.monotonic() > end
+
+    assert list(eval_batches(Slow(is_reported_twice), Reading(1, 1))) == [[n] for n in range(20)]
+    assert said.count('\n') >= 2
     report = r'warning: no batch of data for \d+ s; still waiting for one, two'
-    assert all(re.fullmatch(report, line) for line in lines)
+    assert all(re.fullmatch(report, line) for line in said.splitlines())
 
 
 def test_neither_data_that_come_in_time_nor_slow_steps_are_reported(monkeypatch, capfd):
     monkeypatch.setattr(pipeline, '_PATIENCE_SECONDS', 1.5)
-    for number in eval_batches(Slow([0.02] * 20), Reading(1, 1)):
+    since, longest = time.monotonic(), 0
+    for number in eval_batches(Slow(lambda: True), Reading(1, 1)):
+        longest = max(longest, time.monotonic() - since)
         if number == [10]:
             time.sleep(1.8)  # the step's time, not the disk's
-    assert 'no batch of data' not in capfd.readouterr().err
+        since = time.monotonic()
+    # Where the machine was so slow, a report is right.
+    assert longest >= 1.5 or 'no batch of data' not in capfd.readouterr().err

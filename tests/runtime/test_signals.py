@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 
@@ -12,11 +13,18 @@ from helpers.several import ends, start_several
 
 from cda_jax.errors import InputError
 from cda_jax.runtime import signals
-from cda_jax.runtime.signals import EXIT_CODE, StopSignals
+from cda_jax.runtime.checkpoint import Checkpoints
+from cda_jax.runtime.signals import EXIT_CODE, Preempted, StopSignals
 from cda_jax.runtime.workdir import occupied
 from cda_jax.train import train
+from cda_jax.trained import config_of_run
 
 pytestmark = pytest.mark.slow
+
+
+def soon(began, least=10):
+    """The seconds in which a run must end that began then: more where it has been slow so far."""
+    return max(least, 4 * (time.monotonic() - began))
 
 
 def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
@@ -28,12 +36,12 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
         # Also to a whole group, as Ctrl-C sends it and schedulers that end a job.
         ('first step done', signal.SIGINT, os.killpg),
     ):
-        process = start_main(tmp_path, new_session=True)
+        began, process = time.monotonic(), start_main(tmp_path, new_session=True)
         if step:
             wait_for(process, f'going on after step {step}')
         wait_for(process, line)
         send(process.pid, number)
-        lines = outputs(process, code=75, timeout=30)[1].splitlines()
+        lines = outputs(process, code=75, timeout=soon(began, 30))[1].splitlines()
         assert lines[0] == f'{number.name}: saving and stopping; once more stops at once'
         before = step
         step = max(int(path.name) for path in (tmp_path / 'checkpoints').iterdir())
@@ -41,18 +49,32 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_to_the_same_bits(
         assert lines[-1] == f'saved after step {step} of 36; the same command goes on'
         assert not (tmp_path / 'results.json').exists()
 
-    # A signal while results are made loses nothing.
-    process = start_main(tmp_path)
+    # A signal while the last step is saved, or results are made, loses nothing.
+    began, process = time.monotonic(), start_main(tmp_path)
     wait_for(process, f'going on after step {step}')
     wait_for(process, 'step 36')
     while not (tmp_path / 'checkpoints' / '36').exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=soon(began))
     # On a machine in no hurry it may be done already.
     assert process.returncode == (0 if (tmp_path / 'results.json').exists() else 75)
     run_main(tmp_path)
     assert_same_end(tmp_path, finished[0])
+
+
+def test_a_signal_while_the_last_step_is_saved_stops_before_the_evaluation(
+    finished, tmp_path, monkeypatch
+):
+    workdir, stop = shutil.copytree(finished[0], tmp_path / 'run'), StopSignals()
+    (workdir / 'results.json').unlink()
+    finish = Checkpoints.finish
+    monkeypatch.setattr(
+        Checkpoints, 'finish', lambda self: (setattr(stop, 'requested', True), finish(self))
+    )
+    with pytest.raises(Preempted, match=r'^saved after step 36 of 36; the same command goes on$'):
+        train(config_of_run(workdir), workdir, stop)
+    assert not (workdir / 'results.json').exists()
 
 
 def test_a_signal_just_before_training_counts_as_before_it(monkeypatch):
@@ -70,12 +92,12 @@ def test_a_signal_just_before_training_counts_as_before_it(monkeypatch):
 
 
 def test_a_second_signal_stops_at_once(start_main, tmp_path):
-    process = start_main(tmp_path)
+    began, process = time.monotonic(), start_main(tmp_path)
     wait_for(process, 'starting')  # the step is not compiled yet
     process.send_signal(signal.SIGTERM)
     assert process.stderr.readline().startswith('SIGTERM: saving and stopping')
     process.send_signal(signal.SIGINT)
-    _, err = outputs(process, code=128 + signal.SIGINT, timeout=10)
+    _, err = outputs(process, code=128 + signal.SIGINT, timeout=soon(began))
     assert 'SIGINT: stopped; the same command goes on from the last checkpoint\n' in err
     assert not list((tmp_path / 'checkpoints').iterdir())
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from absl.testing import flagsaver
 from helpers.programs import REPOSITORY, SMALL_RUN, outputs, start_program
+from helpers.runs import saved_steps
 from helpers.suites import kill_once, pretend, report_of, runs_of
 
 from cda_jax.errors import InputError
@@ -53,7 +54,7 @@ def test_a_killed_suite_goes_on_and_trains_nothing_twice(tmp_path, data_dir, cap
     ]  # fmt: skip
     workdir = tmp_path / 'small' / 'runs' / 'baseline-seed0'
     log = workdir.parent / 'logs' / 'baseline-seed0.log'
-    kill_once(start_program(TOOL, *arguments), (workdir / 'checkpoints' / '5').exists)
+    kill_once(start_program(TOOL, *arguments), lambda: saved_steps(workdir))
     out, _ = outputs(start_program(TOOL, *arguments))
     assert '1 runs, 0 of them done before' in out
     assert 'going on after step' in log.read_text()
