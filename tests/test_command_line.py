@@ -13,7 +13,7 @@ def test_the_config_of_a_run_is_that_of_its_workdir(finished, flags):
     words = [f'--workdir={finished[0]}', *(flag.format(run=finished[0]) for flag in flags)]
     changes = ['--config.sites=("rafdb", "expw")', '--config.num_threads=2']
     program = start_program('-m', 'cda_jax.main', *words, *changes, '--mode=eval')
-    _, err = outputs(program, code=1)
+    _, err = outputs(program, code=1, timeout=60)
     assert 'belongs to a run of another config' in err
     assert err.splitlines()[1:] == [
         "  sites: ['rafdb', 'expw', 'affectnet'] there, ['rafdb', 'expw'] here"
@@ -46,7 +46,7 @@ def refusal(folder, *flags, **options):
     """The line with which the program refuses flags."""
     flags = *flags, f'--workdir={folder}/run'
     program = start_program('-m', 'cda_jax.main', *flags, **options)
-    _, err = outputs(program, code=1)
+    _, err = outputs(program, code=1, timeout=60)
     assert err.startswith('error: ')
     assert err.count('\n') == 1
     assert not (folder / 'run').exists()

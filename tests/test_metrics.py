@@ -16,3 +16,16 @@ def test_scores_worked_by_hand():
     np.testing.assert_array_equal(score([[2, 0], [2, 0]]).precision, [0.5, 0])
     with pytest.raises(ValueError, match='without any sample'):
         score(np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize(
+    ('diagonal', 'mean', 'sd'),
+    [
+        ((0.41, 0.48, 0.35, 0.95, 0.58, 0.57, 0.79), 0.59, 0.20),
+        ((0.54, 0.49, 0.39, 0.89, 0.67, 0.61, 0.68), 0.61, 0.15),
+    ],
+)
+def test_recall_agrees_with_the_matrices_of_figure_6(diagonal, mean, sd):
+    hits = np.rint(100 * np.array(diagonal)).astype(int)
+    scores = score(np.diag(hits) + np.roll(np.diag(100 - hits), 1, axis=1))
+    assert (round(scores.mean_recall, 2), round(scores.recall_sd, 2)) == (mean, sd)

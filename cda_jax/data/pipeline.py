@@ -96,7 +96,8 @@ def _watched(stream: Iterator[Batch], source: str, patience: float) -> Iterator[
     def watch():
         reports = 0  # during the current wait
         while not ended.wait(patience / 10):
-            now, begun = time.monotonic(), since  # in this order, or a wait that is over goes on
+            # In this order, or a wait may seem to go on after its end.
+            now, begun = time.monotonic(), since
             seconds = now - begun if begun is not None else 0.0
             reports = min(reports, int(seconds / patience))
             if seconds >= (reports + 1) * patience:

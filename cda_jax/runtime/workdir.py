@@ -58,7 +58,8 @@ def check_network(workdir: Path, fields: dict, *, network: Collection[str]) -> N
 def claim(workdir: Path, fields: dict, *, changeable: Collection[str]) -> None:
     """Makes the directory, which is `occupied`, that of a run with these config fields.
 
-    It may be already, as of `check_owner`: another run may have begun and ended since that looked.
+    It may belong to that run already. An `InputError` as of `check_owner` says if it is another's,
+    which may have begun and ended there since it was last checked.
     """
     check_owner(workdir, fields, changeable=changeable)
     if not (workdir / CONFIG).exists():

@@ -41,7 +41,7 @@ def test_waiting_for_the_others_has_an_end(process, why):
         'from cda_jax.runtime.launch import Place, joined\n'
         f'with joined(Place({free_address()!r}, 2, {process}), timeout=2): pass'
     )
-    _, err = outputs(start_program('-c', code), code=1)
+    _, err = outputs(start_program('-c', code), code=1, timeout=60)
     assert err.splitlines()[-1].startswith('error: the processes did not join within 2 s: ')
     assert why in err
 

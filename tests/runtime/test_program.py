@@ -32,6 +32,6 @@ program.run(command, passes_on={})
 )
 def test_how_a_command_ends(does, flags, code, out, error):
     process = start_program('-c', CODE.format(does, '--' in flags), *flags)
-    said, complained = outputs(process, code)
+    said, complained = outputs(process, code, timeout=60)
     assert said == out
     assert complained.startswith(error)

@@ -61,4 +61,4 @@ def test_the_soak_notices_a_run_that_is_not_the_same(finished, tmp_path):
     (other / 'metrics.jsonl').write_text('\n'.join([*lines, lines[-1]]))
     workdirs = [str(other), str(finished[0])]
     code = f'import pathlib, soak; print(soak.differences(*map(pathlib.Path, {workdirs})))'
-    assert outputs(start_program('-c', code))[0] == "['another metrics.jsonl']\n"
+    assert outputs(start_program('-c', code), timeout=60)[0] == "['another metrics.jsonl']\n"
