@@ -7,6 +7,7 @@ Orbax refuses them. The step is the same function in both.
 
 import collections
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -58,8 +59,15 @@ def lift(step: Callable, **options: int) -> Callable:
 
 
 def on_every_device(make: Callable) -> Callable:
-    """Compiles a function whose results, the same in every process, go to every device."""
-    return jax.jit(make, out_shardings=NamedSharding(_mesh(), P()))
+    """Compiles a function whose results, the same in every process, go to every device.
+
+    It runs once, and is optimised little: on a CPU, what draws the first weights would take half a
+    minute to compile.
+    """
+    name, options = 'xla_backend_optimization_level', None
+    if jax.default_backend() == 'cpu' and name not in os.environ.get('XLA_FLAGS', ''):
+        options = {name: 1}
+    return jax.jit(make, out_shardings=NamedSharding(_mesh(), P()), compiler_options=options)
 
 
 def replicate(tree):

@@ -91,12 +91,14 @@ def _settle() -> None:
         folder = os.environ['JAX_COMPILATION_CACHE_DIR'] = os.path.join(caches, 'cda_jax', 'xla')
         if 'jax' in sys.modules:  # which has read its environment
             sys.modules['jax'].config.update('jax_compilation_cache_dir', folder)
-    # On a CPU, one of XLA's two libraries is the faster for convolutions, the other for sums. Only
-    # versions that are known to know the flag are given it: XLA ends a program at an unknown one.
+    # On a CPU, one of XLA's two libraries is the faster for convolutions, the other for sums and
+    # products. Only versions that are known to know the flag are given it: XLA ends a program at
+    # an unknown one.
     name = '--xla_cpu_experimental_ynn_fusion_type'
     xla_flags = os.environ.get('XLA_FLAGS', '')
     if name not in xla_flags and metadata.version('jaxlib') < '0.13':
-        os.environ['XLA_FLAGS'] = f'{xla_flags} {name}=LIBRARY_FUSION_TYPE_REDUCE'.strip()
+        kinds = ','.join(f'LIBRARY_FUSION_TYPE_{kind}' for kind in ('REDUCE', 'INDIVIDUAL_DOT'))
+        os.environ['XLA_FLAGS'] = f'{xla_flags} {name}={kinds}'.strip()
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
