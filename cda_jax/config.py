@@ -90,6 +90,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     dataset_loss_args: Arguments
     site_size_power: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     shared_statistics: _limited(float, 'a number from 0 to 1', ge=0, le=1)
+    label_balance: _limited(float, 'a number from 0 to 1', ge=0, le=1)
     group_dro: Number
     posthoc_tau: Number
 

@@ -54,6 +54,9 @@ class Losses(NamedTuple):
         shared_statistics: How far batch statistics of the emotion losses are those of the samples
             of all sites, each judged by its own classifier, instead of each classifier's own
             samples: from 0, the paper's, to 1.
+        label_balance: How far every class of the batch, instead of every sample, counts the same in
+            L_2: from 0, the paper's, to 1. A label extractor that has not learned a rare class yet
+            gives its samples the pseudo label of a common one.
         site_smoothing: Environment label smoothing of Zhang et al. (2023): the dataset classifier's
             target is 1 - s + s/K for the true one of K sites and s/K for each other.
         group_dro: Step size of GroupDRO, by which L_e weighs the sites where it has their weights.
@@ -66,6 +69,7 @@ class Losses(NamedTuple):
     of_all_sites: Callable | None = None
     site_size_power: float = 1.0
     shared_statistics: float = 0.0
+    label_balance: float = 0.0
     site_smoothing: float = 0.0
     group_dro: float = 0.0
     site_distance: str = 'none'
@@ -132,6 +136,9 @@ def objective(
     label = jnp.float32(0)
     if model.has_label_extractor:
         distances = jnp.square(outputs.label_codes - labels).sum(axis=-1)
+        if losses.label_balance:
+            even = balancing_weights(labels, labelled['mask'], axis_name)
+            distances *= 1 + losses.label_balance * (even - 1)
         label = jnp.where(labelled['mask'], distances, 0).sum() / n_labelled
 
     # L_d: how badly the dataset classifier names the sites.
@@ -177,6 +184,16 @@ def emotion_errors(
         for head in range(model.num_site_heads):
             errors[head] = (1 - shared) * errors[head] + shared * jnp.where(own[head], error, 0)
     return jnp.stack(errors), own
+
+
+def balancing_weights(
+    labels: Float[Array, 'B C'], mask: Bool[Array, ' B'], axis_name: str | None = None
+) -> Float[Array, ' B']:
+    """Weights of mean 1 by which every class in the batch of all devices counts the same."""
+    sizes = jnp.where(mask[:, None], labels, 0).sum(axis=0)
+    sizes = jax.lax.psum(sizes, axis_name) if axis_name else sizes
+    inverse = jnp.where(sizes > 0, 1 / sizes, 0)
+    return labels @ inverse * _count(mask, axis_name) / jnp.maximum((sizes > 0).sum(), 1)
 
 
 def with_labels(batch: dict[str, Array], model: CDA) -> dict[str, Array]:

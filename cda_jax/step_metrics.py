@@ -41,7 +41,8 @@ def hit_rates(
 ) -> dict[str, Array]:
     """The shares of the labels that e (a sample's own classifier) and g get right.
 
-    Those of e are also given for each labelled site, NaN where the batch has none of its samples.
+    Those of e are also given for each labelled site, NaN where the batch has none of its samples,
+    and that of g for the class of the batch in which it is least.
     """
     # By their site's classifier, or by the one that all sites share.
     heads = slice(model.num_site_heads or 1)
@@ -52,10 +53,16 @@ def hit_rates(
     if model.has_label_extractor:
         agree = jnp.argmax(outputs.label_codes, axis=-1) == batch['label']
         hits['pseudo_label_agreement'] = jnp.sum(agree & batch['mask'])
+        of_classes = jax.nn.one_hot(batch['label'], model.num_classes) * batch['mask'][:, None]
+        kept = (of_classes * agree[:, None]).sum(axis=0), of_classes.sum(axis=0)
+        kept, sizes = jax.lax.psum(kept, axis_name)
+        least = jnp.where(sizes > 0, kept / jnp.maximum(sizes, 1), 1).min()
     by_site = (of_sites * own_hits[:, None]).sum(axis=0), of_sites.sum(axis=0)
     counts = hits, batch['mask'].sum(), *by_site
     hits, total, site_hits, samples = jax.lax.psum(counts, axis_name)
     rates = {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+    if model.has_label_extractor:
+        rates['least_pseudo_label_agreement'] = least
     site_rates = jnp.where(samples > 0, site_hits / jnp.maximum(samples, 1), jnp.nan)
     return rates | {
         f'accuracy_{site}': site_rates[number]

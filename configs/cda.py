@@ -72,6 +72,7 @@ def get_config() -> ConfigDict:
     config.dataset_loss_args = {'alpha': 1.0}
     config.site_size_power = 1.0  # of a site's weight in the emotion loss; 0: all weigh the same
     config.shared_statistics = 0.0  # of the emotion loss; 0: of each site's samples, 1: of all
+    config.label_balance = 0.0  # of L_2; 0: every sample counts the same, 1: every class
     config.group_dro = 0.0  # step size of the sites' weights in the emotion loss, as 0.01; 0: none
     config.posthoc_tau = 0.0  # logit adjustment at evaluation: its strength, 0 for none
 

@@ -101,6 +101,9 @@ def test_hits_are_counted_of_labels_by_each_sites_own_classifier(
         if name in labelled
     }
     expected |= {'accuracy_absent': np.nan, 'accuracy_emotion': hits[known].mean()}
-    expected['pseudo_label_agreement'] = (codes.argmax(axis=1) == label)[known].mean()
+    kept = codes.argmax(axis=1) == label
+    expected['pseudo_label_agreement'] = kept[known].mean()
+    of_classes = [kept[known & (label == each)].mean() for each in set(label[known])]
+    expected['least_pseudo_label_agreement'] = min(of_classes)
     found = on(members, metrics, *map(np.float32, (logits, codes)), BATCH | {'label': label})
     assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)

@@ -115,6 +115,9 @@ _OF_ROBUST = {
     'cda-robust-adversary-only': Method(
         'CDA + ACE, robust, the adversary alone', _ROBUST | {'site_distance': 'none'}
     ),
+    'cda-robust-label-balance': Method(
+        'CDA + ACE, robust, classes even in L_2', _ROBUST | {'label_balance': 1.0}
+    ),
     'cda-robust-own-heads': Method('CDA + ACE, robust, without the common head', _OWN_HEADS),
     'cda-robust-shared-head': Method('CDA + ACE, robust, one head for all sites', _ONE_HEAD),
     'cda-robust-average': Method('CDA + ACE, robust, averaged weights', _AVERAGE),

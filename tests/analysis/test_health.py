@@ -83,6 +83,14 @@ def test_what_is_wrong_with_the_task_is_named_with_fields_that_help(changes, par
     assert health_warnings(lines_of_sites(**changes), FACES._replace(num_sites=0)) == [sentence]
 
 
+def test_a_class_whose_labels_the_label_extractor_changes_is_worth_a_warning():
+    (sentence,) = judge(least_pseudo_label_agreement=0.49)
+    for part in ('from step 620', '49.0 % of the labels', 'label_balance'):
+        assert part in sentence
+    assert judge(least_pseudo_label_agreement=0.5) == []
+    assert judge(least_pseudo_label_agreement=np.repeat([0.0, 0.6], [30, 10])) == []
+
+
 @pytest.mark.parametrize(
     'changes',
     [

@@ -26,6 +26,8 @@ _FALLEN = 0.95
 # A loss that starts low need not fall if it stays within this multiple of what it was at first, and
 # every classifier is at least this far on the way from the share of its largest class to no error.
 _RISEN, _LEARNED = 1.1, 0.5
+# Below this share of its labels kept, most samples of a class are trained on as those of another.
+_KEPT = 0.5
 # A site dominates if it has at least this share of the gradient and at least that many times its
 # share of the samples. The others, although they have more samples, then hardly move the network. A
 # harder site has somewhat more than its share anyway.
@@ -116,6 +118,14 @@ def of_learning(start: Sequence[dict], end: Sequence[dict], setup: Setup) -> Ite
                 f'{_percent(share)}. {_STEADIER}; so do shared_statistics above 0, a '
                 'site_size_power nearer to 1, and a lower learning_rate.'
             )
+    kept = median(end, 'least_pseudo_label_agreement')
+    if kept < _KEPT:
+        yield (
+            f'The label extractor gives a class the label of another: from step {since:,} on it '
+            f'keeps {_percent(kept)} of the labels of the class that it knows worst (median). The '
+            'emotion classifiers then hardly see that class. A label_balance above 0 teaches it '
+            "rare classes sooner; pseudo_label='none' leaves it out."
+        )
     first, last = median(start, 'loss_emotion'), median(end, 'loss_emotion')
     has_learned = skills and not any(skill < _LEARNED for skill in skills)
     if last > _FALLEN * first and not (has_learned and last <= _RISEN * first):
