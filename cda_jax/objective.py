@@ -189,7 +189,10 @@ def emotion_errors(
 def balancing_weights(
     labels: Float[Array, 'B C'], mask: Bool[Array, ' B'], axis_name: str | None = None
 ) -> Float[Array, ' B']:
-    """Weights of mean 1 by which every class in the batch of all devices counts the same."""
+    """Weights of mean 1 by which every class in the batch of all devices counts the same.
+
+    Not in the paper, which has 1 for every sample.
+    """
     sizes = jnp.where(mask[:, None], labels, 0).sum(axis=0)
     sizes = jax.lax.psum(sizes, axis_name) if axis_name else sizes
     inverse = jnp.where(sizes > 0, 1 / sizes, 0)

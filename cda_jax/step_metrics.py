@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from cda_jax.models.cda import CDA, Outputs
 from cda_jax.objective import Losses, Terms, head_masks
@@ -48,27 +48,33 @@ def hit_rates(
     heads = slice(model.num_site_heads or 1)
     right = jnp.argmax(outputs.emotion_logits[heads], axis=-1) == batch['label']
     own_hits = jnp.any(right & head_masks(batch, model)[heads], axis=0)
-    of_sites = jax.nn.one_hot(batch['site'], len(sites)) * batch['mask'][:, None]
     hits = {'accuracy_emotion': own_hits.sum()}
     if model.has_label_extractor:
         agree = jnp.argmax(outputs.label_codes, axis=-1) == batch['label']
         hits['pseudo_label_agreement'] = jnp.sum(agree & batch['mask'])
-        of_classes = jax.nn.one_hot(batch['label'], model.num_classes) * batch['mask'][:, None]
-        kept = (of_classes * agree[:, None]).sum(axis=0), of_classes.sum(axis=0)
-        kept, sizes = jax.lax.psum(kept, axis_name)
-        least = jnp.where(sizes > 0, kept / jnp.maximum(sizes, 1), 1).min()
-    by_site = (of_sites * own_hits[:, None]).sum(axis=0), of_sites.sum(axis=0)
-    counts = hits, batch['mask'].sum(), *by_site
-    hits, total, site_hits, samples = jax.lax.psum(counts, axis_name)
+    hits, total = jax.lax.psum((hits, batch['mask'].sum()), axis_name)
     rates = {name: count / jnp.maximum(total, 1) for name, count in hits.items()}
+    counted = batch['mask'][:, None]
     if model.has_label_extractor:
-        rates['least_pseudo_label_agreement'] = least
-    site_rates = jnp.where(samples > 0, site_hits / jnp.maximum(samples, 1), jnp.nan)
+        of_classes = jax.nn.one_hot(batch['label'], model.num_classes) * counted
+        class_rates = _rates_of_groups(of_classes, agree, axis_name)
+        rates['least_pseudo_label_agreement'] = jnp.nanmin(class_rates)
+    of_sites = jax.nn.one_hot(batch['site'], len(sites)) * counted
+    site_rates = _rates_of_groups(of_sites, own_hits, axis_name)
     return rates | {
         f'accuracy_{site}': site_rates[number]
         for number, site in enumerate(sites)
         if number not in model.unlabelled
     }
+
+
+def _rates_of_groups(
+    groups: Float[Array, 'B G'], hits: Bool[Array, ' B'], axis_name: str
+) -> Float[Array, ' G']:
+    """The share of hits in each group of samples, NaN where the batch has none of it."""
+    counts = (groups * hits[:, None]).sum(axis=0), groups.sum(axis=0)
+    hits, samples = jax.lax.psum(counts, axis_name)
+    return jnp.where(samples > 0, hits / jnp.maximum(samples, 1), jnp.nan)
 
 
 def gradient_shares(

@@ -25,10 +25,14 @@ def heads_of(results):
     return {site: list(heads) for site, heads in results.test_sites.items()}
 
 
+def complaints(err):
+    """The lines of error output, but for Orbax's of where a slow disk made it wait."""
+    return [line for line in err.splitlines() if 'Waiting for previous save' not in line]
+
+
 def test_a_run_leaves_results_logs_and_checkpoints(finished):
     workdir, out, err = finished
-    # Orbax says where a slow disk made it wait.
-    assert not [line for line in err.splitlines() if 'Waiting for previous save' not in line]
+    assert complaints(err) == []
     results = read_results(workdir)
     assert results.step == 36  # 600 images, batches of 32: 18 steps an epoch
     heads = [(site, ['own', 'mean']) for site in ('rafdb', 'expw', 'affectnet')]
@@ -70,7 +74,7 @@ def test_a_finished_run_only_reports(finished, capfd):
     before = metrics(workdir)
     train(config_of_run(workdir), workdir)
     again, err = capfd.readouterr()
-    assert 'warning' not in err.lower()
+    assert complaints(err) == []
     assert again.strip() == out[out.index('Results after') :].strip()
     assert metrics(workdir) == before
 
@@ -86,7 +90,7 @@ def test_a_checkpoint_is_evaluated_on_any_number_of_devices(
         err = capfd.readouterr().err
     else:
         err = run_main(workdir, '--mode=eval')[1]
-    assert 'warning' not in err.lower()
+    assert complaints(err) == []
     got = read_results(workdir)
     for site, heads in read_results(finished[0]).test_sites.items():
         for head, scores in heads.items():

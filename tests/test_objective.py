@@ -126,20 +126,20 @@ def test_classes_count_the_same_in_the_loss_of_the_label_extractor_as_far_as_it_
     batch['label'] = jnp.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2])  # and nowhere class 3
     batch['mask'] = jnp.arange(ROWS) < 11
 
-    def terms(balance):
+    def loss_and_codes(balance):
         losses = LOSSES._replace(label_balance=balance)
         share = compute(model, variables, batch, keys, losses=losses)
         _, (terms, outputs, _) = share(variables['params'])
         return terms.label, np.asarray(outputs.label_codes)
 
-    _, codes = terms(0.0)
+    _, codes = loss_and_codes(0.0)
     distances = ((codes - np.eye(CLASSES)[batch['label']]) ** 2).sum(axis=1)
     of_samples = distances[:11].mean()
     of_classes = np.mean([distances[:7].mean(), distances[7:9].mean(), distances[9:11].mean()])
     assert abs(of_classes - of_samples) > 0.01
     for balance in (0.0, 0.25, 1.0):
         expected = (1 - balance) * of_samples + balance * of_classes
-        np.testing.assert_allclose(terms(balance)[0], expected, rtol=1e-5)
+        np.testing.assert_allclose(loss_and_codes(balance)[0], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def lift(step: Callable, **options: int) -> Callable:
 def on_every_device(make: Callable) -> Callable:
     """Compiles a function whose results, the same in every process, go to every device.
 
-    It runs once, and is optimised little: on a CPU, what draws the first weights would take half a
-    minute to compile.
+    It is for what is quickly done, and is optimised little: on a CPU, what draws the first weights
+    would take half a minute to compile.
     """
     name, options = 'xla_backend_optimization_level', None
     if jax.default_backend() == 'cpu' and name not in os.environ.get('XLA_FLAGS', ''):
