@@ -42,8 +42,9 @@ flags.DEFINE_string(
 
 def main() -> None:
     """Does what the flags say."""
-    # Only now: these import jax, and `--help` should not wait for it.
-    from cda_jax.suites.reproduce import Request, reproduce
+    # Only now: `--help` should not wait for these.
+    from cda_jax.suites.plan import Request
+    from cda_jax.suites.reproduce import reproduce
 
     given = {name: flags.FLAGS[name].value for name in Request._fields}
     if failed := reproduce(Request(**given)):
