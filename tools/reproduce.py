@@ -42,9 +42,8 @@ flags.DEFINE_string(
 
 def main() -> None:
     """Does what the flags say."""
-    # Only now: `--help` should not wait for these.
-    from cda_jax.suites.plan import Request
-    from cda_jax.suites.reproduce import reproduce
+    # Only now: these import jax, and `--help` should not wait for it.
+    from cda_jax.suites.reproduce import Request, reproduce
 
     given = {name: flags.FLAGS[name].value for name in Request._fields}
     if failed := reproduce(Request(**given)):

@@ -1,9 +1,7 @@
 """The runs of a suite: their configs, their workdirs, and the commands that they still need."""
 
 import ast
-import shlex
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,42 +52,6 @@ class Run(NamedTuple):
         measure = [sys.executable, str(_ROOT / 'tools' / 'report.py'), workdir]
         measure += [f'--data_dir={self.fields["data_dir"]}', f'--embedding={embedding}']
         return [measure] if self.is_done else [train, measure]
-
-
-class Request(NamedTuple):
-    """What to run and where: the flags of `tools/reproduce.py`, by their names."""
-
-    suite: str  # one of `SUITES`
-    scale: str  # a name of `SCALES`
-    out: str
-    data_dir: str | None  # of the prepared sites; None for the stand-in
-    sites: Sequence[str]
-    seeds: int  # how many
-    methods: Sequence[str]  # names; empty for all methods of the suite
-    jobs: int  # runs at once
-    set: Sequence[str]  # config fields that differ in every run, as 'FIELD=VALUE'
-    report_only: bool = False
-    markdown: str | None = None  # file that gets the tables and plots as well
-
-    @property
-    def folder(self) -> Path:
-        """Where runs and reports of this scale go."""
-        return Path(self.out).absolute() / self.scale
-
-    @property
-    def name(self) -> str:
-        """Of the suite's section in a Markdown file: the suite, and whose data it is of."""
-        return f'{self.suite} {Path(self.data_dir).name}' if self.data_dir else self.suite
-
-    def command(self, seeds: int, methods: Iterable[str]) -> str:
-        """The command that makes these runs."""
-        flags = {'suite': self.suite, 'scale': self.scale, 'seeds': seeds}
-        if self.data_dir is not None:
-            flags |= {'data_dir': self.data_dir, 'sites': ','.join(self.sites)}
-        words = [f'--{name}={value}' for name, value in flags.items()]
-        words += [f'--set={text}' for text in self.set]
-        words.append(f'--methods={",".join(methods)}')
-        return shlex.join(['./launch.sh', 'reproduce', *words])
 
 
 def plan(

@@ -8,7 +8,8 @@ import numpy as np
 from cda_jax.evaluate import score_confusions
 from cda_jax.runtime.results import write_results
 from cda_jax.suites.methods import methods_of
-from cda_jax.suites.plan import Request, plan
+from cda_jax.suites.plan import plan
+from cda_jax.suites.reproduce import Request
 
 SITES = ('rafdb', 'expw', 'affectnet')
 
