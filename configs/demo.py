@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
 
     # Data
     config.data_dir = 'data/standin'  # made by tools/make_standin.py
-    config.image_size = 48  # pixels; cut from records of 54
+    config.image_size = 40  # pixels; cut from records of 44
 
     # A small network
     config.resnet_depth = 10
@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
 
     # Optimisation
     config.batch_size = 128
-    config.num_epochs = 10
+    config.num_epochs = 7
     config.warmup_epochs = 1.0
 
     # Logs and checkpoints

@@ -1,6 +1,6 @@
 """Draws the stand-in datasets and prepares them for training.
 
-python tools/make_standin.py --out=data/standin/raw --prepare=data/standin --face_size=48
+python tools/make_standin.py --out=data/standin/raw --prepare=data/standin --face_size=40
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ _TEST_FACES = flags.DEFINE_integer('test_faces', 1000, 'Test faces of each of th
 _PREPARE = flags.DEFINE_string(
     'prepare', None, 'Also prepare them, into this folder; rafdb, expw and affectnet go below it.'
 )
-_FACE_SIZE = flags.DEFINE_integer('face_size', 48, 'With --prepare: side of the face in pixels.')
+_FACE_SIZE = flags.DEFINE_integer('face_size', 40, 'With --prepare: side of the face in pixels.')
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ class _Pen(NamedTuple):
 
     def _pixels(self, points: list | np.ndarray, flat: bool = False) -> list[np.ndarray]:
         pixels = geometry.to_picture(self.face, np.asarray(points, float), flat)
-        return [np.round(pixels * 2**_SHIFT).astype(np.int32)]
+        return [np.rint(pixels * 2**_SHIFT).astype(np.int32)]
 
 
 def draw_face(canvas: np.ndarray, face: Face) -> None:

@@ -29,9 +29,10 @@ def to_picture(face: Face, points: np.ndarray, flat: bool = False) -> np.ndarray
     roll, from_xy, from_z = _turns(face.yaw, face.pitch, face.roll, face.scale)
     if flat:
         return points @ roll + face.centre
-    x2, y2 = ((points / (face.person.half_width, face.person.half_height)) ** 2).T
+    x2 = (points[:, 0] / face.person.half_width) ** 2
+    y2 = (points[:, 1] / face.person.half_height) ** 2
     z = _HEAD_DEPTH * np.sqrt(np.maximum(1.0 - x2 - y2, 0.0))
-    return points @ from_xy + z[:, None] * from_z + face.centre
+    return points @ from_xy + np.multiply.outer(z, from_z) + face.centre
 
 
 @functools.lru_cache(maxsize=8)  # a face has some forty curves
