@@ -47,6 +47,7 @@ def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
         with matplotlib.style.context(['default', STYLE]):
             figure = draw(*arguments, **options)
             figure.draw_without_rendering()  # ticks come into being as they are drawn
+            figure.set_layout_engine('none')  # what is placed need not be again when it is saved
         return figure
 
     return draw_in_style
